@@ -34,7 +34,7 @@ type Kind struct {
 // all is every kind there is. A new one is an entry here, and a file and a line in worker/media.
 var all = []Kind{
 	{
-		Name: "probe", About: "what the input is, as ffprobe's JSON (format and streams)",
+		Name: "probe", About: "what the input is: a summary, and ffprobe's JSON beside it (format, streams and chapters)",
 		Endings: []string{".json"},
 		Params:  []Param{tolerate},
 		relate:  endsIn,

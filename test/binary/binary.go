@@ -21,7 +21,8 @@ func Build(ctx context.Context, path string) error {
 	return nil
 }
 
-// Watch looks at every source file below root, so that go test's cache knows what the siren under test is made of.
+// Watch looks at every source file below root, so that go test's cache knows what the siren under test is made of. It
+// takes note of what tests look at, and not of what is done before them: so call it in a test.
 func Watch(root string) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

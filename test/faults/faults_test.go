@@ -27,9 +27,6 @@ func TestMain(m *testing.M) {
 		sirenPath = filepath.Join(dir, "siren")
 		err = binary.Build(context.Background(), sirenPath)
 	}
-	if err == nil {
-		err = binary.Watch("../..")
-	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -43,6 +40,9 @@ func TestMain(m *testing.M) {
 // tests have.
 func testOptions(t *testing.T, duration time.Duration) options {
 	t.Helper()
+	if err := binary.Watch("../.."); err != nil {
+		t.Fatal(err)
+	}
 	o := options{
 		duration: duration, seed: 5, rate: 3, queueType: lanes.Classic, output: "table", siren: sirenPath,
 		log: slog.New(slog.NewTextHandler(t.Output(), nil)),

@@ -64,9 +64,6 @@ func outer() (int, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	if err := binary.Watch("../.."); err != nil {
-		return 0, err
-	}
 	built := filepath.Join(dir, "siren")
 	if err := binary.Build(context.Background(), built); err != nil {
 		return 0, err

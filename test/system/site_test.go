@@ -20,6 +20,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/role"
+	"github.com/polyglot-media/siren/test/binary"
 )
 
 // The lanes, and every queue that there is for them.
@@ -94,6 +95,7 @@ func newSite(t *testing.T, pools string) *site {
 func newSiteOn(t *testing.T, amqpURL, pools string) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir(), amqpURL: amqpURL}
+	s.must(binary.Watch("../.."))
 	for _, d := range []string{"in", "out", "tmp", "log", "state"} {
 		s.mkdir(d)
 	}

@@ -24,6 +24,13 @@ type inspection struct {
 		Name     string  `json:"format_name"`
 		Duration decimal `json:"duration"`
 	} `json:"format"`
+	Chapters []struct {
+		Start decimal `json:"start_time"`
+		End   decimal `json:"end_time"`
+		Tags  struct {
+			Title string `json:"title"`
+		} `json:"tags"`
+	} `json:"chapters"`
 }
 
 type stream struct {
@@ -43,18 +50,24 @@ type stream struct {
 	Fields      string  `json:"field_order"`
 	Channels    int     `json:"channels"`
 	Layout      string  `json:"channel_layout"`
+	SampleRate  decimal `json:"sample_rate"`
 	Duration    decimal `json:"duration"`
 	Tags        struct {
 		// of VP8 and VP9: "1" when there is a second picture that says what shows through
-		Alpha string `json:"alpha_mode"`
+		Alpha    string `json:"alpha_mode"`
+		Language string `json:"language"`
 	} `json:"tags"`
-	SideData []struct {
-		Rotation float64 `json:"rotation"`
-	} `json:"side_data_list"`
+	SideData    []sideData `json:"side_data_list"`
 	Disposition struct {
 		Default         int `json:"default"`
 		AttachedPicture int `json:"attached_pic"`
 	} `json:"disposition"`
+}
+
+// sideData is one of the things that a container says of a stream beside it.
+type sideData struct {
+	Type     string  `json:"side_data_type"`
+	Rotation float64 `json:"rotation"` // degrees anticlockwise by which a picture is turned to be upright
 }
 
 // decimal is a number that ffprobe writes as a text, 0 when it isn't one.
@@ -84,7 +97,8 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 		return i, err
 	}
 	out := &bounded{limit: 4 << 20}
-	args := append(sandbox.Guards(a.task.Limits), "-show_format", "-show_streams", "-of", "json", "-i",
+	args := append(sandbox.Guards(a.task.Limits), "-show_format", "-show_streams", "-show_chapters", "-of", "json",
+		"-i",
 		sandbox.InputName)
 	said, err := a.box.Run(ctx, a.h.options.FFprobe, args, out)
 	if out.over {

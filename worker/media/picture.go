@@ -3,6 +3,7 @@ package media
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -167,12 +168,25 @@ func (v stream) shown() (width, height float64) {
 	if aspect, err := ratio(v.Aspect); err == nil {
 		width *= aspect
 	}
-	for _, s := range v.SideData {
-		if turned := int(math.Abs(s.Rotation)) % 180; turned > 45 && turned < 135 {
-			width, height = height, width
-		}
+	if v.turned()%180 == 90 {
+		return height, width
 	}
 	return width, height
+}
+
+// turned returns by how many degrees clockwise a picture is turned to be upright, in quarters.
+func (v stream) turned() int {
+	for _, s := range v.SideData {
+		if s.Rotation != 0 {
+			return (360 - int(math.Round(s.Rotation/90))*90%360) % 360
+		}
+	}
+	return 0
+}
+
+// dolbyVision reports whether there is Dolby Vision in it, beside what other players see.
+func (v stream) dolbyVision() bool {
+	return slices.ContainsFunc(v.SideData, func(s sideData) bool { return s.Type == "DOVI configuration record" })
 }
 
 // fitted returns the size of the pictures in a box of width x height, 0 for any, and of at most that many pixels. They

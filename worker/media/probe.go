@@ -12,7 +12,8 @@ func planProbe(kinds.Values) recipe {
 	return recipe{mediaType: "application/json", make: writeProbe}
 }
 
-// writeProbe writes down what the inspection found, with the input's URL in place of our name for it.
+// writeProbe writes down what the inspection found: a summary, and ffprobe's own answer with the input's URL in place
+// of our name for it.
 func writeProbe(_ context.Context, a *attempt) (string, error) {
 	var answer map[string]any
 	if err := json.Unmarshal(a.info.raw, &answer); err != nil {
@@ -24,6 +25,7 @@ func writeProbe(_ context.Context, a *attempt) (string, error) {
 			format["size"] = fmt.Sprint(info.Size())
 		}
 	}
+	answer["summary"] = a.info.summary(a.from.Path)
 	text, err := json.MarshalIndent(answer, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("write ffprobe's answer: %w", err)

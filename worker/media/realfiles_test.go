@@ -488,7 +488,7 @@ var damagedFiles = []realFile{
 
 // TestRealFiles makes each file and runs its job.
 func TestRealFiles(t *testing.T) {
-	for _, f := range slices.Concat(realFiles, realVideos, damagedFiles) {
+	for _, f := range slices.Concat(realFiles, realVideos, damagedFiles, probedFiles) {
 		t.Run(strings.ReplaceAll(f.name, " ", "_"), func(t *testing.T) {
 			b := newBench(t)
 			var last string

@@ -1,0 +1,113 @@
+package media
+
+import (
+	"math"
+	"path/filepath"
+	"strings"
+
+	"github.com/polyglot-media/siren/worker/storage"
+)
+
+// summary is what people want to know of an input, in the same words whatever its container says.
+type summary struct {
+	Container string     `json:"container"` // ffmpeg's name of the demuxer
+	Seconds   float64    `json:"seconds,omitempty"`
+	Video     *pictures  `json:"video,omitempty"` // the one that jobs use; absent when there is none
+	Cover     bool       `json:"cover,omitempty"` // a picture that goes with the sound
+	Audio     []sound    `json:"audio,omitempty"`
+	Subtitles []subtitle `json:"subtitles,omitempty"`
+	Chapters  []chapter  `json:"chapters,omitempty"`
+}
+
+type pictures struct {
+	Stream int    `json:"stream"` // its index
+	Codec  string `json:"codec"`
+	// as a viewer sees them: upright, with square pixels
+	Width  int `json:"width"`
+	Height int `json:"height"`
+	// degrees clockwise by which what is kept is turned to be upright: 0, 90, 180 or 270
+	Turned      int     `json:"turned,omitempty"`
+	FPS         float64 `json:"fps,omitempty"`    // on average; 0 when nobody knows
+	Steady      bool    `json:"steady,omitempty"` // all frames are as long
+	Still       bool    `json:"still,omitempty"`  // a single picture
+	Interlaced  bool    `json:"interlaced,omitempty"`
+	Transparent bool    `json:"transparent,omitempty"` // in parts, perhaps
+	HDR         string  `json:"hdr,omitempty"`         // PQ, HLG or Dolby Vision; absent: it is none
+}
+
+type sound struct {
+	Stream     int    `json:"stream"`
+	Codec      string `json:"codec"` // "" when ffmpeg doesn't know it
+	Channels   int    `json:"channels"`
+	Layout     string `json:"layout,omitempty"`
+	SampleRate int    `json:"sampleRate"` // Hz
+	Language   string `json:"language,omitempty"`
+	Default    bool   `json:"default,omitempty"` // the one that jobs use
+}
+
+type subtitle struct {
+	Stream   int    `json:"stream"`
+	Codec    string `json:"codec"`
+	Language string `json:"language,omitempty"`
+}
+
+type chapter struct {
+	Start float64 `json:"start"` // seconds
+	End   float64 `json:"end"`
+	Title string  `json:"title,omitempty"`
+}
+
+// summary puts what the inspection found into the words of everybody.
+func (i inspection) summary(from string) summary {
+	s := summary{Container: i.Format.Name, Seconds: float64(i.Format.Duration)}
+	if short, _, several := strings.Cut(i.Format.Name, ","); several { // mov,mp4,m4a,… are read by one demuxer
+		s.Container = short
+		if ext := strings.TrimPrefix(strings.ToLower(filepath.Ext(from)), "."); strings.Contains(i.Format.Name, ext) &&
+			ext != "" {
+			s.Container = ext
+		}
+	}
+	if v, err := i.best("video", storage.Place{}); err == nil {
+		s.Video = v.pictures(i.still())
+	}
+	heard, _ := i.best("audio", storage.Place{})
+	for _, x := range i.Streams {
+		switch x.Type {
+		case "video":
+			s.Cover = s.Cover || x.Disposition.AttachedPicture != 0
+		case "audio":
+			s.Audio = append(s.Audio, sound{
+				Stream: x.Index, Codec: x.Codec, Channels: x.Channels, Layout: x.Layout, SampleRate: int(x.SampleRate),
+				Language: x.Tags.Language, Default: heard.Type == x.Type && heard.Index == x.Index,
+			})
+		case "subtitle":
+			s.Subtitles = append(s.Subtitles, subtitle{Stream: x.Index, Codec: x.Codec, Language: x.Tags.Language})
+		}
+	}
+	for _, c := range i.Chapters {
+		s.Chapters = append(s.Chapters, chapter{float64(c.Start), float64(c.End), c.Tags.Title})
+	}
+	return s
+}
+
+func (v stream) pictures(still bool) *pictures {
+	width, height := v.shown()
+	p := &pictures{
+		Stream: v.Index, Codec: v.Codec, Width: int(math.Round(width)), Height: int(math.Round(height)), Still: still,
+		Interlaced: len(v.deinterlaced()) > 0, Transparent: v.seeThrough(),
+	}
+	if fps, err := ratio(v.FrameRate); err == nil && !still {
+		p.FPS = math.Round(fps*1000) / 1000
+		_, p.Steady = v.rate()
+	}
+	switch {
+	case v.dolbyVision():
+		p.HDR = "Dolby Vision"
+	case v.Transfer == "smpte2084":
+		p.HDR = "PQ"
+	case v.hdr():
+		p.HDR = "HLG"
+	}
+	p.Turned = v.turned()
+	return p
+}
