@@ -207,7 +207,7 @@ func TestOverLimits(t *testing.T) {
 		limits work.Limits
 		says   string
 	}{
-		{"memory", work.Limits{Memory: 330 << 20, Threads: 1}, "memory of 330Mi"},
+		{"memory", work.Limits{Memory: 250 << 20, Threads: 1}, "memory of 250Mi"},
 		{"less memory than ffmpeg itself needs", work.Limits{Memory: 64 << 20, Threads: 1}, "memory of 64Mi"},
 		{"disk", work.Limits{Memory: 2 << 30, Scratch: 100 << 10, Threads: 1}, "scratch space of 100Ki"},
 	} {
