@@ -34,7 +34,8 @@ type Kind struct {
 // all is every kind there is. A new one is an entry here, and a file and a line in worker/media.
 var all = []Kind{
 	{
-		Name: "probe", About: "what the input is: a summary, and ffprobe's JSON beside it (format, streams and chapters)",
+		Name: "probe", About: "what the input is: a summary, and ffprobe's JSON beside it (format, streams and " +
+			"chapters)",
 		Endings: []string{".json"},
 		Params:  []Param{tolerate},
 		relate:  endsIn,
@@ -105,7 +106,8 @@ var (
 // tolerate is of every kind.
 var tolerate = Param{
 	Name: "tolerate", Type: Word, Words: []string{"cut", "none"}, Default: `"cut"`,
-	About: "an input that ends early or is damaged in places: what can be read of it is used, and the job's record has " +
+	About: "an input that ends early or is damaged in places: what can be read of it is used, and the job's record " +
+		"has " +
 		"a warning; none refuses it",
 }
 

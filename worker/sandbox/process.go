@@ -134,7 +134,8 @@ func explain(limits work.Limits, name string, err error, stderr string) error {
 	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory",
 		"could not allocate",
 		"Resource temporarily unavailable", "get_buffer() failed"): // no room for a thread, or for a frame
-		return work.Fail(work.OverLimit, fmt.Errorf("needs more than a slot's memory of %s: let such jobs run in a pool "+
+		return work.Fail(work.OverLimit, fmt.Errorf("needs more than a slot's memory of %s: let such jobs run in a "+
+			"pool "+
 			"with a larger slot.memory (%s)", limits.Memory, line))
 	case limits.Memory > 0 && says("Error while opening encoder"):
 		// its parameters are ours, and right; it doesn't say when it has no room for its threads
