@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/polyglot-media/siren/lanes/location"
 )
 
 // small is a valid policy in few words; tests of single rules change one thing in it.
@@ -356,7 +358,7 @@ func TestParseProblems(t *testing.T) {
 		// Storage.
 		{
 			"no scheme", tail, tail + "storage: [{prefix: /media/, read: true}]\n",
-			[]string{`storage[0].prefix: "/media/": the scheme must be file, s3, http or https`},
+			[]string{`storage[0].prefix: "/media/": the scheme must be ` + location.Either(location.Schemes(false))},
 		},
 		{
 			"not a URL", tail, tail + "storage: [{prefix: \"s3://a b/%zz\", read: true}]\n",

@@ -1,7 +1,7 @@
-// Package lanes is Siren's domain: the policy (lanes, pools, budget), the job and its wire form, how a job's
-// labels choose a lane, and the values that cross a border between two other packages (Delivery, Task, Result,
-// Disposition, Heartbeat, Snapshot, Plan).
+// Package lanes is the policy: lanes, pools and budget, what overrides them for a while, which lane a job's labels
+// choose, the order in which lanes are taken, and the queues that they have. The rooms below it are what the policy is
+// about: lanes/job, lanes/work, lanes/fleet and lanes/kinds.
 //
-// It knows no broker, no store, no cluster and no clock: everything here is a value or a pure function over values.
-// Every other package may import it; it imports none of them.
+// They know no broker, no store, no cluster and no clock: everything here is a value or a pure function over values.
+// Every other package may import them; they import one another, and nothing else of Siren's.
 package lanes

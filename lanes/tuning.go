@@ -35,15 +35,18 @@ type IdleTuning struct {
 	Why string `json:"why"`
 }
 
-// Fields of the policy that can be tuned while it runs. Slots and shoulders are not among them: a worker's memory is
-// fixed when it starts.
-var (
-	laneFields = []string{
-		"reserve", "startWithin", "promote", "maxRuntime", "retry", "priorities", "paused",
-		"queueType",
+// tunable returns pointers to what can be tuned of a lane while it runs, by the names that the policy has for them. Slots
+// and shoulders can't be tuned: a worker's memory is fixed when it starts.
+func (l *Lane) tunable() map[string]any {
+	return map[string]any{
+		"reserve": &l.Reserve, "startWithin": &l.StartWithin, "promote": &l.Promote, "maxRuntime": &l.MaxRuntime,
+		"retry": &l.Retry, "priorities": &l.Priorities, "paused": &l.Paused, "queueType": &l.QueueType,
 	}
-	poolFields = []string{"min", "max", "hold", "frozen"}
-)
+}
+
+func (q *Pool) tunable() map[string]any {
+	return map[string]any{"min": &q.Min, "max": &q.Max, "hold": &q.Hold, "frozen": &q.Frozen}
+}
 
 // BudgetField is the field of the budget.
 const BudgetField = "budget"
@@ -98,6 +101,16 @@ func (p *Policy) Field(name string) (json.RawMessage, error) {
 	return json.Marshal(f)
 }
 
+// one returns the field with that name.
+func one(name, of string, fields map[string]any) (any, error) {
+	if f, ok := fields[name]; ok {
+		return f, nil
+	}
+	names := slices.Sorted(maps.Keys(fields))
+	return nil, fmt.Errorf("%q of a %s can't be tuned%s; what can: %s", name, of, plain.Suggest(name, names),
+		strings.Join(names, ", "))
+}
+
 // tunable returns a pointer to a tunable field.
 func (p *Policy) tunable(name string) (any, error) {
 	if name == BudgetField {
@@ -111,27 +124,13 @@ func (p *Policy) tunable(name string) (any, error) {
 		if i < 0 {
 			return nil, fmt.Errorf("no lane %q%s", owner, plain.Suggest(owner, p.LaneNames()))
 		}
-		l := &p.Lanes[i]
-		if f, ok := map[string]any{
-			"reserve": &l.Reserve, "startWithin": &l.StartWithin, "promote": &l.Promote,
-			"maxRuntime": &l.MaxRuntime, "retry": &l.Retry, "priorities": &l.Priorities, "paused": &l.Paused,
-			"queueType": &l.QueueType,
-		}[field]; ok {
-			return f, nil
-		}
-		return nil, fmt.Errorf("%q of a lane can't be tuned%s; what can: %s", field, plain.Suggest(field, laneFields),
-			strings.Join(laneFields, ", "))
+		return one(field, "lane", p.Lanes[i].tunable())
 	case kind == "pools" && ok:
 		i := slices.IndexFunc(p.Pools, func(q Pool) bool { return q.Name == owner })
 		if i < 0 {
 			return nil, fmt.Errorf("no pool %q%s", owner, plain.Suggest(owner, p.PoolNames()))
 		}
-		q := &p.Pools[i]
-		if f, ok := map[string]any{"min": &q.Min, "max": &q.Max, "hold": &q.Hold, "frozen": &q.Frozen}[field]; ok {
-			return f, nil
-		}
-		return nil, fmt.Errorf("%q of a pool can't be tuned%s; what can: %s", field, plain.Suggest(field, poolFields),
-			strings.Join(poolFields, ", "))
+		return one(field, "pool", p.Pools[i].tunable())
 	}
 	return nil, fmt.Errorf("%q is not a tunable field: write %s, %s or %s", name, LaneField("LANE", "FIELD"),
 		PoolField("POOL", "FIELD"), BudgetField)

@@ -12,6 +12,13 @@ func tuning(field, value string, until time.Time) Tuning {
 }
 
 func TestWithOverridesEveryTunableField(t *testing.T) {
+	untried := map[string]bool{}
+	for name := range (&Lane{}).tunable() {
+		untried["lanes."+name] = true
+	}
+	for name := range (&Pool{}).tunable() {
+		untried["pools."+name] = true
+	}
 	for _, c := range []struct{ field, value, want string }{
 		{"lanes.express.reserve", `4`, "4"},
 		{"lanes.express.startWithin", `"5s"`, "5s"},
@@ -24,12 +31,15 @@ func TestWithOverridesEveryTunableField(t *testing.T) {
 		},
 		{"lanes.bulk.priorities", `4`, "4"},
 		{"lanes.bulk.paused", `true`, "true"},
+		{"lanes.bulk.queueType", `"quorum"`, "quorum"},
 		{"pools.general.min", `2`, "2"},
 		{"pools.general.max", `7`, "7"},
 		{"pools.general.hold", `"45s"`, "45s"},
 		{"pools.general.frozen", `true`, "true"},
 		{"budget", `50`, "50"},
 	} {
+		parts := strings.Split(c.field, ".")
+		delete(untried, parts[0]+"."+parts[len(parts)-1])
 		p := example(t)
 		before, err := p.Field(c.field)
 		if err != nil {
@@ -48,13 +58,16 @@ func TestWithOverridesEveryTunableField(t *testing.T) {
 			t.Errorf("%s: the policy itself changed, from %s to %s", c.field, before, again)
 		}
 	}
+	if len(untried) > 0 {
+		t.Errorf("tunable, and not tried here: %v", untried)
+	}
 }
 
 func TestWithRefuses(t *testing.T) {
 	for _, c := range []struct{ field, value, want string }{
 		{"lanes.expres.reserve", `4`, `did you mean "express"`},
 		{"lanes.express.slots", `4`, "can't be tuned"},
-		{"pools.general.slots", `4`, "what can: min, max, hold, frozen"},
+		{"pools.general.slots", `4`, "what can: frozen, hold, max, min"},
 		{"pools.nobody.max", `4`, `no pool "nobody"`},
 		{"budget.x", `4`, "is not a tunable field"},
 		{"budget", `"many"`, "is not a valid value"},

@@ -77,7 +77,7 @@ func jobSchema() (string, error) {
 	bound("expiresAt", map[string]any{"format": "date-time"})
 	text, err := json.MarshalIndent(map[string]any{
 		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A job of Siren",
-		"$comment": "written by docs/gen from lanes.Job and lanes/kinds",
+		"$comment": "written by docs/gen from job.Job and lanes/kinds",
 		"type":     "object", "required": []string{"id", "kind", "input", "output"}, "properties": properties,
 		"allOf": all,
 	}, "", "  ")

@@ -1,7 +1,7 @@
 // Package rabbit is what Siren's processes and people do with jobs in RabbitMQ beside running them: enqueueing, the
 // backlog, the delay forwarder, moving waiting jobs, dead letters. Below it and take, which is the workers' side, are
 // the rooms that both stand on: wire (what messages say), topology (which queues there are), confirms (publishing) and
-// link (the connection).
+// rabbitlink (the connection).
 //
 // All of them own the wire: queue and exchange names, queue arguments, header names, and what a lost connection means.
 // They decide nothing about jobs: which lane a job belongs to, whether it runs, is tried again or is dead comes from

@@ -1,11 +1,13 @@
 // Package redis keeps what the leading scaler, the workers and people tell each other in Redis: the roster (heartbeats
 // of the workers, parking, retiring), the board (the policy in force, the snapshot, the plans, who leads, what the
-// leader is asked) and the tunings (live changes of the policy, and the audit of what people did).
+// leader saw) and the tunings (live changes of the policy, and the audit of what people did).
 //
 // The rooms below it, each of which imports those before it alone:
 //
 //	keyspace   what the keys are called, and how values stand in them
-//	link       the connection; it knows nothing of jobs
+//	redisurl   what a URL of Redis says
+//	sentinel   where the master is, asked of sentinels
+//	redislink  the connection; it knows nothing of jobs
 //	access     which role may use which keys, and the ACL users that follow from it
 //	jobrecord  reads, lists and watches the records of jobs
 //	jobledger  makes and changes them, and grants the claims on jobs

@@ -37,6 +37,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
@@ -201,6 +202,14 @@ func (c *Client) check(j job.Job) error {
 	}
 	if c.anyKind && !slices.Contains(kinds.Names(), j.Kind) {
 		return nil
+	}
+	for _, at := range []struct{ what, url string }{{"input", j.Input}, {"output", j.Output}} {
+		if at.url == "" {
+			return work.Fail(work.BadInput, fmt.Errorf("%s is missing: give a URL", at.what))
+		}
+		if _, err := location.Parse(at.url); err != nil {
+			return work.Fail(work.BadInput, fmt.Errorf("%s: %w", at.what, err))
+		}
 	}
 	return kinds.Check(j)
 }

@@ -43,7 +43,10 @@ func ExampleClient_EnqueueBatch() {
 	defer c.Close()
 
 	for _, o := range c.EnqueueBatch(context.Background(), []job.Job{
-		{ID: "holiday-1", Kind: "transcode", Labels: map[string]string{"batch": "true"}},
+		{
+			ID: "holiday-1", Kind: "transcode", Labels: map[string]string{"batch": "true"},
+			Input: "s3://media-in/1.mov", Output: "s3://media-out/1.mp4",
+		},
 		{ID: "holiday-2"},
 	}) {
 		fmt.Printf("%s: lane %s, error %v\n", o.ID, o.Lane, o.Err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
@@ -26,14 +27,21 @@ func TestWrongJobsAreNotSent(t *testing.T) {
 	wrongKind.Kind = "thumbnial"
 	wrongEnding := thumbnail("refused-ending", ``)
 	wrongEnding.Output = "file:///out/a.gif"
+	nowhere := thumbnail("refused-nowhere", ``)
+	nowhere.Output = ""
+	strange := thumbnail("refused-strange", ``)
+	strange.Input = "gopher://host/a.mp4"
 	says := []string{
-		`no kind "thumbnial"; there are probe, thumbnail, transcode; did you mean "thumbnail"?`,
+		"output is missing: give a URL",
+		"input: ",
+		`no kind "thumbnial"; there are ` + strings.Join(kinds.Names(), ", ") + `; did you mean "thumbnail"?`,
 		`thumbnail: no param "widht" (thumbnail takes at, format, height, quality, tolerate, width); ` +
 			`did you mean "width"?`,
 		`thumbnail: width must be a whole number, not 99.5; quality must be a number from 1 to 100, not 101`,
 		`thumbnail: the output must end in .jpg or .webp, not "a.gif"; or set format`,
 	}
 	jobs := []job.Job{
+		nowhere, strange,
 		wrongKind, thumbnail("refused-param", `{"widht": 100}`),
 		thumbnail("refused-range", `{"quality": 101, "width": 99.5}`), wrongEnding,
 		thumbnail("refused-not", `{"at": "25%", "width": 100}`),

@@ -200,3 +200,23 @@ func (p Param) Schema() map[string]any {
 	}
 	return s
 }
+
+// Written returns a param's value as a job has it, of what somebody typed: 5.1 is a number for one param and a word for
+// another. kind is "" where it isn't known. What is written as JSON text, or null, stays as it is.
+func Written(kind, name, typed string) json.RawMessage {
+	var words, others bool
+	for _, k := range all {
+		for _, p := range k.Params {
+			if p.Name == name && (kind == "" || kind == k.Name) {
+				isText := p.Type == Word || p.Type == BitRate
+				words, others = words || isText, others || !isText
+			}
+		}
+	}
+	raw := json.RawMessage(typed)
+	if json.Valid(raw) && (!words || others || typed == "null" || strings.HasPrefix(strings.TrimSpace(typed), `"`)) {
+		return raw
+	}
+	raw, _ = json.Marshal(typed) // of a text, which always can be
+	return raw
+}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
-	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/workertest"
@@ -281,10 +280,6 @@ func TestCheck(t *testing.T) {
 		j := good
 		j.ID = id
 		workertest.Expect(t, Check(j, storage), work.BadInput, "id")
-	}
-	if k := kinds.All(); len(k) != 3 || k[0].Name != "probe" ||
-		!strings.Contains(strings.Join(k[1].ParamNames(), " "), "at format height") {
-		t.Errorf("kinds: %+v", k)
 	}
 }
 

@@ -51,6 +51,9 @@ func BrokenOff(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted: what was begun is done, nothing is lost, and the same command goes on")
 	}
+	if operate.KindOf(err) == operate.NotFound { // it would be so again
+		return err
+	}
 	return exit.With(exit.Code(err), fmt.Errorf("%w; nothing is lost, and the same command goes on", show.Gist(err)))
 }
 

@@ -179,7 +179,7 @@ func (e *enqueue) single(
 	if j.Labels, err = parseLabels(e.labels); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
-	if j.Params, err = parseParams(e.params); err != nil {
+	if j.Params, err = parseParams(j.Kind, e.params); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
 	if err := check(j, p); err != nil {
@@ -230,19 +230,15 @@ func parseLabels(pairs []string) (map[string]string, error) {
 	return labels, nil
 }
 
-// parseParams makes the params' object. A value that reads as a JSON number or boolean is one; anything else is text.
-func parseParams(pairs []string) (json.RawMessage, error) {
-	params := map[string]any{}
+// parseParams makes the params' object of a job of the kind.
+func parseParams(kind string, pairs []string) (json.RawMessage, error) {
+	params := map[string]json.RawMessage{}
 	for _, p := range pairs {
 		name, value, ok := strings.Cut(p, "=")
 		if !ok || name == "" {
 			return nil, fmt.Errorf("--param %q: write NAME=VALUE", p)
 		}
-		var v any
-		if err := json.Unmarshal([]byte(value), &v); err != nil {
-			v = value
-		}
-		params[name] = v
+		params[name] = kinds.Written(kind, name, value)
 	}
 	if len(params) == 0 {
 		return nil, nil

@@ -45,7 +45,7 @@ func (v *JobVerb) told(r jobs.Result) string {
 	case "retry":
 		return fmt.Sprintf("job/%s is in lane %s again", r.Job.ID, r.Lane)
 	default:
-		return fmt.Sprintf("job/%s cancelled", r.Job.ID)
+		return fmt.Sprintf("job/%s %s", r.Job.ID, v.Past)
 	}
 }
 

@@ -36,14 +36,7 @@ func Parse(pairs []string, kind string) (Set, error) {
 		if _, ok := set[name]; ok {
 			return nil, fmt.Errorf("--set %s is given twice", name)
 		}
-		raw := json.RawMessage(value)
-		if !json.Valid(raw) {
-			text, err := json.Marshal(value)
-			if err != nil {
-				return nil, fmt.Errorf("--set %q: %w", p, err)
-			}
-			raw = text
-		}
+		raw := kinds.Written(kind, name, value)
 		// A job may have died of the very param that is to go.
 		if err := checkParam(name, kind); err != nil && string(raw) != "null" {
 			return nil, fmt.Errorf("--set %s: %w", name, err)

@@ -5,8 +5,8 @@ import (
 )
 
 func TestParseSet(t *testing.T) {
-	set, err := Parse([]string{"crf=30", "preset=fast", "audio=null", `at="5"`}, "")
-	if err != nil || set.String() != `at="5" audio=null crf=30 preset="fast"` {
+	set, err := Parse([]string{"crf=30", "preset=fast", "audio=null", `at="5"`, "channels=5.1"}, "")
+	if err != nil || set.String() != `at="5" audio=null channels="5.1" crf=30 preset="fast"` {
 		t.Errorf("%s, %v", set, err)
 	}
 	if !set.Fits("unknown") || set.Fits("probe") {
