@@ -35,8 +35,8 @@ type IdleTuning struct {
 	Why string `json:"why"`
 }
 
-// tunable returns pointers to what can be tuned of a lane while it runs, by the names that the policy has for them. Slots
-// and shoulders can't be tuned: a worker's memory is fixed when it starts.
+// tunable returns pointers to what can be tuned of a lane while it runs, by the names that the policy has for them.
+// Slots and shoulders can't be tuned: a worker's memory is fixed when it starts.
 func (l *Lane) tunable() map[string]any {
 	return map[string]any{
 		"reserve": &l.Reserve, "startWithin": &l.StartWithin, "promote": &l.Promote, "maxRuntime": &l.MaxRuntime,
