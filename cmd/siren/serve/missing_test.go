@@ -116,8 +116,10 @@ func (g *ground) connect() *rabbitlink.Conn {
 // enqueue puts a job into the lane that its labels choose.
 func (g *ground) enqueue(id string, labels map[string]string) client.Outcome {
 	g.t.Helper()
-	o := g.producer.EnqueueBatch(g.t.Context(), []job.Job{{ID: id, Kind: "probe", Labels: labels,
-		Input: "file:///in/a.mp4", Output: "file:///out/a.json"}})[0]
+	o := g.producer.EnqueueBatch(g.t.Context(), []job.Job{{
+		ID: id, Kind: "probe", Labels: labels,
+		Input: "file:///in/a.mp4", Output: "file:///out/a.json",
+	}})[0]
 	if o.Err != nil {
 		g.t.Fatal(o.Err)
 	}
