@@ -32,7 +32,7 @@ func (a *attempt) ffmpeg(ctx context.Context, name string, seconds float64, befo
 	p := progress{total: seconds, report: a.task.Report}
 	said, err := a.box.Run(ctx, a.h.options.FFmpeg, args, &p)
 	if work.KindOf(err) == work.BadInput {
-		return "", a.unreadable(unreadable(err))
+		return "", a.unreadable(inWords(err))
 	} else if err != nil {
 		return "", err
 	}

@@ -90,23 +90,21 @@ func (a *attempt) inspect(ctx context.Context) (inspection, error) {
 	}
 	if a.animatedWebP() {
 		return i, work.Fail(work.BadInput, fmt.Errorf("input %s is an animated WebP, which ffmpeg doesn't read: "+
-			"give it as "+
-			"a GIF, an APNG or a video", a.from))
+			"give it as a GIF, an APNG or a video", a.from))
 	}
 	if err := a.whole(); err != nil {
 		return i, err
 	}
 	out := &bounded{limit: 4 << 20}
 	args := append(sandbox.Guards(a.task.Limits), "-show_format", "-show_streams", "-show_chapters", "-of", "json",
-		"-i",
-		sandbox.InputName)
+		"-i", sandbox.InputName)
 	said, err := a.box.Run(ctx, a.h.options.FFprobe, args, out)
 	if out.over {
 		return i, work.Fail(work.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.from,
 			out.limit>>20))
 	}
 	if work.KindOf(err) == work.BadInput {
-		return i, a.unreadable(unreadable(err))
+		return i, a.unreadable(inWords(err))
 	} else if err != nil {
 		return i, err
 	}
@@ -152,7 +150,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
-func unreadable(err error) string {
+// inWords says why a program can't read the input.
+func inWords(err error) string {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "Invalid argument"), strings.Contains(text, "Format not on whitelist"):
@@ -223,7 +222,7 @@ func (s stream) encrypted() string {
 func (i inspection) picture(from storage.Place) (stream, error) {
 	v, err := i.video(from)
 	for _, s := range i.Streams {
-		if err != nil && s.Type == "video" && s.Codec != "" {
+		if err != nil && s.Type == "video" && s.known() {
 			return s, nil
 		}
 	}

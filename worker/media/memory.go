@@ -3,6 +3,7 @@ package media
 import (
 	"math"
 	"runtime"
+	"slices"
 
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -21,10 +22,7 @@ import (
 //	fast         1658
 //	medium       1944  2336  2667      790   987  1142
 //	slow         2266  2631  2990      894  1091  1246
-var presets = []struct {
-	name string
-	each float64
-}{
+var presets = []preset{
 	{"ultrafast", 41},
 	{"superfast", 72},
 	{"veryfast", 94},
@@ -32,6 +30,11 @@ var presets = []struct {
 	{"fast", 157},
 	{"medium", 186},
 	{"slow", 221},
+}
+
+type preset struct {
+	name string
+	each float64
 }
 
 // decoded is the part of it that the decoder and the filters take.
@@ -48,27 +51,24 @@ func encodes(each float64, in, out, threads int) lanes.Bytes {
 	return lanes.Bytes(math.Ceil(mib)) << 20
 }
 
-// affordable returns the preset and the number of threads with which pictures of the stream fit into a slot's memory:
-// made into pictures of out pixels: those that are wanted, or else fewer threads, or else a cheaper preset. It is an
-// estimate: when not even the cheapest fits, that is tried.
-func (a *attempt) affordable(wanted string, v stream, out int) (preset string, threads int) {
+// affordable returns the preset and the number of threads with which making pictures of out pixels of the stream's fits
+// into a slot's memory: those that are wanted, or else fewer threads, or else a cheaper preset. It is an estimate: when
+// not even the cheapest fits, that is tried.
+func (a *attempt) affordable(wanted string, v stream, out int) (name string, threads int) {
 	threads = a.task.Limits.Threads
+	memory, in := a.task.Limits.Memory, v.Width*v.Height
+	i := slices.IndexFunc(presets, func(p preset) bool { return p.name == wanted })
+	if memory <= 0 || i < 0 {
+		return wanted, threads
+	}
 	if threads <= 0 {
 		threads = runtime.NumCPU()
 	}
-	memory, in := a.task.Limits.Memory, v.Width*v.Height
-	if memory <= 0 {
-		return wanted, a.task.Limits.Threads
+	for threads > 1 && encodes(presets[i].each, in, out, threads) > memory {
+		threads = (threads + 1) / 2
 	}
-	for i := len(presets) - 1; ; i-- {
-		if presets[i].name == wanted {
-			for each := presets[i].each; encodes(each, in, out, threads) > memory && threads > 1; {
-				threads = (threads + 1) / 2
-			}
-			for i > 0 && encodes(presets[i].each, in, out, threads) > memory {
-				i--
-			}
-			return presets[i].name, threads
-		}
+	for i > 0 && encodes(presets[i].each, in, out, threads) > memory {
+		i--
 	}
+	return presets[i].name, threads
 }

@@ -213,14 +213,10 @@ func inFrame(width, height int) string {
 }
 
 // fit returns the filters that make pixels square and fit the picture into a box of width x height, 0 for any, keeping
-// its shape and never enlarging it. Both sides become multiples of even.
-func fit(v stream, width, height, even int) []string {
+// its shape and never enlarging it.
+func (v stream) fit(width, height int) []string {
 	filters := v.square()
 	if width == 0 && height == 0 {
-		if even > 1 {
-			filters = append(filters,
-				fmt.Sprintf("scale=w='max(%[1]d,trunc(iw/%[1]d)*%[1]d)':h='max(%[1]d,trunc(ih/%[1]d)*%[1]d)'", even))
-		}
 		return filters
 	}
 	w, h := "iw", "ih"
@@ -230,6 +226,5 @@ func fit(v stream, width, height, even int) []string {
 	if height > 0 {
 		h = fmt.Sprintf("'min(%d,ih)'", height)
 	}
-	return append(filters, fmt.Sprintf("scale=w=%s:h=%s:force_original_aspect_ratio=decrease:force_divisible_by=%d", w,
-		h, even), "setsar=1")
+	return append(filters, "scale=w="+w+":h="+h+":force_original_aspect_ratio=decrease", "setsar=1")
 }

@@ -101,7 +101,7 @@ func (t thumbnail) args(v stream, still bool, s search) []string {
 	if s.last && s.until > 0 {
 		filters = append(filters, "trim=end="+number(s.until+0.001))
 	}
-	filters = append(filters, fit(v, t.width, t.height, 1)...)
+	filters = append(filters, v.fit(t.width, t.height)...)
 	filters = slices.Concat(filters, named(s.light), v.toneMapped(), v.colours(still), named(s.most),
 		v.forPicture(t.format))
 	args := []string{
