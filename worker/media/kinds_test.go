@@ -3,7 +3,6 @@ package media
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes/job"
-	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/workertest"
 )
 
@@ -184,17 +182,5 @@ func TestReproducible(t *testing.T) {
 				t.Error("ffmpeg's version is in it")
 			}
 		})
-	}
-}
-
-// Every kind that runs ffmpeg says what it uses.
-func TestKindsSayWhatTheyUse(t *testing.T) {
-	if have := slices.Sorted(maps.Keys(makers)); !slices.Equal(have, kinds.Names()) {
-		t.Errorf("made are %v, and the catalogue has %v", have, kinds.Names())
-	}
-	for name, k := range makers {
-		if (k.uses == nil) != (name == "probe") {
-			t.Errorf("kind %s: uses %t; a kind that runs ffmpeg says which options it gives", name, k.uses != nil)
-		}
 	}
 }

@@ -14,7 +14,11 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/media/attempt"
+	"github.com/polyglot-media/siren/worker/media/probe"
+	"github.com/polyglot-media/siren/worker/media/recipe"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/workertest"
 )
@@ -159,15 +163,17 @@ func TestMaxRuntime(t *testing.T) {
 	workertest.Expect(t, err, work.TimedOut, "maxRuntime of 1.5s")
 	// CPU time runs out by itself when the worker's clock doesn't stop it.
 	ctx, a := b.attempt(t, "slow.mp4", work.Limits{MaxRuntime: time.Second, Threads: 1, Memory: 2 << 30})
-	_, err = a.ffmpeg(ctx, "x.mp4", 0, nil, transcode{
-		crf: 23, preset: "slow",
-		fps: 120,
-	}.args(stream{Width: 1280, Height: 720}, nil))
+	a.Info.Streams = []probe.Stream{{Type: "video", Codec: "h264", Width: 1280, Height: 720}}
+	kind, err := kinds.Find("transcode")
+	workertest.Must(t, err)
+	values, err := kind.Read(paramsJSON(`{"preset": "slow", "fps": 120}`), "x.mp4")
+	workertest.Must(t, err)
+	_, err = recipe.Plan("transcode", values).Make(ctx, a)
 	workertest.Expect(t, err, work.TimedOut, "all the CPU time")
 }
 
 // attempt returns an attempt to try parts of the frame on.
-func (b *bench) attempt(t *testing.T, clip string, l work.Limits) (context.Context, *attempt) {
+func (b *bench) attempt(t *testing.T, clip string, l work.Limits) (context.Context, *attempt.Attempt) {
 	t.Helper()
 	dir, err := b.h.scratch.Make("part", filepath.Base(t.Name()))
 	workertest.Must(t, err)
@@ -175,14 +181,14 @@ func (b *bench) attempt(t *testing.T, clip string, l work.Limits) (context.Conte
 	file, err := os.Open(sharedClip(t, clip))
 	workertest.Must(t, err)
 	t.Cleanup(func() { _ = file.Close() })
-	a := &attempt{
-		h: b.h, task: b.task(job.Job{}), dir: dir,
-		box: sandbox.Box{
+	a := &attempt.Attempt{
+		Programs: b.h.options.Programs, Task: b.task(job.Job{}), Dir: dir,
+		Box: sandbox.Box{
 			Self: b.h.options.Self, Limits: l, Folder: dir.Path(), Input: file, Said: io.Discard,
 			Log: b.h.options.Log,
 		},
 	}
-	a.task.Limits, a.task.Report = l, func(job.Progress) {}
+	a.Task.Limits, a.Task.Report = l, func(job.Progress) {}
 	return t.Context(), a
 }
 
@@ -196,8 +202,8 @@ func TestFullDisk(t *testing.T) {
 head -c 4096 /dev/zero >x.mp4
 echo "[error] Error writing trailer of file:x.mp4: No space left on device" >&2
 `), 0o700))
-	a.h.options.FFmpeg = script
-	_, err := a.ffmpeg(ctx, "x.mp4", 0, nil, nil)
+	a.Programs.FFmpeg = script
+	err := a.FFmpeg(ctx, attempt.Run{Outputs: []attempt.Output{{Name: "x.mp4"}}})
 	workertest.Expect(t, err, work.Transient, "No space left on device")
 }
 
@@ -219,25 +225,5 @@ func TestOverLimits(t *testing.T) {
 			_, err := b.run(j)
 			workertest.Expect(t, err, work.OverLimit, c.says)
 		})
-	}
-}
-
-func TestProgressNotes(t *testing.T) {
-	var got []job.Progress
-	p := progress{total: 60, report: func(v job.Progress) { got = append(got, v) }}
-	for _, part := range []string{
-		"frame=1\nout_time_us=N/A\nspeed=N/A\nprogress=continue\nout_ti",
-		"me_us=12400000\nspeed=2.1x\nprogress=cont", "inue\nout_time_us=61000000\nspeed= 1.9x\nprogress=end\n",
-	} {
-		_, err := p.Write([]byte(part))
-		workertest.Must(t, err)
-	}
-	want := []job.Progress{
-		{Fraction: 0, Note: "0.0 of 60.0 s"},
-		{Fraction: 12.4 / 60, Note: "12.4 of 60.0 s at 2.1x"},
-		{Fraction: 1, Note: "60.0 of 60.0 s at 1.9x"},
-	}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/media/probe"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 	"github.com/polyglot-media/siren/worker/workertest"
@@ -171,13 +172,13 @@ func (b *bench) runContext(ctx context.Context, task work.Task) (work.Result, er
 func paramsJSON(s string) json.RawMessage { return json.RawMessage(s) }
 
 // media returns what ffprobe says of a file.
-func media(t testing.TB, file string) inspection {
+func media(t testing.TB, file string) probe.Input {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", file).Output()
 	if err != nil {
 		t.Fatalf("ffprobe %s: %v", file, err)
 	}
-	var i inspection
+	var i probe.Input
 	workertest.Must(t, json.Unmarshal(out, &i))
 	return i
 }

@@ -1,12 +1,15 @@
-// Package media is the one package that knows media. It runs a job: fetches the input under guard, inspects it, makes
-// the output with ffmpeg under limits, and commits it so that nobody ever sees half a file.
+// Package media runs media jobs: it fetches the input under guard, has it inspected, makes the output with ffmpeg under
+// limits, and commits it so that nobody ever sees half of it. This package is the walk that is the same for every job;
+// what differs has rooms:
 //
-// The frame is the same for every job: order.go checks it, media.go fetches, makes and commits, inspect.go and whole.go
-// look at the input. A kind is a file of its own (probe.go, thumbnail.go, transcode.go) and a line of makers.go; it
-// finds what it needs in an attempt (attempt.go), and has ffmpeg.go and picture.go to work with. Params are declared in
-// lanes/kinds; storage, the confinement of programs and their folders have rooms of their own: worker/storage, sandbox
-// and scratch. The package doesn't know queues, claims, retries or lanes: it gets a work.Task and returns a work.Result
-// or an error with a kind (work.Fail), and the worker settles by that.
+//	probe    what is known of an input: its streams, its length, how its pictures are to be seen
+//	frame    ffmpeg's filters that make right pictures of them
+//	attempt  one run of one job: its programs, their limits, what their ends mean
+//	recipe   how jobs of each kind are made
+//
+// Params are declared in lanes/kinds; storage, the confinement of programs and their folders are worker/storage, sandbox
+// and scratch. None of it knows queues, claims, retries or lanes: Handle gets a work.Task and returns a work.Result or an
+// error with a kind (work.Fail), and the worker settles by that.
 //
 // A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
 // unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by
@@ -25,6 +28,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/media/attempt"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/scratch"
 	"github.com/polyglot-media/siren/worker/storage"
@@ -37,10 +41,10 @@ func New(o Options) (*Handler, error) {
 		o.Log = slog.Default()
 	}
 	var err error
-	if o.FFmpeg, err = Program(o.FFmpeg, "ffmpeg"); err != nil {
+	if o.Programs.FFmpeg, err = Program(o.Programs.FFmpeg, "ffmpeg"); err != nil {
 		return nil, err
 	}
-	if o.FFprobe, err = Program(o.FFprobe, "ffprobe"); err != nil {
+	if o.Programs.FFprobe, err = Program(o.Programs.FFprobe, "ffprobe"); err != nil {
 		return nil, err
 	}
 	if o.Self, err = Self(o.Self); err != nil {
@@ -136,47 +140,46 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 	}
 	defer dir.Discard()
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
-	a := &attempt{h: h, task: t, dir: dir, from: o.input, strict: o.strict, box: sandbox.Box{
-		Self: h.options.Self, Limits: t.Limits, Folder: dir.Path(), Said: t.Log, Log: log,
-	}}
-	file, err := a.produce(ctx, o)
-	if a.box.Input != nil {
-		defer func() { _ = a.box.Input.Close() }()
+	a := &attempt.Attempt{
+		Programs: h.options.Programs, Task: t, Dir: dir, From: o.input, Strict: o.strict,
+		Box: sandbox.Box{Self: h.options.Self, Limits: t.Limits, Folder: dir.Path(), Said: t.Log, Log: log},
+	}
+	files, err := h.produce(ctx, a, o)
+	if a.Box.Input != nil {
+		defer func() { _ = a.Box.Input.Close() }()
 	}
 	if err != nil {
 		return work.Result{}, err
 	}
 	t.Report(job.Progress{Fraction: 1, Note: "storing"})
-	made, err := dir.OpenMade(file)
+	made, err := dir.OpenMade(files[0].Name)
 	if err != nil {
 		return work.Result{}, fmt.Errorf("open what was made: %w", err)
 	}
 	defer func() { _ = made.Close() }()
 	done, size, err := out.Commit(ctx, o.output, storage.Product{
-		File: made, MediaType: o.recipe.mediaType, Job: t.Job,
-		Attempt: t.Attempt,
+		File: made, MediaType: o.recipe.MediaType, Job: t.Job, Attempt: t.Attempt,
 	})
 	if err != nil {
 		return work.Result{}, err
 	}
-	return o.result(size, done, a.warnings), nil
+	return o.result(size, done, a.Warnings), nil
 }
 
-// produce fetches and inspects the input and makes the output file in the scratch folder; it returns that file's name
-// there.
-func (a *attempt) produce(ctx context.Context, o order) (string, error) {
-	a.task.Report(job.Progress{Note: "fetching"})
+// produce fetches and inspects the input and makes the output's files in the scratch folder.
+func (h *Handler) produce(ctx context.Context, a *attempt.Attempt, o order) ([]attempt.File, error) {
+	a.Task.Report(job.Progress{Note: "fetching"})
 	var err error
-	a.box.Input, err = storage.Fetch(ctx, a.h.stores.Source(o.input, o.rules), o.input, a.task.Limits.Scratch,
+	a.Box.Input, err = storage.Fetch(ctx, h.stores.Source(o.input, o.rules), o.input, a.Task.Limits.Scratch,
 		func() (*os.File, error) {
-			return a.dir.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+			return a.Dir.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if a.info, err = a.inspect(ctx); err != nil {
-		return "", err
+	if a.Info, err = a.Inspect(ctx); err != nil {
+		return nil, err
 	}
-	a.task.Report(job.Progress{Note: "working"})
-	return o.recipe.make(ctx, a)
+	a.Task.Report(job.Progress{Note: "working"})
+	return o.recipe.Make(ctx, a)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/media/recipe"
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
@@ -27,7 +28,7 @@ type order struct {
 	job           job.Job
 	input, output storage.Place
 	rules         storage.Rules
-	recipe        recipe
+	recipe        recipe.Recipe
 	strict        bool // an input that isn't all there, or is damaged, is refused
 }
 
@@ -46,7 +47,7 @@ func takeOrder(j job.Job, allowed []lanes.Storage) (order, error) {
 	if outputErr == nil {
 		var values kinds.Values
 		values, paramsErr = kind.Read(j.Params, path.Base(o.output.Path))
-		o.recipe, o.strict = makers[kind.Name].plan(values), values.Word("tolerate") == "none"
+		o.recipe, o.strict = recipe.Plan(kind.Name, values), values.Word("tolerate") == "none"
 	}
 	if inputErr == nil && outputErr == nil && o.input.String() == o.output.String() {
 		outputErr = work.Fail(work.BadInput, fmt.Errorf("input and output are the same file, %s", o.input))
@@ -75,7 +76,7 @@ func together(errs ...error) error {
 
 func (o order) result(size int64, already bool, warnings []string) work.Result {
 	return work.Result{
-		Outputs:     []job.Output{{URL: o.job.Output, Bytes: size, Type: o.recipe.mediaType}},
+		Outputs:     []job.Output{{URL: o.job.Output, Bytes: size, Type: o.recipe.MediaType}},
 		AlreadyDone: already, Warnings: warnings,
 	}
 }

@@ -176,9 +176,9 @@ func TestFormatsKeepPlaylistsOut(t *testing.T) {
 			file, err := os.Open(filepath.Join(b.in, "text"))
 			workertest.Must(t, err)
 			defer func() { _ = file.Close() }()
-			a.box.Input = file
-			_, err = a.box.Run(ctx, b.h.options.FFprobe,
-				append(sandbox.Guards(a.task.Limits), "-show_format", "-i", sandbox.InputName), io.Discard)
+			a.Box.Input = file
+			_, err = a.Box.Run(ctx, b.h.options.Programs.FFprobe,
+				append(sandbox.Guards(a.Task.Limits), "-show_format", "-i", sandbox.InputName), io.Discard)
 			workertest.Expect(t, err, work.BadInput, "")
 		})
 	}

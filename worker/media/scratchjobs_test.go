@@ -53,10 +53,10 @@ func TestOutputThatIsNoFile(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
 			_, a := b.attempt(t, "clip.mp4", work.Limits{})
-			in, err := os.Readlink(a.dir.Path())
+			in, err := os.Readlink(a.Dir.Path())
 			workertest.Must(t, err)
 			output(t, "sh", "-c", "cd '"+in+"' && "+c.command) // nothing confines it here
-			if file, err := a.dir.OpenMade("output.jpg"); err == nil {
+			if file, err := a.Dir.OpenMade("output.jpg"); err == nil {
 				_ = file.Close()
 				t.Error("it was opened")
 			}

@@ -6,18 +6,19 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/polyglot-media/siren/worker/media/probe"
 	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // says wants a probe whose summary is that.
-func says(want summary) func(*testing.T, made) {
+func says(want probe.Summary) func(*testing.T, made) {
 	return func(t *testing.T, r made) {
 		t.Helper()
 		workertest.Must(t, r.err)
 		text, err := os.ReadFile(r.file)
 		workertest.Must(t, err)
 		var got struct {
-			Summary summary
+			Summary probe.Summary
 			Format  map[string]any
 			Streams []map[string]any
 		}
@@ -39,31 +40,31 @@ var probedFiles = []realFile{
 			"-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v libx264 -preset ultrafast a.mp4",
 			"-i a.mp4 -c copy -metadata:s:v rotate=270 in.mp4",
 		},
-		kind: "probe", output: "out.json", check: says(summary{
+		kind: "probe", output: "out.json", check: says(probe.Summary{
 			Container: "mp4", Seconds: 2,
-			Video: &pictures{Codec: "h264", Width: 240, Height: 320, Turned: 90, FPS: 25, Steady: true},
+			Video: &probe.Pictures{Codec: "h264", Width: 240, Height: 320, Turned: 90, FPS: 25, Steady: true},
 		}),
 	},
 	{
 		name: "a probe of television: fields, pixels that aren't square",
 		makes: []string{"-f lavfi -i testsrc2=s=720x576:r=50:d=1 -vf tinterlace=4,setfield=tff,setsar=16/11 -c:v " +
 			"mpeg2video -flags +ilme+ildct in.mkv"},
-		kind: "probe", output: "out.json", check: says(summary{
+		kind: "probe", output: "out.json", check: says(probe.Summary{
 			Container: "matroska", Seconds: 1,
-			Video: &pictures{Codec: "mpeg2video", Width: 1047, Height: 576, FPS: 25, Steady: true, Interlaced: true},
+			Video: &probe.Pictures{Codec: "mpeg2video", Width: 1047, Height: 576, FPS: 25, Steady: true, Interlaced: true},
 		}),
 	},
 	{
-		name: "a probe of HDR", makes: []string{pq + "in.mp4"}, kind: "probe", output: "out.json", check: says(summary{
+		name: "a probe of HDR", makes: []string{pq + "in.mp4"}, kind: "probe", output: "out.json", check: says(probe.Summary{
 			Container: "mp4", Seconds: 1,
-			Video: &pictures{Codec: "hevc", Width: 640, Height: 360, FPS: 25, Steady: true, HDR: "PQ"},
+			Video: &probe.Pictures{Codec: "hevc", Width: 640, Height: 360, FPS: 25, Steady: true, HDR: "PQ"},
 		}),
 	},
 	{
 		name: "a probe of a still picture", makes: []string{leftClear + "in.png"}, kind: "probe", output: "out.json",
-		check: says(summary{
+		check: says(probe.Summary{
 			Container: "png_pipe",
-			Video:     &pictures{Codec: "png", Width: 320, Height: 240, Still: true, Transparent: true},
+			Video:     &probe.Pictures{Codec: "png", Width: 320, Height: 240, Still: true, Transparent: true},
 		}),
 	},
 	{
@@ -72,10 +73,10 @@ var probedFiles = []realFile{
 			"-map 1 " +
 			"-map 2 -c:v libx264 -preset ultrafast -c:a flac -ac:a:1 2 -metadata:s:a:0 language=deu -metadata:s:a:1 " +
 			"language=fra -disposition:a:0 0 -disposition:a:1 default in.mkv"},
-		kind: "probe", output: "out.json", check: says(summary{
+		kind: "probe", output: "out.json", check: says(probe.Summary{
 			Container: "matroska", Seconds: 1,
-			Video: &pictures{Codec: "h264", Width: 320, Height: 240, FPS: 25, Steady: true},
-			Audio: []sound{
+			Video: &probe.Pictures{Codec: "h264", Width: 320, Height: 240, FPS: 25, Steady: true},
+			Audio: []probe.Sound{
 				{Stream: 1, Codec: "flac", Channels: 1, Layout: "mono", SampleRate: 44100, Language: "deu"},
 				{
 					Stream: 2, Codec: "flac", Channels: 2, Layout: "stereo", SampleRate: 44100, Language: "fra",

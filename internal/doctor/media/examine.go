@@ -21,6 +21,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/media"
+	"github.com/polyglot-media/siren/worker/media/recipe"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/scratch"
 	"github.com/polyglot-media/siren/worker/storage"
@@ -150,7 +151,7 @@ func needs() map[string][]string {
 			all[sort] = append(all[sort], name)
 		}
 	}
-	for _, args := range media.Uses() {
+	for _, args := range recipe.Uses() {
 		for i := 0; i+1 < len(args); i++ {
 			switch args[i] {
 			case "-c:v", "-c:a":

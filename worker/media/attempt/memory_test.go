@@ -1,15 +1,16 @@
-package media
+package attempt
 
 import (
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/media/probe"
 )
 
 // The table of memory.go, and what follows from it.
 func TestAffordable(t *testing.T) {
 	const hd, uhd = 1920 * 1080, 3840 * 2160
-	v := stream{Width: 3840, Height: 2160}
+	v := probe.Stream{Width: 3840, Height: 2160}
 	for _, c := range []struct {
 		memory        lanes.Bytes
 		preset        string
@@ -25,9 +26,9 @@ func TestAffordable(t *testing.T) {
 		{64 << 20, "slow", 4, uhd, "ultrafast", 1}, // the last that can be tried
 		{0, "slow", 4, uhd, "slow", 4},
 	} {
-		a := &attempt{}
-		a.task.Limits.Memory, a.task.Limits.Threads = c.memory, c.threads
-		if preset, threads := a.affordable(c.preset, v, c.out); preset != c.want || threads != c.wantedThreads {
+		a := &Attempt{}
+		a.Task.Limits.Memory, a.Task.Limits.Threads = c.memory, c.threads
+		if preset, threads := a.Affordable(c.preset, v, c.out); preset != c.want || threads != c.wantedThreads {
 			t.Errorf("%s with %d threads in %s: %s with %d, want %s with %d", c.preset, c.threads, c.memory, preset,
 				threads,
 				c.want, c.wantedThreads)

@@ -1,13 +1,15 @@
-package media
+package recipe
 
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/worker/media/attempt"
+	"github.com/polyglot-media/siren/worker/media/frame"
+	"github.com/polyglot-media/siren/worker/media/probe"
 )
 
 // transcode is the params of a transcode job.
@@ -24,7 +26,7 @@ type transcode struct {
 
 const defaultAudioBitrate = 128_000
 
-func planTranscode(v kinds.Values) recipe {
+func planTranscode(v kinds.Values) Recipe {
 	t := transcode{
 		crf: v.Whole("crf"), bitrate: v.Whole("bitrate"), width: v.Whole("width"), height: v.Whole("height"),
 		fps: v.Number("fps"), preset: v.Word("preset"), audio: v.Whole("audio"), channels: v.Word("channels"),
@@ -33,45 +35,48 @@ func planTranscode(v kinds.Values) recipe {
 	if v.Word("audio") == "keep" {
 		t.audio = defaultAudioBitrate
 	}
-	return recipe{mediaType: "video/mp4", make: t.make}
+	return Recipe{MediaType: "video/mp4", Make: t.make}
 }
 
-func (t transcode) make(ctx context.Context, a *attempt) (string, error) {
-	v, err := a.info.video(a.from)
+func (t transcode) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error) {
+	v, err := a.Info.Video(a.From)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var sound *stream
-	if s, err := a.info.best("audio", a.from); err == nil {
+	var sound *probe.Stream
+	if s, err := a.Info.Best("audio", a.From); err == nil {
 		sound = &s
 	}
 	wanted := t.preset
-	width, height := v.fitted(t.width, t.height, levelPixels)
-	if t.preset, a.task.Limits.Threads = a.affordable(t.preset, v, width*height); t.preset != wanted {
-		a.warn("preset %s instead of %s: a slot's memory of %s has no room for more", t.preset, wanted,
-			a.task.Limits.Memory)
+	width, height := v.Fitted(t.width, t.height, levelPixels)
+	if t.preset, a.Task.Limits.Threads = a.Affordable(t.preset, v, width*height); t.preset != wanted {
+		a.Warn("preset %s instead of %s: a slot's memory of %s has no room for more", t.preset, wanted,
+			a.Task.Limits.Memory)
 	}
-	return a.ffmpeg(ctx, "output.mp4", a.info.seconds(v), v.decoder(), t.args(v, sound))
+	const name = "output.mp4"
+	return one(name, "video/mp4", a.FFmpeg(ctx, attempt.Run{
+		Seconds: a.Info.Seconds(v), Input: frame.Decoder(v), Outputs: []attempt.Output{{Name: name, Options: t.args(v, sound)}},
+	}))
 }
 
-// args returns ffmpeg's options for the output. sound is nil when there is none.
-func (t transcode) args(v stream, sound *stream) []string {
-	width, height := v.fitted(t.width, t.height, levelPixels)
-	filters := append(v.deinterlaced(), v.square()...)
-	filters = append(filters, inFrame(width, height))
-	filters = append(append(filters, v.toneMapped()...), v.forVideo()...)
+// Args returns ffmpeg's options for the output. sound is nil when there is none.
+func (t transcode) args(v probe.Stream, sound *probe.Stream) []string {
+	width, height := v.Fitted(t.width, t.height, levelPixels)
+	filters := append(frame.Deinterlaced(v), frame.Square(v)...)
+	filters = append(filters, frame.InFrame(width, height))
+	filters = append(append(filters, frame.ToneMapped(v)...), frame.ForVideo(v)...)
 	args := []string{"-map", fmt.Sprintf("0:%d", v.Index), "-sn", "-dn"}
-	switch rate, steady := v.rate(); {
+	switch rate, steady := v.Rate(); {
 	case t.fps > 0:
-		filters = append(filters, "fps="+number(t.fps))
+		filters = append(filters, "fps="+attempt.Number(t.fps))
 	case !steady: // each frame at its time, none doubled
-		args = append(args, "-vsync", "vfr", "-r", number(rate))
-	case rate < v.base():
-		filters = append(filters, "fps="+number(rate))
+		args = append(args, "-vsync", "vfr", "-r", attempt.Number(rate))
+	case rate < v.Base():
+		filters = append(filters, "fps="+attempt.Number(rate))
 	}
 	args = append(args, "-vf", strings.Join(filters, ","),
 		"-c:v", "libx264", "-preset", t.preset, "-force_key_frames", "expr:gte(t,n_forced*2)")
-	args = append(args, v.tags()...)
+	args = append(args, frame.Tags(v)...)
 	if t.bitrate > 0 {
 		rate := strconv.Itoa(t.bitrate)
 		args = append(args, "-b:v", rate, "-maxrate", rate, "-bufsize", strconv.Itoa(2*t.bitrate))
@@ -80,7 +85,7 @@ func (t transcode) args(v stream, sound *stream) []string {
 	}
 	if t.audio > 0 && sound != nil {
 		args = append(args, "-map", fmt.Sprintf("0:%d", sound.Index), "-c:a", "aac", "-b:a", strconv.Itoa(t.audio))
-		args = append(args, sound.layout(t.channels)...)
+		args = append(args, layout(*sound, t.channels)...)
 	} else {
 		args = append(args, "-an")
 	}
@@ -96,33 +101,9 @@ func (t transcode) args(v stream, sound *stream) []string {
 // 36,864 blocks of 16 x 16.
 const levelPixels = 36_864 * 256
 
-// mostRate is how many frames a second an output has, unless its job says otherwise.
-const mostRate = 60
-
-// base is the rate of which all frame times are multiples; 0 when ffprobe doesn't know it.
-func (v stream) base() float64 {
-	base, _ := ratio(v.BaseRate)
-	return base
-}
-
-// rate returns the frame rate to write, and whether the input is steady at it. Recordings of browsers, screens and
-// phones aren't: their clock may tick a thousand times a second, and no player takes that for a frame rate.
-func (v stream) rate() (rate float64, steady bool) {
-	base := v.base()
-	average, err := ratio(v.FrameRate)
-	switch {
-	case base <= 0:
-		return mostRate, false
-	case err != nil: // a live recording: no file says how many frames there are
-		return min(base, mostRate), base <= mostRate
-	default:
-		return min(base, mostRate), math.Abs(base-average) < base/50
-	}
-}
-
 // layout returns the options for the channels of a sound. An AAC of surround sound in an unusual layout isn't played by
 // browsers.
-func (s stream) layout(want string) []string {
+func layout(s probe.Stream, want string) []string {
 	switch {
 	case s.Channels > 2 && s.Layout == "": // nobody knows what is where
 		return []string{"-af", "pan=stereo|c0=c0|c1=c1"}
@@ -139,10 +120,10 @@ func (s stream) layout(want string) []string {
 
 // transcodeUses returns the options for pictures and sounds of every sort.
 func transcodeUses() [][]string {
-	sound := &stream{Channels: 6, Layout: "5.1(side)"}
+	sound := &probe.Stream{Channels: 6, Layout: "5.1(side)"}
 	return [][]string{
 		transcode{width: 1, height: 1, fps: 25, audio: defaultAudioBitrate, channels: "5.1"}.args(
-			stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"}, sound),
-		transcode{audio: defaultAudioBitrate}.args(stream{Transfer: "smpte2084"}, &stream{Channels: 10}),
+			probe.Stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"}, sound),
+		transcode{audio: defaultAudioBitrate}.args(probe.Stream{Transfer: "smpte2084"}, &probe.Stream{Channels: 10}),
 	}
 }

@@ -1,4 +1,4 @@
-package media
+package attempt
 
 import (
 	"math"
@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/worker/media/probe"
 )
 
 // presets are the encoder's presets, the cheapest first, with the address space that each takes of a million pixels in
@@ -51,12 +52,12 @@ func encodes(each float64, in, out, threads int) lanes.Bytes {
 	return lanes.Bytes(math.Ceil(mib)) << 20
 }
 
-// affordable returns the preset and the number of threads with which making pictures of out pixels of the stream's fits
+// Affordable returns the preset and the number of threads with which making pictures of out pixels of the stream's fits
 // into a slot's memory: those that are wanted, or else fewer threads, or else a cheaper preset. It is an estimate: when
 // not even the cheapest fits, that is tried.
-func (a *attempt) affordable(wanted string, v stream, out int) (name string, threads int) {
-	threads = a.task.Limits.Threads
-	memory, in := a.task.Limits.Memory, v.Width*v.Height
+func (a *Attempt) Affordable(wanted string, v probe.Stream, out int) (name string, threads int) {
+	threads = a.Task.Limits.Threads
+	memory, in := a.Task.Limits.Memory, v.Width*v.Height
 	i := slices.IndexFunc(presets, func(p preset) bool { return p.name == wanted })
 	if memory <= 0 || i < 0 {
 		return wanted, threads

@@ -1,4 +1,4 @@
-package media
+package attempt
 
 import (
 	"encoding/binary"
@@ -11,18 +11,18 @@ import (
 
 // whole looks whether the file ends before the length that its own container states, of which ffmpeg would make a
 // shorter output without an error. Containers that state no length (a transport stream, a live recording) pass.
-func (a *attempt) whole() error {
-	info, err := a.box.Input.Stat()
+func (a *Attempt) whole() error {
+	info, err := a.Box.Input.Stat()
 	if err != nil {
-		return fmt.Errorf("input %s: %w", a.from, err)
+		return fmt.Errorf("input %s: %w", a.From, err)
 	}
 	for _, needs := range []func(io.ReaderAt, int64) int64{boxesNeed, segmentNeeds, riffNeeds} {
-		if n := needs(a.box.Input, info.Size()); n > info.Size() {
-			a.cut = fmt.Sprintf("input %s is cut off: it has %d of %d bytes", a.from, info.Size(), n)
-			if a.strict {
+		if n := needs(a.Box.Input, info.Size()); n > info.Size() {
+			a.cut = fmt.Sprintf("input %s is cut off: it has %d of %d bytes", a.From, info.Size(), n)
+			if a.Strict {
 				return work.Fail(work.BadInput, errors.New(a.cut))
 			}
-			a.warn("%s", a.cut)
+			a.Warn("%s", a.cut)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package media
+package probe
 
 import (
 	"math"
@@ -8,18 +8,18 @@ import (
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
-// summary is what people want to know of an input, in the same words whatever its container says.
-type summary struct {
+// Summary is what people want to know of an input, in the same words whatever its container says.
+type Summary struct {
 	Container string     `json:"container"` // ffmpeg's name of the demuxer
 	Seconds   float64    `json:"seconds,omitempty"`
-	Video     *pictures  `json:"video,omitempty"` // the one that jobs use; absent when there is none
+	Video     *Pictures  `json:"video,omitempty"` // the one that jobs use; absent when there is none
 	Cover     bool       `json:"cover,omitempty"` // a picture that goes with the sound
-	Audio     []sound    `json:"audio,omitempty"`
+	Audio     []Sound    `json:"audio,omitempty"`
 	Subtitles []subtitle `json:"subtitles,omitempty"`
 	Chapters  []chapter  `json:"chapters,omitempty"`
 }
 
-type pictures struct {
+type Pictures struct {
 	Stream int    `json:"stream"` // its index
 	Codec  string `json:"codec"`
 	// as a viewer sees them: upright, with square pixels
@@ -35,7 +35,7 @@ type pictures struct {
 	HDR         string  `json:"hdr,omitempty"`         // PQ, HLG or Dolby Vision; absent: it is none
 }
 
-type sound struct {
+type Sound struct {
 	Stream     int    `json:"stream"`
 	Codec      string `json:"codec"` // "" when ffmpeg doesn't know it
 	Channels   int    `json:"channels"`
@@ -57,9 +57,9 @@ type chapter struct {
 	Title string  `json:"title,omitempty"`
 }
 
-// summary puts what the inspection found into the words of everybody.
-func (i inspection) summary(from string) summary {
-	s := summary{Container: i.Format.Name, Seconds: float64(i.Format.Duration)}
+// Summary puts what the inspection found into the words of everybody.
+func (i Input) Summary(from string) Summary {
+	s := Summary{Container: i.Format.Name, Seconds: float64(i.Format.Duration)}
 	if short, _, several := strings.Cut(i.Format.Name, ","); several { // mov,mp4,m4a,… are read by one demuxer
 		s.Container = short
 		if ext := strings.TrimPrefix(strings.ToLower(filepath.Ext(from)), "."); strings.Contains(i.Format.Name, ext) &&
@@ -67,16 +67,16 @@ func (i inspection) summary(from string) summary {
 			s.Container = ext
 		}
 	}
-	if v, err := i.best("video", storage.Place{}); err == nil {
-		s.Video = v.pictures(i.still())
+	if v, err := i.Best("video", storage.Place{}); err == nil {
+		s.Video = v.pictures(i.Still())
 	}
-	heard, _ := i.best("audio", storage.Place{})
+	heard, _ := i.Best("audio", storage.Place{})
 	for _, x := range i.Streams {
 		switch x.Type {
 		case "video":
 			s.Cover = s.Cover || x.Disposition.AttachedPicture != 0
 		case "audio":
-			s.Audio = append(s.Audio, sound{
+			s.Audio = append(s.Audio, Sound{
 				Stream: x.Index, Codec: x.Codec, Channels: x.Channels, Layout: x.Layout, SampleRate: int(x.SampleRate),
 				Language: x.Tags.Language, Default: heard.Type == x.Type && heard.Index == x.Index,
 			})
@@ -90,22 +90,22 @@ func (i inspection) summary(from string) summary {
 	return s
 }
 
-func (v stream) pictures(still bool) *pictures {
+func (v Stream) pictures(still bool) *Pictures {
 	width, height := v.shown()
-	p := &pictures{
+	p := &Pictures{
 		Stream: v.Index, Codec: v.Codec, Width: int(math.Round(width)), Height: int(math.Round(height)), Still: still,
-		Interlaced: len(v.deinterlaced()) > 0, Transparent: v.seeThrough(),
+		Interlaced: v.Interlaced(), Transparent: v.SeeThrough(),
 	}
-	if fps, err := ratio(v.FrameRate); err == nil && !still {
+	if fps, err := Ratio(v.FrameRate); err == nil && !still {
 		p.FPS = math.Round(fps*1000) / 1000
-		_, p.Steady = v.rate()
+		_, p.Steady = v.Rate()
 	}
 	switch {
 	case v.dolbyVision():
 		p.HDR = "Dolby Vision"
 	case v.Transfer == "smpte2084":
 		p.HDR = "PQ"
-	case v.hdr():
+	case v.HDR():
 		p.HDR = "HLG"
 	}
 	p.Turned = v.turned()

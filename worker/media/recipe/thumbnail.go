@@ -1,4 +1,4 @@
-package media
+package recipe
 
 import (
 	"context"
@@ -10,6 +10,9 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/media/attempt"
+	"github.com/polyglot-media/siren/worker/media/frame"
+	"github.com/polyglot-media/siren/worker/media/probe"
 )
 
 // thumbnail is the params of a thumbnail job.
@@ -20,32 +23,38 @@ type thumbnail struct {
 	quality       int // 1 to 100
 }
 
-func planThumbnail(v kinds.Values) recipe {
+func planThumbnail(v kinds.Values) Recipe {
 	t := thumbnail{
 		at: v.Moment("at"), width: v.Whole("width"), height: v.Whole("height"), format: v.Word("format"),
 		quality: v.Whole("quality"),
 	}
-	mediaType := map[string]string{"jpg": "image/jpeg", "webp": "image/webp"}[t.format]
-	return recipe{mediaType: mediaType, make: t.make}
+	return Recipe{MediaType: t.mediaType(), Make: t.make}
 }
 
-func (t thumbnail) make(ctx context.Context, a *attempt) (string, error) {
-	v, err := a.info.picture(a.from)
+func (t thumbnail) mediaType() string {
+	return map[string]string{"jpg": "image/jpeg", "webp": "image/webp"}[t.format]
+}
+
+func (t thumbnail) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error) {
+	v, err := a.Info.Picture(a.From)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	searches, err := t.searches(a, v)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var name string
+	name := "output." + t.format
 	for _, s := range searches {
-		name, err = a.ffmpeg(ctx, "output."+t.format, 0, append(v.decoder(), s.from()...), t.args(v, a.info.still(), s))
+		err = a.FFmpeg(ctx, attempt.Run{
+			Input:   append(frame.Decoder(v), s.from()...),
+			Outputs: []attempt.Output{{Name: name, Options: t.args(v, a.Info.Still(), s)}},
+		})
 		if work.KindOf(err) != work.BadInput {
-			return name, err
+			break
 		}
 	}
-	return "", err
+	return one(name, t.mediaType(), err)
 }
 
 // search is one way to look for the picture.
@@ -62,7 +71,7 @@ func (s search) from() []string {
 	if s.start <= 0 {
 		return nil
 	}
-	return []string{"-ss", number(s.start)}
+	return []string{"-ss", attempt.Number(s.start)}
 }
 
 // notBlack lets frames pass that have anything in them: of a black one 98 of 100 pixels are darker than 32 of 255.
@@ -70,21 +79,21 @@ const notBlack = "blackframe=amount=0:threshold=32,metadata=select:key=lavfi.bla
 
 // searches returns the ways to look for the picture, the best first; the next is for when nothing comes. A file's
 // length may be its sound's or a guess, and what comes after its last key frame can't be found by seeking.
-func (t thumbnail) searches(a *attempt, v stream) ([]search, error) {
-	if a.info.still() || v.Disposition.AttachedPicture != 0 {
+func (t thumbnail) searches(a *attempt.Attempt, v probe.Stream) ([]search, error) {
+	if a.Info.Still() || v.Disposition.AttachedPicture != 0 {
 		return []search{{}}, nil
 	}
 	if t.at.Representative {
 		s := search{light: notBlack, most: fmt.Sprintf("thumbnail=%d", t.batch(a, v))}
-		if v.hdr() || v.seeThrough() { // which the filters would take away
+		if v.HDR() || v.SeeThrough() { // which the filters would take away
 			s.most = ""
 		}
-		if v.seeThrough() {
+		if v.SeeThrough() {
 			s.light = ""
 		}
 		var all []search
 		for _, part := range []float64{0.1, 0.3, 0.5, 0.7, 0} { // not the black or the logo that films begin with
-			s.start = part * a.info.seconds(v)
+			s.start = part * a.Info.Seconds(v)
 			all = append(all, s)
 		}
 		return append(all, search{most: s.most}), nil
@@ -96,14 +105,14 @@ func (t thumbnail) searches(a *attempt, v stream) ([]search, error) {
 }
 
 // args returns ffmpeg's options for the output.
-func (t thumbnail) args(v stream, still bool, s search) []string {
-	filters := v.deinterlaced()
+func (t thumbnail) args(v probe.Stream, still bool, s search) []string {
+	filters := frame.Deinterlaced(v)
 	if s.last && s.until > 0 {
-		filters = append(filters, "trim=end="+number(s.until+0.001))
+		filters = append(filters, "trim=end="+attempt.Number(s.until+0.001))
 	}
-	filters = append(filters, v.fit(t.width, t.height)...)
-	filters = slices.Concat(filters, named(s.light), v.toneMapped(), v.colours(still), named(s.most),
-		v.forPicture(t.format))
+	filters = append(filters, frame.Fit(v, t.width, t.height)...)
+	filters = slices.Concat(filters, named(s.light), frame.ToneMapped(v), frame.Colours(v, still), named(s.most),
+		frame.ForPicture(v, t.format))
 	args := []string{
 		"-map", fmt.Sprintf("0:%d", v.Index), "-an", "-sn", "-dn", "-map_metadata", "-1",
 		"-vf", strings.Join(filters, ","),
@@ -126,29 +135,29 @@ func named(filter string) []string {
 func thumbnailUses() (all [][]string) {
 	for _, format := range []string{"jpg", "webp"} {
 		t := thumbnail{format: format, width: 1, height: 1}
-		all = append(all, t.args(stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"}, false,
+		all = append(all, t.args(probe.Stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"}, false,
 			search{light: notBlack, most: "thumbnail"}),
-			t.args(stream{Transfer: "smpte2084"}, false, search{last: true, until: 1}))
+			t.args(probe.Stream{Transfer: "smpte2084"}, false, search{last: true, until: 1}))
 	}
 	return all
 }
 
 // start returns where the wanted picture is, in seconds.
-func (t thumbnail) start(a *attempt, v stream) (float64, error) {
-	length := a.info.seconds(v)
+func (t thumbnail) start(a *attempt.Attempt, v probe.Stream) (float64, error) {
+	length := a.Info.Seconds(v)
 	last := length // the start of the last frame, or nearly
-	if rate, err := ratio(v.FrameRate); err == nil {
+	if rate, err := probe.Ratio(v.FrameRate); err == nil {
 		last = max(0, length-1.5/rate)
 	}
 	switch {
 	case t.at.Fraction >= 0 && length == 0:
 		return 0, work.Fail(work.BadInput, fmt.Errorf("input %s doesn't say how long it is; give at in seconds",
-			a.from))
+			a.From))
 	case t.at.Fraction >= 0:
 		return min(t.at.Fraction*length, last), nil
 	case length > 0 && t.at.Seconds > length:
 		return 0, work.Fail(work.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s",
-			number(t.at.Seconds), a.from, length))
+			attempt.Number(t.at.Seconds), a.From, length))
 	case length > 0:
 		return min(t.at.Seconds, last), nil
 	default:
@@ -158,9 +167,9 @@ func (t thumbnail) start(a *attempt, v stream) (float64, error) {
 
 // batch returns the number of frames that the most representative one is chosen from. ffmpeg keeps all of them in
 // memory, at the thumbnail's size: at most an eighth of the slot's.
-func (t thumbnail) batch(a *attempt, v stream) int {
+func (t thumbnail) batch(a *attempt.Attempt, v probe.Stream) int {
 	const most = 50
-	if a.task.Limits.Memory <= 0 {
+	if a.Task.Limits.Memory <= 0 {
 		return most
 	}
 	width, height := v.Width, v.Height
@@ -171,7 +180,7 @@ func (t thumbnail) batch(a *attempt, v stream) int {
 		height = min(height, t.height)
 	}
 	frame := max(1, 4*width*height)
-	return min(max(2, int(a.task.Limits.Memory)/8/frame), most)
+	return min(max(2, int(a.Task.Limits.Memory)/8/frame), most)
 }
 
 func (t thumbnail) encoder() []string {

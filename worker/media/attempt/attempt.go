@@ -1,0 +1,46 @@
+// Package attempt is one run of one job: it looks at the input, and runs programs on it under the slot's limits. It knows
+// how to run them and what their ends mean, not what is to be made: that is worker/media/recipe.
+package attempt
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/media/probe"
+	"github.com/polyglot-media/siren/worker/sandbox"
+	"github.com/polyglot-media/siren/worker/scratch"
+	"github.com/polyglot-media/siren/worker/storage"
+)
+
+// Programs are the paths of what an attempt runs.
+type Programs struct{ FFmpeg, FFprobe string }
+
+// Attempt is one run of one job: what its kind needs to make the output.
+type Attempt struct {
+	Programs Programs
+	Task     work.Task
+	Dir      *scratch.Folder // empty at first, and removed at the end
+	Box      sandbox.Box
+	From     storage.Place
+	Info     probe.Input
+	// of an input that isn't all there: how much of it there is, in words
+	cut      string
+	Strict   bool // such a one, or one that is damaged, is refused
+	Warnings []string
+}
+
+// Warn notes what is wrong with the input, for the job's owner. The same isn't said twice.
+func (a *Attempt) Warn(format string, args ...any) {
+	const most = 10
+	if text := fmt.Sprintf(format, args...); len(a.Warnings) < most && !slices.Contains(a.Warnings, text) {
+		a.Warnings = append(a.Warnings, text)
+	}
+}
+
+// File is a file that an attempt made, in its scratch folder.
+type File struct {
+	Name      string // there, and below an output that is a folder
+	MediaType string
+	Facts     any // about its contents, for the manifest of a folder
+}

@@ -1,0 +1,144 @@
+package attempt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/sandbox"
+)
+
+// Run is what ffmpeg is to make of the input.
+type Run struct {
+	Seconds float64  // how long the longest output will be; 0 when nobody knows
+	Input   []string // options of the input
+	Outputs []Output
+}
+
+// Output is a file that ffmpeg makes in the scratch folder.
+type Output struct {
+	Name    string
+	Options []string
+}
+
+// FFmpeg runs ffmpeg on the input. Its -timelimit would only set RLIMIT_CPU, which is set.
+func (a *Attempt) FFmpeg(ctx context.Context, r Run) error {
+	p := progress{total: r.Seconds, report: a.Task.Report}
+	said, err := a.Box.Run(ctx, a.Programs.FFmpeg, a.args(r), &p)
+	if work.KindOf(err) == work.BadInput {
+		return a.unreadable(inWords(err))
+	} else if err != nil {
+		return err
+	}
+	if unwritten.MatchString(said) || a.Dir.Full() {
+		return work.Fail(work.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk "+
+			"is full (%s)", sandbox.LastWord(said)))
+	}
+	for _, o := range r.Outputs {
+		if info, err := a.Dir.Stat(o.Name); err != nil || info.Size() == 0 {
+			return work.Fail(work.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.From))
+		}
+	}
+	if a.cut != "" && p.done < r.Seconds/20 {
+		return work.Fail(work.BadInput, fmt.Errorf("%s, and next to nothing can be read of what is there", a.cut))
+	}
+	if undecoded.MatchString(said) {
+		a.Warn("input %s is damaged: parts of it couldn't be decoded (%s)", a.From, sandbox.LastWord(said))
+	}
+	return nil
+}
+
+// args returns the command line of a run.
+func (a *Attempt) args(r Run) []string {
+	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, sandbox.Guards(a.Task.Limits)...)
+	threads := a.threads()
+	if len(threads) > 0 {
+		args = append(args, "-filter_threads", threads[1])
+	}
+	if a.Strict {
+		args = append(args, "-xerror", "-err_detect", "explode")
+	}
+	args = slices.Concat(args, threads, r.Input, []string{"-i", sandbox.InputName})
+	for _, o := range r.Outputs {
+		// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
+		args = append(append(args, o.Options...), "-fflags", "+bitexact", "-flags", "+bitexact")
+		args = append(append(args, threads...), "file:"+o.Name)
+	}
+	return args
+}
+
+// unwritten is what ffmpeg before 6 says, and then ends with status 0, when the end of its output didn't fit on the
+// disk.
+var unwritten = regexp.MustCompile(`Error writing trailer of|Error closing file|No space left on device`)
+
+// undecoded is what ffmpeg says of what it had to leave out or make up.
+var undecoded = regexp.MustCompile(`(?i)error while decoding|Error submitting packet|Invalid data found|corrupt|` +
+	`concealing|decode_slice|Invalid NAL|damaged|error decoding`)
+
+func (a *Attempt) threads() []string {
+	n := a.Task.Limits.Threads
+	if n <= 0 {
+		return nil
+	}
+	return []string{"-threads", strconv.Itoa(n)}
+}
+
+// progress reads ffmpeg's -progress output and reports it.
+type progress struct {
+	total  float64 // seconds to come
+	done   float64 // seconds made
+	speed  string
+	report func(job.Progress)
+	rest   []byte
+}
+
+func (p *progress) Write(b []byte) (int, error) {
+	p.rest = append(p.rest, b...)
+	for {
+		line, after, whole := bytes.Cut(p.rest, []byte("\n"))
+		if !whole {
+			if len(p.rest) > 4<<10 {
+				p.rest = nil
+			}
+			return len(b), nil
+		}
+		p.rest = append([]byte(nil), after...)
+		p.line(strings.TrimSpace(string(line)))
+	}
+}
+
+func (p *progress) line(line string) {
+	name, value, _ := strings.Cut(line, "=")
+	value = strings.TrimSpace(value)
+	switch name {
+	case "out_time_us":
+		if us, err := strconv.ParseFloat(value, 64); err == nil && us > 0 {
+			p.done = us / 1e6
+		}
+	case "speed":
+		p.speed = value
+	case "progress":
+		p.report(p.value())
+	}
+}
+
+func (p *progress) value() job.Progress {
+	v := job.Progress{Note: fmt.Sprintf("%.1f s", p.done)}
+	if p.total > 0 {
+		v.Fraction = min(p.done/p.total, 1)
+		v.Note = fmt.Sprintf("%.1f of %.1f s", min(p.done, p.total), p.total)
+	}
+	if strings.HasSuffix(p.speed, "x") {
+		v.Note += " at " + p.speed
+	}
+	return v
+}
+
+// Number writes a number for ffmpeg's command line.
+func Number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

@@ -1,0 +1,60 @@
+// Package recipe is how jobs of each kind are made: a file for each kind, which reads its params and makes files in an
+// attempt's scratch folder. What the params may be is declared in lanes/kinds; what becomes of the files is the business
+// of worker/media.
+package recipe
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/worker/media/attempt"
+)
+
+// Recipe is a planned job: what it makes, and how.
+type Recipe struct {
+	// MediaType is that of the output, or of a folder's main file.
+	MediaType string
+	// Main is the file of a folder that its readers begin with. "" is the manifest.
+	Main string
+	// Make makes the files of the output, of which there is one unless the output is a folder.
+	Make func(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error)
+}
+
+// maker makes the outputs of one kind.
+type maker struct {
+	plan func(kinds.Values) Recipe // it does no I/O: the params have been checked
+	// uses is ffmpeg's options for outputs of every sort that the kind makes; nil: it needs ffprobe alone.
+	uses func() [][]string
+}
+
+// makers is how each kind of the catalogue is made. A new one is a file of its own and a line here, beside its entry in
+// lanes/kinds.
+var makers = map[string]maker{
+	"probe":     {plan: planProbe},
+	"thumbnail": {plan: planThumbnail, uses: thumbnailUses},
+	"transcode": {plan: planTranscode, uses: transcodeUses},
+}
+
+// Plan returns the recipe of a job of the kind, which is in the catalogue.
+func Plan(kind string, params kinds.Values) Recipe { return makers[kind].plan(params) }
+
+// Uses returns ffmpeg's options for every sort of output that the kinds make. The doctor reads from them what ffmpeg
+// must have.
+func Uses() (all [][]string) {
+	for _, name := range slices.Sorted(maps.Keys(makers)) {
+		if uses := makers[name].uses; uses != nil {
+			all = append(all, uses()...)
+		}
+	}
+	return all
+}
+
+// one is the output of a kind that makes a single file.
+func one(name, mediaType string, err error) ([]attempt.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []attempt.File{{Name: name, MediaType: mediaType}}, nil
+}
