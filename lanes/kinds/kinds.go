@@ -24,7 +24,7 @@ import (
 type Kind struct {
 	Name    string
 	About   string   // what its output is
-	Endings []string // what the output's name may end in
+	Endings []string // what the output's name may end in; a slash: the output is a folder
 	Params  []Param
 	// relate notes what is wrong with the params together, or beside the output's name, and fills in what follows from
 	// that; nil: nothing is.
@@ -113,14 +113,22 @@ var tolerate = Param{
 
 // endsIn refuses an output whose name doesn't end in what the kind makes.
 func endsIn(_ Values, output string, p *problems) {
-	if !slices.Contains(p.kind.Endings, strings.ToLower(path.Ext(output))) {
-		p.add("the output must end in %s, not %q", p.kind.Endings[0], plain.Clip(output, shown))
+	if !slices.Contains(p.kind.Endings, ending(output)) {
+		p.add("the output must end in %s, not %q", location.Either(p.kind.Endings), plain.Clip(output, shown))
 	}
+}
+
+// ending returns what an output's name ends in: .mp4, or the slash of a folder.
+func ending(output string) string {
+	if strings.HasSuffix(output, "/") {
+		return "/"
+	}
+	return strings.ToLower(path.Ext(output))
 }
 
 // picture takes the format from the output's name or the param. They must not contradict each other.
 func picture(v Values, output string, p *problems) {
-	named := map[string]string{".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}[strings.ToLower(path.Ext(output))]
+	named := map[string]string{".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}[ending(output)]
 	switch asked := v.Word("format"); {
 	case asked == "" && named == "":
 		p.add("the output must end in .jpg or .webp, not %q; or set format", plain.Clip(output, shown))
@@ -181,7 +189,7 @@ func Check(job job.Job) error {
 	if err != nil || at.Path == "" { // it is refused for that, where the allowlist is asked
 		k.relate = nil
 	}
-	_, err = k.Read(job.Params, path.Base(at.Path))
+	_, err = k.Read(job.Params, at.Name())
 	return err
 }
 

@@ -25,6 +25,7 @@ type Location struct {
 	Scheme string // one of the table of schemes
 	Host   string // bucket, or host:port with the port always there
 	Path   string // decoded and absolute: no empty, "." or ".." segment; that of a prefix ends in a slash
+	Folder bool   // of a job's URL: it ended in a slash, which Path doesn't
 	// For the web only. The query may be a signature, so it is never shown; the path as it was written may be signed.
 	Query, RawPath string
 }
@@ -38,6 +39,9 @@ func (l Location) String() string {
 // URL returns the location without its query, as a URL.
 func (l Location) URL() url.URL {
 	u := url.URL{Scheme: l.Scheme, Host: l.Host, Path: l.Path}
+	if l.Folder {
+		u.Path += "/"
+	}
 	if s, ok := find(l.Scheme); ok && s.port != "" {
 		u.Host = strings.TrimSuffix(u.Host, ":"+s.port)
 	}
@@ -54,6 +58,20 @@ func (l Location) Writable() bool {
 func (l Location) Below(prefix Location) bool {
 	return l.Scheme == prefix.Scheme && l.Host == prefix.Host && strings.HasPrefix(l.Path, prefix.Path) &&
 		l.Path != prefix.Path
+}
+
+// Name returns the last part of the path; of a folder with its slash.
+func (l Location) Name() string {
+	if l.Folder {
+		return path.Base(l.Path) + "/"
+	}
+	return path.Base(l.Path)
+}
+
+// Within returns the location of a file in the folder.
+func (l Location) Within(name string) Location {
+	l.Path, l.Folder = path.Join(l.Path, name), false
+	return l
 }
 
 // Parse takes a URL apart. The path is "" where there is none.
@@ -76,7 +94,8 @@ func Parse(raw string) (Location, error) {
 	case !known:
 		return Location{}, fmt.Errorf("the scheme must be %s, not %q", Either(Schemes(false)), u.Scheme)
 	}
-	l := Location{Scheme: s.name, Path: u.Path}
+	l := Location{Scheme: s.name}
+	l.Path, l.Folder = strings.CutSuffix(u.Path, "/")
 	if l.Host, err = s.host(u, s); err != nil {
 		return Location{}, err
 	}
@@ -87,7 +106,7 @@ func Parse(raw string) (Location, error) {
 		return Location{}, errors.New("a query (?) is not allowed: it would be taken for storage options; write ? " +
 			"in a name as %3F")
 	}
-	return l, checkPath(u)
+	return l, checkPath(u, l.Path)
 }
 
 // ParsePrefix takes a prefix of a policy's storage apart. The error names the prefix, but where it may hold a password.
@@ -115,6 +134,9 @@ func ParsePrefix(raw string) (Location, error) {
 		return Location{}, fmt.Errorf("%q must not contain //, /./ or /../", raw)
 	}
 	l, err := Parse(strings.TrimSuffix(raw, "/"))
+	if err == nil && l.Folder {
+		err = errEmptyPart
+	}
 	if err != nil {
 		return Location{}, fmt.Errorf("%q: %w", raw, err)
 	}
@@ -122,11 +144,13 @@ func ParsePrefix(raw string) (Location, error) {
 	return l, nil
 }
 
+var errEmptyPart = errors.New("the path has an empty part: a double slash")
+
 var encodedStructure = regexp.MustCompile(`(?i)%(2e|2f|5c)`)
 
 // checkPath refuses every spelling of a path that two readers could understand differently.
-func checkPath(u *url.URL) error {
-	if u.Path == "" {
+func checkPath(u *url.URL, clean string) error {
+	if clean == "" {
 		return nil
 	}
 	if encodedStructure.MatchString(u.EscapedPath()) || strings.Contains(u.Path, `\`) {
@@ -135,17 +159,17 @@ func checkPath(u *url.URL) error {
 	if strings.ContainsFunc(u.Path, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		return errors.New("control characters are not allowed")
 	}
-	for segment := range strings.SplitSeq(strings.TrimPrefix(u.Path, "/"), "/") {
+	for segment := range strings.SplitSeq(strings.TrimPrefix(clean, "/"), "/") {
 		switch segment {
 		case "..", ".":
 			return fmt.Errorf("%q is not allowed in the path", segment)
 		case "":
-			return errors.New("the path has an empty part: a double slash, or a slash at its end")
+			return errEmptyPart
 		case Reserved:
 			return fmt.Errorf("%s belongs to Siren itself", Reserved)
 		}
 	}
-	if path.Clean(u.Path) != u.Path || !strings.HasPrefix(u.Path, "/") {
+	if path.Clean(clean) != clean || !strings.HasPrefix(clean, "/") {
 		return errors.New("the path is not absolute and clean")
 	}
 	return nil

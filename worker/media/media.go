@@ -25,6 +25,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"sync"
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
@@ -61,7 +62,9 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{options: o, scratch: s, stores: stores}, nil
+	return &Handler{
+		options: o, scratch: s, stores: stores, versions: sync.OnceValue(func() []string { return versions(o) }),
+	}, nil
 }
 
 // Self returns the binary that starts programs: this process's own when none is given.
@@ -128,10 +131,10 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 	out := h.stores.Store(o.output, o.rules)
 	// Asking first saves the work; the commit asks again, and only that answer counts.
 	if !t.Job.Overwrite {
-		if size, err := out.Made(ctx, o.output, t.Job.ID); err != nil {
+		if made, err := o.made(ctx, out); err != nil {
 			return work.Result{}, err
-		} else if size != storage.Absent {
-			return o.result(size, true, nil), nil
+		} else if made != nil {
+			return *made, nil
 		}
 	}
 	dir, err := h.scratch.Make(t.Job.ID, t.Attempt)
@@ -152,18 +155,12 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 		return work.Result{}, err
 	}
 	t.Report(job.Progress{Fraction: 1, Note: "storing"})
-	made, err := dir.OpenMade(files[0].Name)
-	if err != nil {
-		return work.Result{}, fmt.Errorf("open what was made: %w", err)
-	}
-	defer func() { _ = made.Close() }()
-	done, size, err := out.Commit(ctx, o.output, storage.Product{
-		File: made, MediaType: o.recipe.MediaType, Job: t.Job, Attempt: t.Attempt,
-	})
+	result, err := h.commit(ctx, o, out, a, files)
 	if err != nil {
 		return work.Result{}, err
 	}
-	return o.result(size, done, a.Warnings), nil
+	result.Warnings = a.Warnings
+	return *result, nil
 }
 
 // produce fetches and inspects the input and makes the output's files in the scratch folder.

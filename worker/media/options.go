@@ -16,6 +16,7 @@ type Options struct {
 	// folder that holds the folder of attempts; the system's temporary folder when empty. Several workers may share it
 	Scratch string
 	Storage storage.Options
+	Version string       // Siren's, for manifests
 	Log     *slog.Logger // slog.Default() when nil
 }
 
@@ -24,4 +25,6 @@ type Handler struct {
 	options Options
 	scratch *scratch.Folders
 	stores  *storage.Stores
+	// the programs that make outputs, with their versions
+	versions func() []string
 }

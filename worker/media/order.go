@@ -3,7 +3,6 @@ package media
 import (
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
@@ -46,7 +45,7 @@ func takeOrder(j job.Job, allowed []lanes.Storage) (order, error) {
 	o.output, outputErr = o.rules.Locate("output", j.Output, storage.Write)
 	if outputErr == nil {
 		var values kinds.Values
-		values, paramsErr = kind.Read(j.Params, path.Base(o.output.Path))
+		values, paramsErr = kind.Read(j.Params, o.output.Name())
 		o.recipe, o.strict = recipe.Plan(kind.Name, values), values.Word("tolerate") == "none"
 	}
 	if inputErr == nil && outputErr == nil && o.input.String() == o.output.String() {
@@ -72,11 +71,4 @@ func together(errs ...error) error {
 		return nil
 	}
 	return work.Fail(kind, errors.New(strings.Join(texts, "; ")))
-}
-
-func (o order) result(size int64, already bool, warnings []string) work.Result {
-	return work.Result{
-		Outputs:     []job.Output{{URL: o.job.Output, Bytes: size, Type: o.recipe.MediaType}},
-		AlreadyDone: already, Warnings: warnings,
-	}
 }

@@ -214,7 +214,7 @@ func TestCheck(t *testing.T) {
 			"outside the storage",
 		},
 		{"the prefix itself", "file:///data/in", "", work.NotAllowed, "outside the storage"},
-		{"a folder", "file:///data/in/", "", work.NotAllowed, "slash at its end"},
+		{"a folder", "file:///data/in/b/", "", work.BadInput, "is a folder: name a file in it"},
 		{"dots", "file:///data/in/../../etc/passwd", "", work.NotAllowed, `".." is not allowed`},
 		{"encoded dots", "file:///data/in/%2e%2e/x", "", work.NotAllowed, "percent-encoded"},
 		{"encoded slash", "file:///data/in/..%2f..%2fetc/passwd", "", work.NotAllowed, "percent-encoded"},

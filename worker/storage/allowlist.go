@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
@@ -70,6 +71,9 @@ func (r Rules) Locate(role, raw string, want Access) (Place, error) {
 		return Place{}, work.Fail(work.BadInput, fmt.Errorf("%s %s names no file", role,
 			plain.Clip(plain.HideSecrets(raw), 60)))
 	}
+	if want == Read && l.Folder {
+		return Place{}, work.Fail(work.BadInput, fmt.Errorf("%s %s is a folder: name a file in it", role, l))
+	}
 	if want == Write && !l.Writable() {
 		return Place{}, work.Fail(work.NotAllowed, fmt.Errorf("%s %s: %s can only be read; write to %s://", role, l,
 			l.Scheme, strings.Join(location.Schemes(true), ":// or ")))
@@ -81,6 +85,15 @@ func (r Rules) Locate(role, raw string, want Access) (Place, error) {
 				l, want, r.list(want)))
 	}
 	return Place{l, below}, nil
+}
+
+// forOutputs returns the rules by which outputs are looked at again: what may be written may be read for that.
+func (r Rules) forOutputs() Rules {
+	list := slices.Clone(r)
+	for i := range list {
+		list[i].Read = list[i].Read || list[i].Write
+	}
+	return list
 }
 
 // above returns the longest prefix that l is below. Prefixes given twice allow what either allows.

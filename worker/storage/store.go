@@ -7,6 +7,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -33,6 +34,12 @@ type Store interface {
 	// Commit makes the product visible, create-if-absent. When the same job was faster (another attempt), done is
 	// true and size is that output's; what another job made is work.OutputExists.
 	Commit(ctx context.Context, at Place, p Product) (done bool, size int64, err error)
+	// MadeFolder is the manifest of an output that is a folder when this job made it already, nil when nothing is
+	// there. What another job made, or isn't ours, is work.OutputExists.
+	MadeFolder(ctx context.Context, at Place, job string) (*job.Manifest, error)
+	// CommitFolder makes the folder visible, create-if-absent, and returns its manifest. When the same job was faster
+	// (another attempt), done is true and the manifest is that one's.
+	CommitFolder(ctx context.Context, at Place, f Folder) (done bool, m *job.Manifest, err error)
 	Tried
 }
 
@@ -94,7 +101,7 @@ func New(o Options) (*Stores, error) {
 func (s *Stores) Source(at Place, r Rules) Source { return s.open[at.Scheme](r) }
 
 // Store returns where an output goes to. The place has passed the rules, so outputs may go there.
-func (s *Stores) Store(at Place, r Rules) Store { return s.open[at.Scheme](r).(Store) }
+func (s *Stores) Store(at Place, r Rules) Store { return s.open[at.Scheme](r.forOutputs()).(Store) }
 
 func outputExists(at Place) error {
 	return work.Fail(work.OutputExists, fmt.Errorf(
@@ -109,6 +116,8 @@ func tooLarge(at Place, limit lanes.Bytes) error {
 	return work.Fail(work.OverLimit, fmt.Errorf("input %s is larger than a slot's scratch space of %s", at, limit))
 }
 
+var errMissing = errors.New("doesn't exist")
+
 func missing(at Place) error {
-	return work.Fail(work.BadInput, fmt.Errorf("input %s doesn't exist", at))
+	return work.Fail(work.BadInput, fmt.Errorf("input %s %w", at, errMissing))
 }

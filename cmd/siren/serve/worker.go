@@ -87,8 +87,7 @@ func (w Worker) Run(ctx context.Context) error {
 	ledger.SetPolicy(&policy.Policy)
 	jobledger.RegisterMetrics(registry, ledger.Stats)
 	handler, err := media.New(media.Options{
-		Scratch: w.Scratch, Storage: storage.Options{S3: os.Getenv("SIREN_S3")},
-		Log: log,
+		Scratch: w.Scratch, Storage: storage.Options{S3: os.Getenv("SIREN_S3")}, Version: w.Version, Log: log,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,103 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+
+	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/location"
+)
+
+// MadeFolder reads the manifest. A folder without one is somebody's: only ours appear at once.
+func (s fileStore) MadeFolder(ctx context.Context, at Place, id string) (*job.Manifest, error) {
+	parent, err := s.folder(at, false)
+	if errors.Is(err, errNoFolder) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer func() { _ = parent.Close() }()
+	return s.madeIn(ctx, parent, at, id)
+}
+
+func (s fileStore) madeIn(ctx context.Context, parent *os.Root, at Place, id string) (*job.Manifest, error) {
+	list, err := fs.ReadDir(parent.FS(), path.Base(at.Path))
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && len(list) == 0:
+		return nil, nil
+	case err != nil && !errors.Is(err, syscall.ENOTDIR):
+		return nil, writeError(at, err)
+	}
+	m, err := made(ctx, s, at, id)
+	if m == nil && err == nil {
+		err = outputExists(at)
+	}
+	return m, err
+}
+
+// CommitFolder writes the attempt's files and then the manifest into a folder beside the output,
+//
+//	<folder of the output>/.siren/<job>/<attempt>/<name>/
+//
+// and renames it, which fails when a folder of that name is there and isn't empty.
+func (s fileStore) CommitFolder(ctx context.Context, at Place, f Folder) (bool, *job.Manifest, error) {
+	parent, err := s.folder(at, true)
+	if err != nil {
+		return false, nil, err
+	}
+	defer func() { _ = parent.Close() }()
+	defer discard(parent, f.Job.ID, f.Attempt)
+	name, own := path.Base(at.Path), path.Join(location.Reserved, f.Job.ID, f.Attempt)
+	err = writeFolder(ctx, parent, path.Join(own, name), &f)
+	if err == nil && f.Job.Overwrite {
+		err = parent.Rename(name, path.Join(own, ".old"))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = parent.Rename(path.Join(own, name), name)
+	}
+	if err == nil {
+		err = syncFolder(parent, ".")
+	} else if !f.Job.Overwrite { // it may be there; and whoever is faster takes away what other attempts are writing
+		if m, found := s.madeIn(ctx, parent, at, f.Job.ID); m != nil || found != nil {
+			return m != nil, m, found
+		}
+	}
+	if err != nil {
+		return false, nil, writeError(at, err)
+	}
+	for _, other := range attempts(parent, f.Job.ID) {
+		discard(parent, f.Job.ID, other) // attempts that died, or come too late
+	}
+	return false, &f.Manifest, nil
+}
+
+// writeFolder writes the folder's files, and the manifest last, below the folder name.
+func writeFolder(ctx context.Context, parent *os.Root, name string, f *Folder) error {
+	for i := range f.Manifest.Files {
+		about := &f.Manifest.Files[i]
+		file, err := f.sum(about)
+		if err != nil {
+			return err
+		}
+		_, err = writeAttempt(ctx, parent, path.Join(name, about.Name), file)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+	}
+	out, err := parent.OpenFile(path.Join(name, job.ManifestName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(f.text())
+	if err == nil {
+		err = out.Sync()
+	}
+	return errors.Join(err, out.Close(), syncFolder(parent, name))
+}
