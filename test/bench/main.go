@@ -7,11 +7,12 @@
 //	start    what an idle worker process costs, and how soon it is there
 //	tune     how soon a live tuning is in force and followed, under load
 //	forecast how good the predicted starts of waiting jobs are
+//	media    a job of each kind beside the bare commands that it runs
 //	many     lists and bulk verbs on fifty thousand jobs: time, and what is asked of Redis
 //
 // Each figure is the median of so many runs; a ratio is the median of the runs' own ratios, since whatever it is
 // compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis,
-// which end with it (stand). walk has the first five, command the others, yardstick what they are compared with, report
+// which end with it (stand). walk has the first five, handle media, command the others, yardstick what they are compared with, report
 // the figures. docs/benchmarks.md tells how to read the table.
 package main
 
@@ -29,6 +30,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/test/bench/command"
+	"github.com/polyglot-media/siren/test/bench/handle"
 	"github.com/polyglot-media/siren/test/bench/report"
 	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/test/bench/walk"
@@ -47,6 +49,7 @@ var parts = []struct {
 	{"tune", command.Tune},
 	{"forecast", command.Forecast},
 	{"many", command.Many},
+	{"media", handle.Media},
 }
 
 // options is the command line.
