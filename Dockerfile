@@ -15,7 +15,7 @@ COPY lanes lanes
 COPY scaler scaler
 COPY worker worker
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w -X github.com/polyglot-media/siren/cmd/siren/app.version=$VERSION" -o /siren ./cmd/siren
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -tags disable_grpc_modules -ldflags "-s -w -X github.com/polyglot-media/siren/cmd/siren/app.version=$VERSION" -o /siren ./cmd/siren
 
 # The control side: the scaler, and the command line for kubectl exec.
 FROM gcr.io/distroless/static-debian12:nonroot AS siren

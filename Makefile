@@ -5,7 +5,8 @@ SHELL := bash
 
 # Everything is built in the one way that the images are: so tests run what is shipped, and packages are compiled once.
 export CGO_ENABLED := 0
-export GOFLAGS := -trimpath
+# Without the gRPC of Google's storage client, which speaks HTTP here: 19 MB less.
+export GOFLAGS := -trimpath -tags=disable_grpc_modules
 
 GO ?= go
 TOOL = $(GO) tool -modfile=go.tools.mod

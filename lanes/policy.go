@@ -82,7 +82,8 @@ type SlotLimits struct {
 
 // Storage is a URL prefix that jobs may read or write.
 type Storage struct {
-	// file:///dir/ or s3://bucket/prefix/, or http(s)://host/ for reading; ends in a slash
+	// file:///dir/, s3://bucket/prefix/, gs://bucket/prefix/ or azblob://container/prefix/, or http(s)://host/ for
+	// reading; ends in a slash
 	Prefix string `json:"prefix"`
 	Read   bool   `json:"read,omitempty"`  // inputs may lie there
 	Write  bool   `json:"write,omitempty"` // outputs may lie there

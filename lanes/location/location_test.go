@@ -14,6 +14,8 @@ func TestPrefixAndJobAreReadAlike(t *testing.T) {
 		{"s3://media-in/", "s3://media-in/a.mp4"},
 		{"S3://media-in/raw/", "s3://media-in/raw/a.mp4"},
 		{"s3://media-in/raw/", "S3://media-in/raw/a.mp4"},
+		{"gs://media_in.example.com/", "gs://media_in.example.com/a.mp4"},
+		{"azblob://media-in/raw/", "AZBLOB://media-in/raw/a.mp4"},
 		{"FILE:///data/", "file:///data/a.mp4"},
 		{"file:///data/", "File:///data/a.mp4"},
 		{"file:///", "file:///a.mp4"},
@@ -44,6 +46,7 @@ func TestPrefixesThatNoJobCouldUse(t *testing.T) {
 		"s3://media_in/":            "a bucket's name has at most 63 of",
 		"s3://media-in:9000/":       "write s3://bucket/key",
 		"s3:media-in/":              "names no bucket",
+		"azblob://media.in/":        "a bucket's name has at most 63 of a-z 0-9 -",
 		"s3://media-in//":           "empty part",
 		"s3://media-in/a%2Fb/":      "percent-encoded",
 		"file:///data/a%2f/":        "must not contain",
@@ -68,7 +71,7 @@ var longName = strings.Repeat("x", location.MaxLength)
 
 func TestWritable(t *testing.T) {
 	for raw, want := range map[string]bool{
-		"file:///a": true, "s3://in/a": true, "http://h/a": false,
+		"file:///a": true, "s3://in/a": true, "gs://in/a": true, "azblob://in/a": true, "http://h/a": false,
 		"https://h/a": false,
 	} {
 		if l, err := location.Parse(raw); err != nil || l.Writable() != want {

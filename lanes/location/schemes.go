@@ -27,6 +27,8 @@ var schemes = []scheme{
 		write: true,
 	},
 	{name: "s3", key: "s3://bucket/key", prefix: "s3://bucket/prefix/", host: bucket, write: true},
+	{name: "gs", key: "gs://bucket/key", prefix: "gs://bucket/prefix/", host: bucket, write: true},
+	{name: "azblob", key: "azblob://container/key", prefix: "azblob://container/prefix/", host: bucket, write: true},
 	{name: "http", host: site, port: "80", query: true},
 	{name: "https", host: site, port: "443", query: true},
 }
@@ -73,19 +75,27 @@ func noHost(u *url.URL, s scheme) (string, error) {
 	return "", nil
 }
 
-// bucketForm leaves it to the storage how short a name may be.
-var bucketForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
+// bucketForms is how buckets are called. It leaves it to the storage how short a name may be.
+var bucketForms = map[string]struct {
+	form *regexp.Regexp
+	says string
+}{
+	"s3":     {regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`), "63 of a-z 0-9 . -"},
+	"gs":     {regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,220}[a-z0-9])?$`), "222 of a-z 0-9 . _ -"},
+	"azblob": {regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`), "63 of a-z 0-9 -"},
+}
 
 func bucket(u *url.URL, s scheme) (string, error) {
+	known := bucketForms[s.name]
 	switch lower := strings.ToLower(u.Host); {
-	case bucketForm.MatchString(u.Host):
+	case known.form.MatchString(u.Host):
 		return u.Host, nil
-	case bucketForm.MatchString(lower):
+	case known.form.MatchString(lower):
 		return "", fmt.Errorf("write the bucket in lower case, %s://%s: no bucket has another name", s.name, lower)
 	case strings.Contains(u.Host, ":"):
 		return "", fmt.Errorf("write %s", s.key)
 	default:
-		return "", fmt.Errorf("write %s: a bucket's name has at most 63 of a-z 0-9 . -", s.key)
+		return "", fmt.Errorf("write %s: a bucket's name has at most %s", s.key, known.says)
 	}
 }
 

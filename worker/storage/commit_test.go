@@ -20,7 +20,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/lanes/work"
-	"github.com/polyglot-media/siren/worker/storage/bucket"
+	"github.com/polyglot-media/siren/worker/storage/azuretest"
+	"github.com/polyglot-media/siren/worker/storage/gcstest"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 	"github.com/polyglot-media/siren/worker/workertest"
 )
@@ -49,7 +50,7 @@ func (g *ground) product(j, attempt, content string, overwrite bool) Product {
 	}
 }
 
-// onEveryStore runs a test on files and on S3.
+// onEveryStore runs a test on files and on buckets of every cloud.
 func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 	t.Run("file", func(t *testing.T) {
 		b := newBench(t)
@@ -65,30 +66,47 @@ func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 		}
 		test(t, g)
 	})
-	t.Run("s3", func(t *testing.T) {
-		s3test.Use(t)
-		b := newBench(t)
-		folder := fmt.Sprintf("%s-%d/", filepath.Base(t.Name()), time.Now().UnixNano())
-		folder = strings.ToLower(strings.ReplaceAll(folder, "_", "-"))
-		g := &ground{bench: b, base: "s3://" + s3test.Bucket + "/" + folder}
-		b.storage = append(b.storage, lanes.Storage{Prefix: g.base, Read: true, Write: true})
-		g.rules = NewRules(b.storage)
-		buckets, err := bucket.New("", os.Getenv, slog.New(slog.DiscardHandler))
-		workertest.Must(t, err)
-		g.store = s3Store{buckets}
-		g.read = func(name string) []byte {
-			content, _, err := g.store.Open(context.Background(), g.at(name))
-			if work.KindOf(err) == work.BadInput {
-				return nil
+	for name, use := range buckets {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			folder := fmt.Sprintf("%s-%d/", filepath.Base(t.Name()), time.Now().UnixNano())
+			folder = strings.ToLower(strings.ReplaceAll(folder, "_", "-"))
+			g := &ground{bench: b, base: name + "://" + use(t) + "/" + folder}
+			b.storage = append(b.storage, lanes.Storage{Prefix: g.base, Read: true, Write: true})
+			g.rules = NewRules(b.storage)
+			stores, err := New(Options{Log: slog.New(slog.DiscardHandler)})
+			workertest.Must(t, err)
+			g.store = stores.Store(g.at("any"), g.rules)
+			g.read = func(name string) []byte {
+				content, _, err := g.store.Open(context.Background(), g.at(name))
+				if work.KindOf(err) == work.BadInput {
+					return nil
+				}
+				workertest.Must(t, err)
+				defer func() { _ = content.Close() }()
+				data, err := io.ReadAll(content)
+				workertest.Must(t, err)
+				return data
 			}
-			workertest.Must(t, err)
-			defer func() { _ = content.Close() }()
-			data, err := io.ReadAll(content)
-			workertest.Must(t, err)
-			return data
-		}
-		test(t, g)
-	})
+			test(t, g)
+		})
+	}
+}
+
+// buckets starts a server for each scheme of buckets, and returns the name of a bucket there.
+var buckets = map[string]func(testing.TB) string{
+	"s3": func(t testing.TB) string {
+		s3test.Use(t)
+		return s3test.Bucket
+	},
+	"gs": func(t testing.TB) string {
+		gcstest.Use(t)
+		return gcstest.Bucket
+	},
+	"azblob": func(t testing.TB) string {
+		azuretest.Use(t)
+		return azuretest.Container
+	},
 }
 
 func TestCommitIsCreateIfAbsent(t *testing.T) {

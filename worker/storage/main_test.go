@@ -11,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/worker/storage/gcstest"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
 	"github.com/polyglot-media/siren/worker/workertest"
 )
@@ -24,6 +25,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	s3test.Stop()
+	gcstest.Stop()
 	os.Exit(code)
 }
 

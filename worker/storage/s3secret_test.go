@@ -57,7 +57,7 @@ func s3Bench(t *testing.T, folder string) (run func(name string) error, b *bucke
 		}
 		_, err = os.Stat(filepath.Join(folder, strings.ToLower(t.Name()), name+".json"))
 		return err
-	}, stores.Store(at, rules).(s3Store).buckets, log
+	}, stores.Store(at, rules).(bucketStore).buckets, log
 }
 
 // A mounted Secret is replaced while the worker runs: the next job goes by the new one, and what runs goes on by the
@@ -100,7 +100,7 @@ func TestRotatedS3Secret(t *testing.T) {
 
 	// The key stays and its secret changes, on the server first.
 	s3test.User(t, "update-user", "--access", "second", "--secret", "third-secret")
-	workertest.Expect(t, run("too early"), work.Transient, "PermissionDenied")
+	workertest.Expect(t, run("too early"), work.Transient, "check the credentials")
 	write("second", "third-secret")
 	workertest.Must(t, run("by the third"))
 
@@ -112,7 +112,7 @@ func TestRotatedS3Secret(t *testing.T) {
 	write("second", "third-secret")
 	workertest.Must(t, run("at last"))
 	if s := log.String(); strings.Contains(s, "-secret") || !strings.Contains(s, "can't be used") ||
-		!strings.Contains(s, "using the new S3 credentials") {
+		!strings.Contains(s, "using the new credentials") {
 		t.Errorf("the log has a secret, or lacks what happened:\n%s", s)
 	}
 }

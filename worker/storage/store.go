@@ -1,4 +1,4 @@
-// Package storage reads and writes what the URLs of jobs name: files, S3 objects, and the web to read from. It owns the
+// Package storage reads and writes what the URLs of jobs name: files, objects in buckets, and the web to read from. It owns the
 // allowlist of a policy, the guard of addresses, and the commit protocol, by which nobody ever sees half an output, and
 // no output replaces that of another job.
 //
@@ -73,10 +73,12 @@ type Options struct {
 // schemes is how the files of each of location's schemes are opened, within the rules of a task. A new one is a file of
 // its own and a line here.
 var schemes = map[string]func(Options) (func(Rules) Source, error){
-	"file":  openFiles,
-	"s3":    openS3,
-	"http":  openWeb,
-	"https": openWeb,
+	"file":   openFiles,
+	"s3":     openS3,
+	"gs":     openGoogle,
+	"azblob": openAzure,
+	"http":   openWeb,
+	"https":  openWeb,
 }
 
 // Stores opens the files of jobs. It is safe for concurrent use.

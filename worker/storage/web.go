@@ -33,29 +33,46 @@ func openWeb(Options) (func(Rules) Source, error) {
 }
 
 func (w webSource) Open(ctx context.Context, at Place) (io.ReadCloser, int64, error) {
+	p, err := w.Range(ctx, at, "", 0, -1)
+	return p.ReadCloser, p.Size, err
+}
+
+// Range opens a part of an input (see Ranger). The version is what If-Range takes. A server that doesn't give parts, or
+// whose input is another one now, sends all of it.
+func (w webSource) Range(ctx context.Context, at Place, version string, offset, length int64) (Piece, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	u := at.URL()
 	u.RawPath, u.RawQuery = at.RawPath, at.Query
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		cancel(nil)
-		return nil, 0, work.Fail(work.BadInput, fmt.Errorf("input %s: not a URL to fetch", at))
+		return Piece{}, work.Fail(work.BadInput, fmt.Errorf("input %s: not a URL to fetch", at))
 	}
 	req.Header.Set("User-Agent", "siren")
+	askPart(req.Header, version, offset, length)
 	client := w.client()
 	response, err := client.Do(req)
 	if err != nil {
 		cancel(nil)
-		return nil, 0, webError(at, err)
+		return Piece{}, webError(at, err)
 	}
 	body := &webBody{ReadCloser: response.Body, cancel: cancel, close: client.CloseIdleConnections}
 	body.timer = time.AfterFunc(stallTimeout, func() { cancel(errStalled) })
 	body.ctx = ctx
-	if err := statusError(at, response); err != nil {
-		_ = body.Close()
-		return nil, 0, err
+	piece := Piece{ReadCloser: body, Size: response.ContentLength, Version: webVersion(response.Header)}
+	switch {
+	case response.StatusCode == http.StatusPartialContent && req.Header.Get("Range") != "":
+		err = piece.part(response.Header, version, offset)
+	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		err = errChanged // it is shorter now, or empty
+	default:
+		piece.All, err = true, statusError(at, response)
 	}
-	return body, response.ContentLength, nil
+	if err != nil {
+		_ = body.Close()
+		return Piece{}, err
+	}
+	return piece, nil
 }
 
 // client returns a client for one fetch. It knows no proxy (it would hide the address from the guard), no cookies, no

@@ -77,8 +77,8 @@ The kinds, and what each takes with --param:` + kindHelp(),
 	}
 	f := c.Flags()
 	f.StringVar(&e.id, "id", "", "id of the job, 1 to 64 of A-Z a-z 0-9 . _ - (default a new one that sorts by time)")
-	f.StringVarP(&e.input, "input", "i", "", "URL of the input: file://, s3:// or http(s)://")
-	f.StringVar(&e.output, "output", "", "URL of the output: file:// or s3://")
+	f.StringVarP(&e.input, "input", "i", "", "URL of the input: file://, s3://, gs://, azblob:// or http(s)://")
+	f.StringVar(&e.output, "output", "", "URL of the output: file://, s3://, gs:// or azblob://")
 	f.StringArrayVarP(&e.labels, "label", "l", nil, "label NAME=VALUE, as often as you like; labels choose the lane")
 	f.StringArrayVarP(&e.params, "param", "p", nil, "parameter NAME=VALUE of the kind, as often as you like")
 	f.BoolVar(&e.overwrite, "overwrite", false, "replace an output that is there already")

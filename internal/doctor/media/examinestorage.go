@@ -182,7 +182,9 @@ func readOut(ctx context.Context, from storage.Source, at storage.Place) error {
 }
 
 // fixes is what to do about a prefix of each scheme that can't be used.
-var fixes = map[string]func(storage.Rule, error) string{"file": fixFiles, "s3": fixS3}
+var fixes = map[string]func(storage.Rule, error) string{
+	"file": fixFiles, "s3": fixS3, "gs": fixGoogle, "azblob": fixAzure,
+}
 
 func fixStorage(r storage.Rule, err error) string {
 	if errors.Is(err, errReplaced) {
@@ -223,4 +225,22 @@ func fixS3(r storage.Rule, _ error) string {
 	return fmt.Sprintf("check the endpoint (AWS_ENDPOINT_URL_S3), the region and the credentials "+
 		"(AWS_SHARED_CREDENTIALS_FILE), that bucket %s exists, and that it allows %s on %s%s*, and s3:ListBucket",
 		r.Host, actions, r.Host, r.Path)
+}
+
+func fixGoogle(r storage.Rule, _ error) string {
+	role := "roles/storage.objectViewer"
+	if r.Write {
+		role = "roles/storage.objectUser"
+	}
+	return fmt.Sprintf("check the credentials (GOOGLE_APPLICATION_CREDENTIALS, or the pod's service account), and that "+
+		"bucket %s exists and gives them %s", r.Host, role)
+}
+
+func fixAzure(r storage.Rule, _ error) string {
+	role := "Storage Blob Data Reader"
+	if r.Write {
+		role = "Storage Blob Data Contributor"
+	}
+	return fmt.Sprintf("check AZURE_STORAGE_ACCOUNT and the credentials (AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, or "+
+		"the pod's identity with the role %q), and that container %s exists", role, r.Host)
 }

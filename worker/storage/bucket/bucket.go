@@ -1,41 +1,48 @@
-// Package bucket opens S3 buckets by the operator's parameters, with credentials that may change while a worker runs.
-// It doesn't know what is put into them.
+// Package bucket opens buckets of S3, Google Cloud Storage and Azure Blob Storage by the operator's parameters, with
+// credentials that may change while a worker runs. What differs between the clouds is here, a file for each. It doesn't
+// know what is put into the buckets.
 package bucket
 
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/logging"
-	"gocloud.dev/aws"
 	"gocloud.dev/blob"
-	"gocloud.dev/blob/s3blob"
 )
 
-const pathStyleParam = "use_path_style"
-
-// checkWithin bounds the search for changed credentials: without any in the file, the SDK asks the machine's cloud.
+// checkWithin bounds the search for changed credentials: without any in the file, a client asks the machine's cloud.
 const checkWithin = 2 * time.Second
 
-// Opener opens S3 buckets, each once: a bucket holds a client with its connections and credentials. What it was given
-// by a service, such as a web identity, the SDK renews by itself, but it reads a file with credentials only once. So
-// when that has changed, whoever asks next gets a bucket that was opened anew. Who has the former one goes on with it:
-// it is never closed, and holds nothing but connections, which end when they have been idle.
+// Opener opens the buckets of one cloud, each once: a bucket holds a client with its connections and credentials. What
+// it was given by a service, such as a web identity, the client renews by itself, but it reads a file with credentials
+// only once. So when that has changed, whoever asks next gets a bucket that was opened anew. Who has the former one
+// goes on with it: it is never closed, and holds nothing but connections, which end when they have been idle.
 type Opener struct {
-	params    url.Values // of gocloud.dev's AWS configuration; the operator's, never a job's
-	pathStyle bool       // bucket names in the path, not in the host
-	secret    string     // path of the file with credentials; "": none, or the SDK's default one, which is read once
-	log       *slog.Logger
-	mu        sync.Mutex
-	opened    map[string]openBucket
+	cloud
+	log    *slog.Logger
+	mu     sync.Mutex
+	opened map[string]openBucket
+}
+
+// cloud is what differs between the clouds.
+type cloud struct {
+	name        string // for messages
+	credentials string // where they come from, for messages
+	secret      string // path of the file with credentials; "": none, or a default one, which is read once
+	// open opens a bucket; only when there are credentials for it if asked to check
+	open func(ctx context.Context, bucket string, check bool) (*blob.Bucket, error)
+	// fault says what an error of the cloud's own means; Other when gocloud.dev knows as well
+	fault func(error) Fault
+	// said returns what the cloud itself says in an error; "" when that isn't it
+	said func(error) string
+	// version returns what tells this version of an object from others, "" when nothing does; as is a reader's
+	version func(as func(any) bool) string
+	// pin makes a read fail with Changed if the object has another version; as is that of a read's BeforeRead
+	pin func(as func(any) bool, version string)
 }
 
 // openBucket is a bucket, and what the file with credentials was when it was opened.
@@ -46,33 +53,8 @@ type openBucket struct {
 
 type digest [sha256.Size]byte
 
-// New reads the operator's parameters. With an endpoint of its own, S3 is taken to be a MinIO-like: bucket names
-// in the path, and any region.
-func New(query string, env func(string) string, log *slog.Logger) (*Opener, error) {
-	params, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, fmt.Errorf("S3 parameters %q: %w", query, err)
-	}
-	b := &Opener{params: params, log: log, opened: map[string]openBucket{}}
-	if !params.Has("anonymous") {
-		b.secret = env("AWS_SHARED_CREDENTIALS_FILE")
-	}
-	if params.Has("endpoint") || env("AWS_ENDPOINT_URL_S3") != "" || env("AWS_ENDPOINT_URL") != "" {
-		b.pathStyle = true
-		if !params.Has("region") && env("AWS_REGION") == "" && env("AWS_DEFAULT_REGION") == "" {
-			params.Set("region", "us-east-1")
-		}
-	}
-	if params.Has(pathStyleParam) {
-		if b.pathStyle, err = strconv.ParseBool(params.Get(pathStyleParam)); err != nil {
-			return nil, fmt.Errorf("S3 parameter %s: true or false, not %q", pathStyleParam, params.Get(pathStyleParam))
-		}
-		params.Del(pathStyleParam)
-	}
-	if _, err := aws.V2ConfigFromURLParams(context.Background(), params); err != nil {
-		return nil, fmt.Errorf("S3 parameters: %w", err)
-	}
-	return b, nil
+func opener(c cloud, log *slog.Logger) *Opener {
+	return &Opener{cloud: c, log: log, opened: map[string]openBucket{}}
 }
 
 // Open opens the bucket with the current credentials. It uses the former ones when the file is missing, as it may be
@@ -81,59 +63,54 @@ func (b *Opener) Open(ctx context.Context, name string) (*blob.Bucket, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	former, ok := b.opened[name]
-	secret, there := b.credentials()
+	secret, there := b.digest()
 	if ok && (!there || secret == former.secret) {
 		return former.Bucket, nil
 	}
-	bucket, err := b.reopen(ctx, name, ok)
+	bucket, err := b.open(ctx, name, ok)
 	switch {
 	case err != nil && ok:
-		b.log.Warn("the new S3 credentials can't be used; still using the previous ones", slog.String("bucket", name),
-			slog.Any("error", err))
+		b.log.Warn("the new credentials can't be used; still using the previous ones", slog.String("cloud", b.cloud.name),
+			slog.String("bucket", name), slog.Any("error", err))
 		return former.Bucket, nil
 	case err != nil:
 		return nil, err
 	case ok:
-		b.log.Info("using the new S3 credentials", slog.String("bucket", name))
+		b.log.Info("using the new credentials", slog.String("cloud", b.cloud.name), slog.String("bucket", name))
 	}
 	b.opened[name] = openBucket{bucket, secret}
 	return bucket, nil
 }
 
-// credentials tells one content of the file with credentials from another. It is small, so it is read each time: a time
+// digest tells one content of the file with credentials from another. It is small, so it is read each time: a time
 // stamp would miss changes in quick succession.
-func (b *Opener) credentials() (secret digest, there bool) {
-	if b.secret == "" {
+func (b *Opener) digest() (secret digest, there bool) {
+	if b.cloud.secret == "" {
 		return secret, false
 	}
-	data, err := os.ReadFile(b.secret)
+	data, err := os.ReadFile(b.cloud.secret)
 	if err != nil {
 		return secret, false
 	}
 	return sha256.Sum256(data), true
 }
 
-// reopen opens the bucket, if asked to only when there are credentials for it.
-func (b *Opener) reopen(ctx context.Context, name string, check bool) (*blob.Bucket, error) {
-	config, err := aws.V2ConfigFromURLParams(ctx, b.params)
+// Read opens length bytes of an object from offset on, -1 for all that follow. It fails with the fault Changed if
+// version isn't "" and the object's is another one.
+func (b *Opener) Read(ctx context.Context, bucket, key, version string, offset, length int64) (*blob.Reader, error) {
+	from, err := b.Open(ctx, bucket)
 	if err != nil {
-		return nil, fmt.Errorf("S3 configuration: %w", err)
+		return nil, err
 	}
-	if check {
-		ctx, cancel := context.WithTimeout(ctx, checkWithin)
-		defer cancel()
-		if _, err := config.Credentials.Retrieve(ctx); err != nil {
-			return nil, fmt.Errorf("S3 credentials: %w", err)
+	var o blob.ReaderOptions
+	if version != "" {
+		o.BeforeRead = func(as func(any) bool) error {
+			b.pin(as, version)
+			return nil
 		}
 	}
-	config.Logger = logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
-		b.log.Debug(fmt.Sprintf(format, args...))
-	})
-	client := s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = b.pathStyle })
-	bucket, err := s3blob.OpenBucket(ctx, client, name,
-		&s3blob.Options{RequestChecksumCalculation: config.RequestChecksumCalculation})
-	if err != nil {
-		return nil, fmt.Errorf("open s3://%s/: %w", name, err)
-	}
-	return bucket, nil
+	return from.NewRangeReader(ctx, key, offset, length, &o)
 }
+
+// Version returns what tells the version of the object that is read from others; "" when nothing does.
+func (b *Opener) Version(r *blob.Reader) string { return b.version(r.As) }

@@ -27,7 +27,7 @@ func TestBucketParameters(t *testing.T) {
 		{"", env("AWS_ENDPOINT_URL_S3", "http://minio:9000", "AWS_REGION", "eu-west-1"), "", true},
 		{"endpoint=http://ceph&use_path_style=false&region=x", env(), "endpoint=http%3A%2F%2Fceph&region=x", false},
 	} {
-		b, err := New(c.query, c.env, slog.New(slog.DiscardHandler))
+		b, err := simpleStorage(c.query, c.env, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestBucketParameters(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"use_path_style=perhaps", "colour=red", "%zz"} {
-		if _, err := New(bad, env(), slog.New(slog.DiscardHandler)); err == nil {
+		if _, err := simpleStorage(bad, env(), slog.New(slog.DiscardHandler)); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}
 	}

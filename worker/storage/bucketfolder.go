@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/storage/bucket"
 )
 
 // attemptKey and sumKey are the metadata entries of a folder's objects that name the attempt that wrote them, and their
@@ -25,7 +25,7 @@ const (
 
 // MadeFolder reads the manifest, and whether all files are still what it says: without that there is no output, whatever
 // lies there.
-func (s s3Store) MadeFolder(ctx context.Context, at Place, id string) (*job.Manifest, error) {
+func (s bucketStore) MadeFolder(ctx context.Context, at Place, id string) (*job.Manifest, error) {
 	m, err := made(ctx, s, at, id)
 	if m == nil || err != nil {
 		return nil, err
@@ -37,14 +37,14 @@ func (s s3Store) MadeFolder(ctx context.Context, at Place, id string) (*job.Mani
 	var other atomic.Bool
 	err = each(ctx, m.Files, func(ctx context.Context, f *job.ManifestFile) error {
 		attrs, err := b.Attributes(ctx, key(at.within(f.Name)))
-		if gcerrors.Code(err) == gcerrors.NotFound || err == nil && attrs.Metadata[sumKey] != f.SHA256 {
+		if err != nil && s.buckets.Fault(err) == bucket.NoObject || err == nil && attrs.Metadata[sumKey] != f.SHA256 {
 			other.Store(true)
 			return nil
 		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for output %s: %w", at, err)
+		return nil, s.trouble("look for output", at, err)
 	}
 	if other.Load() {
 		return nil, nil
@@ -57,7 +57,7 @@ func (s s3Store) MadeFolder(ctx context.Context, at Place, id string) (*job.Mani
 //
 // What an earlier attempt of the same job left is replaced. It may still be at it, when it is cut off from its claim and
 // doesn't know: it gives up where it meets a file of a later one.
-func (s s3Store) CommitFolder(ctx context.Context, at Place, f Folder) (bool, *job.Manifest, error) {
+func (s bucketStore) CommitFolder(ctx context.Context, at Place, f Folder) (bool, *job.Manifest, error) {
 	b, err := s.buckets.Open(ctx, at.Host)
 	if err != nil {
 		return false, nil, err
@@ -80,17 +80,14 @@ func (s s3Store) CommitFolder(ctx context.Context, at Place, f Folder) (bool, *j
 
 // takeManifest takes away the manifest of what a job is to overwrite, so that the folder isn't taken for whole while it
 // is neither the old one nor the new, and returns it; nil when none of ours is there.
-func (s s3Store) takeManifest(ctx context.Context, b *blob.Bucket, at Place) (*job.Manifest, error) {
+func (s bucketStore) takeManifest(ctx context.Context, b *blob.Bucket, at Place) (*job.Manifest, error) {
 	old, err := readManifest(ctx, s, at)
 	if err != nil && work.KindOf(err) != work.BadInput {
 		return nil, err
 	}
 	err = b.Delete(ctx, key(at.within(job.ManifestName)))
-	if gcerrors.Code(err) == gcerrors.NotFound {
-		err = nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("overwrite output %s: %w", at, err)
+	if err != nil && s.buckets.Fault(err) != bucket.NoObject {
+		return nil, s.trouble("overwrite output", at, err)
 	}
 	return old, nil
 }
@@ -98,7 +95,7 @@ func (s s3Store) takeManifest(ctx context.Context, b *blob.Bucket, at Place) (*j
 // folderCommit is one attempt's commit of a folder.
 type folderCommit struct {
 	Folder
-	store  s3Store
+	store  bucketStore
 	bucket *blob.Bucket
 	at     Place
 }
@@ -144,7 +141,7 @@ func (c *folderCommit) put(ctx context.Context, about job.ManifestFile, content 
 		Metadata: map[string]string{ownerKey: c.Job.ID, attemptKey: c.Attempt, sumKey: about.SHA256},
 	}
 	err := c.bucket.Upload(ctx, key(at), content, options)
-	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
+	if err != nil && c.store.buckets.Fault(err) == bucket.Changed {
 		if err := c.mayReplace(ctx, at); err != nil {
 			return err
 		}
@@ -155,7 +152,7 @@ func (c *folderCommit) put(ctx context.Context, about job.ManifestFile, content 
 		err = c.bucket.Upload(ctx, key(at), content, options)
 	}
 	if err != nil {
-		return fmt.Errorf("store output %s: %w", at, err)
+		return c.store.trouble("store output", at, err)
 	}
 	return nil
 }
@@ -165,7 +162,7 @@ func (c *folderCommit) mayReplace(ctx context.Context, at Place) error {
 	attrs, err := c.bucket.Attributes(ctx, key(at))
 	switch {
 	case err != nil:
-		return fmt.Errorf("look for output %s: %w", at, err)
+		return c.store.trouble("look for output", at, err)
 	case attrs.Metadata[ownerKey] != c.Job.ID:
 		return outputExists(at)
 	case later(attrs.Metadata[attemptKey], c.Attempt):
