@@ -30,6 +30,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/media/attempt"
+	"github.com/polyglot-media/siren/worker/media/part"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/scratch"
 	"github.com/polyglot-media/siren/worker/storage"
@@ -166,11 +167,7 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 // produce fetches and inspects the input and makes the output's files in the scratch folder.
 func (h *Handler) produce(ctx context.Context, a *attempt.Attempt, o order) ([]attempt.File, error) {
 	a.Task.Report(job.Progress{Note: "fetching"})
-	var err error
-	a.Box.Input, err = storage.Fetch(ctx, h.stores.Source(o.input, o.rules), o.input, a.Task.Limits.Scratch,
-		func() (*os.File, error) {
-			return a.Dir.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		})
+	err := h.fetch(ctx, a, o)
 	if err != nil {
 		return nil, err
 	}
@@ -179,4 +176,32 @@ func (h *Handler) produce(ctx context.Context, a *attempt.Attempt, o order) ([]a
 	}
 	a.Task.Report(job.Progress{Note: "working"})
 	return o.recipe.Make(ctx, a)
+}
+
+// fetch makes the input the attempt's: all of it or, where that may do and it is elsewhere, its tables and first frames.
+func (h *Handler) fetch(ctx context.Context, a *attempt.Attempt, o order) (err error) {
+	from, limit := h.stores.Source(o.input, o.rules), a.Task.Limits.Scratch
+	create := func() (*os.File, error) { return a.Dir.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) }
+	remote, ok := from.(storage.Ranger)
+	if !ok || !o.recipe.Parts {
+		a.Box.Input, err = storage.Fetch(ctx, from, o.input, limit, create)
+		return err
+	}
+	sparse, err := storage.OpenSparse(ctx, remote, o.input, limit, create)
+	if err != nil {
+		return err
+	}
+	a.Box.Input = sparse.File()
+	film, err := part.Open(sparse)
+	if err != nil { // that it is unsure, as a rule; what else is wrong shows again
+		return sparse.Rest()
+	}
+	a.Parts = parts{film, sparse}
+	return nil
+}
+
+// parts is a film that is only here in parts.
+type parts struct {
+	part.Film
+	*storage.Sparse
 }

@@ -23,6 +23,7 @@ type Attempt struct {
 	Dir      *scratch.Folder // empty at first, and removed at the end
 	Box      sandbox.Box
 	From     storage.Place
+	Parts    Parts // of the input, where not all of it is here; nil: it is
 	Info     probe.Input
 	// of an input that isn't all there: how much of it there is, in words
 	cut      string

@@ -29,29 +29,40 @@ type Output struct {
 
 // FFmpeg runs ffmpeg on the input. Its -timelimit would only set RLIMIT_CPU, which is set.
 func (a *Attempt) FFmpeg(ctx context.Context, r Run) error {
+	if a.Parts != nil {
+		if err := a.rest(); err != nil {
+			return err
+		}
+	}
+	said, err := a.run(ctx, r)
+	if err == nil && undecoded.MatchString(said) {
+		a.Warn("input %s is damaged: parts of it couldn't be decoded (%s)", a.From, sandbox.LastWord(said))
+	}
+	return err
+}
+
+// run runs ffmpeg on what is here of the input, and returns what it said was wrong.
+func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 	p := progress{total: r.Seconds, report: a.Task.Report}
-	said, err := a.Box.Run(ctx, a.Programs.FFmpeg, a.args(r), &p)
+	said, err = a.Box.Run(ctx, a.Programs.FFmpeg, a.args(r), &p)
 	if work.KindOf(err) == work.BadInput {
-		return a.unreadable(inWords(err))
+		return said, a.unreadable(inWords(err))
 	} else if err != nil {
-		return err
+		return said, err
 	}
 	if unwritten.MatchString(said) || a.Dir.Full() {
-		return work.Fail(work.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk "+
+		return said, work.Fail(work.Transient, fmt.Errorf("ffmpeg could not write all of its output: the scratch disk "+
 			"is full (%s)", sandbox.LastWord(said)))
 	}
 	for _, o := range r.Outputs {
 		if info, err := a.Dir.Stat(o.Name); err != nil || info.Size() == 0 {
-			return work.Fail(work.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.From))
+			return said, work.Fail(work.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.From))
 		}
 	}
 	if a.cut != "" && p.done < r.Seconds/20 {
-		return work.Fail(work.BadInput, fmt.Errorf("%s, and next to nothing can be read of what is there", a.cut))
+		return said, work.Fail(work.BadInput, fmt.Errorf("%s, and next to nothing can be read of what is there", a.cut))
 	}
-	if undecoded.MatchString(said) {
-		a.Warn("input %s is damaged: parts of it couldn't be decoded (%s)", a.From, sandbox.LastWord(said))
-	}
-	return nil
+	return said, nil
 }
 
 // args returns the command line of a run.

@@ -18,36 +18,49 @@ import (
 )
 
 // Inspect looks at the input before anything works on it: what it pretends to be, whether it is all there, and whether
-// it stays within bounds.
+// it stays within bounds. Of one that is only here in parts it fetches all if anything is wrong.
 func (a *Attempt) Inspect(ctx context.Context) (probe.Input, error) {
-	var i probe.Input
+	i, said, err := a.inspect(ctx)
+	if a.Parts == nil || err == nil && said == "" {
+		return i, err
+	}
+	if err := a.rest(); err != nil {
+		return i, err
+	}
+	a.Warnings, a.cut = nil, ""
+	i, _, err = a.inspect(ctx)
+	return i, err
+}
+
+// inspect looks at what is here; said is what ffprobe said was wrong.
+func (a *Attempt) inspect(ctx context.Context) (i probe.Input, said string, err error) {
 	if what := a.disguise(); what != "" {
-		return i, work.Fail(work.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it names is "+
+		return i, said, work.Fail(work.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it names is "+
 			"followed: give the media file itself", a.From, what))
 	}
 	if a.animatedWebP() {
-		return i, work.Fail(work.BadInput, fmt.Errorf("input %s is an animated WebP, which ffmpeg doesn't read: "+
+		return i, said, work.Fail(work.BadInput, fmt.Errorf("input %s is an animated WebP, which ffmpeg doesn't read: "+
 			"give it as a GIF, an APNG or a video", a.From))
 	}
 	if err := a.whole(); err != nil {
-		return i, err
+		return i, said, err
 	}
 	out := &bounded{limit: 4 << 20}
 	args := append(sandbox.Guards(a.Task.Limits), "-show_format", "-show_streams", "-show_chapters", "-of", "json",
 		"-i", sandbox.InputName)
-	said, err := a.Box.Run(ctx, a.Programs.FFprobe, args, out)
+	said, err = a.Box.Run(ctx, a.Programs.FFprobe, args, out)
 	if out.over {
-		return i, work.Fail(work.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.From,
+		return i, said, work.Fail(work.OverLimit, fmt.Errorf("input %s describes itself in more than %d MiB", a.From,
 			out.limit>>20))
 	}
 	if work.KindOf(err) == work.BadInput {
-		return i, a.unreadable(inWords(err))
+		return i, said, a.unreadable(inWords(err))
 	} else if err != nil {
-		return i, err
+		return i, said, err
 	}
 	i.Raw = out.Bytes()
 	if err := json.Unmarshal(i.Raw, &i); err != nil {
-		return i, fmt.Errorf("read ffprobe's answer: %w", err)
+		return i, said, fmt.Errorf("read ffprobe's answer: %w", err)
 	}
 	if i.Format.Duration > kinds.MaxSeconds { // a jump in its times: what it holds is seen when it is read
 		a.Warn("input %s says that it lasts %.0f hours", a.From, float64(i.Format.Duration)/3600)
@@ -59,9 +72,9 @@ func (a *Attempt) Inspect(ctx context.Context) (probe.Input, error) {
 		}
 	}
 	if len(i.Streams) == 0 {
-		return i, a.unreadable("it holds no streams")
+		return i, said, a.unreadable("it holds no streams")
 	}
-	return i, withinBounds(i, a.From, said)
+	return i, said, withinBounds(i, a.From, said)
 }
 
 // unreadable is the error of an input of which nothing can be read.

@@ -18,6 +18,8 @@ type Recipe struct {
 	MediaType string
 	// Main is the file of a folder that its readers begin with. "" is the manifest.
 	Main string
+	// Parts says that parts of the input will do: Make asks for them (attempt.FFmpegNear).
+	Parts bool
 	// Make makes the files of the output, of which there is one unless the output is a folder.
 	Make func(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error)
 }

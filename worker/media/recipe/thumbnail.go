@@ -28,7 +28,7 @@ func planThumbnail(v kinds.Values) Recipe {
 		at: v.Moment("at"), width: v.Whole("width"), height: v.Whole("height"), format: v.Word("format"),
 		quality: v.Whole("quality"),
 	}
-	return Recipe{MediaType: t.mediaType(), Make: t.make}
+	return Recipe{MediaType: t.mediaType(), Parts: true, Make: t.make}
 }
 
 func (t thumbnail) mediaType() string {
@@ -46,7 +46,7 @@ func (t thumbnail) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 	}
 	name := "output." + t.format
 	for _, s := range searches {
-		err = a.FFmpeg(ctx, attempt.Run{
+		err = a.FFmpegNear(ctx, s.start, s.frames, attempt.Run{
 			Input:   append(frame.Decoder(v), s.from()...),
 			Outputs: []attempt.Output{{Name: name, Options: t.args(v, a.Info.Still(), s)}},
 		})
@@ -61,10 +61,12 @@ func (t thumbnail) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 type search struct {
 	start float64 // where to begin reading, in seconds
 	// filters that choose one of the frames there; without, it is the first
-	light string  // of frames as they were decoded
-	most  string  // of red, green and blue
-	last  bool    // take the last frame that comes, not the first
-	until float64 // of last: the latest that it may be, in seconds; 0: any
+	light string // of frames as they were decoded
+	most  string // of red, green and blue
+	last  bool   // take the last frame that comes, not the first
+	// how many frames after start will do, as far as can be known; 0: nobody knows
+	frames int
+	until  float64 // of last: the latest that it may be, in seconds; 0: any
 }
 
 func (s search) from() []string {
@@ -84,7 +86,7 @@ func (t thumbnail) searches(a *attempt.Attempt, v probe.Stream) ([]search, error
 		return []search{{}}, nil
 	}
 	if t.at.Representative {
-		s := search{light: notBlack, most: fmt.Sprintf("thumbnail=%d", t.batch(a, v))}
+		s := search{light: notBlack, most: fmt.Sprintf("thumbnail=%d", t.batch(a, v)), frames: t.batch(a, v)}
 		if v.HDR() || v.SeeThrough() { // which the filters would take away
 			s.most = ""
 		}
@@ -101,7 +103,7 @@ func (t thumbnail) searches(a *attempt.Attempt, v probe.Stream) ([]search, error
 	start, err := t.start(a, v)
 	near := search{start: max(0, start-30), last: true}
 	near.until = start - near.start
-	return []search{{start: start}, near, {last: true, until: start}, {}}, err
+	return []search{{start: start, frames: 1}, near, {last: true, until: start}, {}}, err
 }
 
 // args returns ffmpeg's options for the output.
