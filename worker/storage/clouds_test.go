@@ -87,8 +87,10 @@ func TestTroubleWithClouds(t *testing.T) {
 			}))
 			t.Setenv("STORAGE_EMULATOR_HOST", strings.TrimPrefix(server, "http://"))
 		}, work.Transient, work.Transient, "check the credentials (GOOGLE_APPLICATION_CREDENTIALS"},
-		{"azblob with a wrong key", "azblob://media-test/", func(t *testing.T) { azuretest.Use(t).Deny() },
-			work.Transient, work.Transient, "check the credentials (AZURE_STORAGE_ACCOUNT"},
+		{
+			"azblob with a wrong key", "azblob://media-test/", func(t *testing.T) { azuretest.Use(t).Deny() },
+			work.Transient, work.Transient, "check the credentials (AZURE_STORAGE_ACCOUNT",
+		},
 		{"azblob without an account", "azblob://media-test/", func(t *testing.T) {
 			t.Setenv("AZURE_STORAGE_ACCOUNT", "")
 			t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")

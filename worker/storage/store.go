@@ -1,6 +1,6 @@
-// Package storage reads and writes what the URLs of jobs name: files, objects in buckets, and the web to read from. It owns the
-// allowlist of a policy, the guard of addresses, and the commit protocol, by which nobody ever sees half an output, and
-// no output replaces that of another job.
+// Package storage reads and writes what the URLs of jobs name: files, objects in buckets, and the web to read from. It
+// owns the allowlist of a policy, the guard of addresses, and the commit protocol, by which nobody ever sees half an
+// output, and no output replaces that of another job.
 //
 // It doesn't know what is in the files, nor what becomes of a job that failed: its errors carry a kind (work.Fail).
 package storage

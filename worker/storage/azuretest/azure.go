@@ -1,5 +1,5 @@
-// Package azuretest is a server for tests that speaks as Azure Blob Storage does, as far as Siren asks: whole and staged
-// block blobs, conditions, ranges, and lists. Azure's own emulator, Azurite, is a program of Node.js, which our tests
+// Package azuretest is a server for tests that speaks as Azure Blob Storage does, as far as Siren asks: whole and
+// staged block blobs, conditions, ranges, and lists. Azure's own emulator, Azurite, is a program of Node.js, which our tests
 // don't need otherwise.
 package azuretest
 

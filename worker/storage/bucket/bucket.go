@@ -70,13 +70,13 @@ func (b *Opener) Open(ctx context.Context, name string) (*blob.Bucket, error) {
 	bucket, err := b.open(ctx, name, ok)
 	switch {
 	case err != nil && ok:
-		b.log.Warn("the new credentials can't be used; still using the previous ones", slog.String("cloud", b.cloud.name),
+		b.log.Warn("the new credentials can't be used; still using the previous ones", slog.String("cloud", b.name),
 			slog.String("bucket", name), slog.Any("error", err))
 		return former.Bucket, nil
 	case err != nil:
 		return nil, err
 	case ok:
-		b.log.Info("using the new credentials", slog.String("cloud", b.cloud.name), slog.String("bucket", name))
+		b.log.Info("using the new credentials", slog.String("cloud", b.name), slog.String("bucket", name))
 	}
 	b.opened[name] = openBucket{bucket, secret}
 	return bucket, nil
@@ -85,10 +85,10 @@ func (b *Opener) Open(ctx context.Context, name string) (*blob.Bucket, error) {
 // digest tells one content of the file with credentials from another. It is small, so it is read each time: a time
 // stamp would miss changes in quick succession.
 func (b *Opener) digest() (secret digest, there bool) {
-	if b.cloud.secret == "" {
+	if b.secret == "" {
 		return secret, false
 	}
-	data, err := os.ReadFile(b.cloud.secret)
+	data, err := os.ReadFile(b.secret)
 	if err != nil {
 		return secret, false
 	}

@@ -93,7 +93,7 @@ func (s simple) open(ctx context.Context, name string, check bool) (*blob.Bucket
 }
 
 func s3Fault(err error) Fault {
-	if e := (smithy.APIError)(nil); errors.As(err, &e) {
+	if e := smithy.APIError(nil); errors.As(err, &e) {
 		switch e.ErrorCode() {
 		case "NoSuchBucket":
 			return NoBucket
@@ -108,7 +108,7 @@ func s3Fault(err error) Fault {
 }
 
 func s3Said(err error) string {
-	if e := (smithy.APIError)(nil); errors.As(err, &e) {
+	if e := smithy.APIError(nil); errors.As(err, &e) {
 		return e.ErrorCode() + ": " + e.ErrorMessage()
 	}
 	return ""
