@@ -69,28 +69,31 @@ var rates = []float64{24_000. / 1001, 24, 25, 30_000. / 1001, 30, 48, 50, 60_000
 // 1/base; either is 0 when nobody knows. It is at most 60. A film that isn't steady gets the next rate that is usual,
 // and one with few frames a multiple of its own, so that segments can end where they should.
 func Rate(base, average float64) float64 {
-	const least, most = 5, 60
-	rate := base
+	const least, most, fallback = 5, 60, 30
+	steady := average > 0 && math.Abs(base-average) < base/50
 	switch {
-	case average <= 0 && (base <= 0 || base > most):
-		return 30
-	case average > 0 && (base <= 0 || base > most || base > average*1.25):
-		rate = most
-		for _, r := range slices.Backward(rates) {
-			if r >= average*0.98 {
-				rate = r
-			}
-		}
-		if base > most && math.Abs(base-average) < base/50 { // steady, and a part of it is
-			for rate = base; rate > most*1.001; {
-				rate /= 2
-			}
-		} else if base > 0 {
-			rate = min(rate, base)
-		}
+	case base > most && steady:
+		return base / math.Ceil(base/(most*1.001))
+	case base > 0 && base <= most && average*1.25 < base && average > 0:
+		return few(min(base, usual(average)), least)
+	case base > 0 && base <= most:
+		return few(base, least)
+	case average > 0:
+		return few(usual(average), least)
+	default:
+		return fallback
 	}
-	if rate < least {
-		rate *= math.Ceil(least / rate)
-	}
-	return rate
 }
+
+// usual returns the next rate that is usual and loses next to no frames.
+func usual(average float64) float64 {
+	for _, r := range rates {
+		if r >= average*0.98 {
+			return r
+		}
+	}
+	return rates[len(rates)-1]
+}
+
+// few returns a multiple of a rate that is at least so much.
+func few(rate, least float64) float64 { return rate * max(1, math.Ceil(least/rate)) }
