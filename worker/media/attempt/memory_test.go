@@ -50,7 +50,7 @@ func TestAffordable(t *testing.T) {
 				continue
 			}
 			for out, want := range map[int]lanes.Bytes{uhd: measured.uhd << 20, hd: measured.hd << 20} {
-				if got := encodes(p.each, out, out, measured.threads); got < want || got > want*5/4 {
+				if got := encodes(p.each, out, []int{out}, measured.threads); got < want || got > want*5/4 {
 					t.Errorf("%s with %d threads, %d pixels: %s estimated, %s measured", p.name, measured.threads, out,
 						got, want)
 				}

@@ -34,6 +34,12 @@ func Segments(playlist []byte) (all []Segment, err error) {
 	return all, nil
 }
 
+// AtLeastASecond returns a media playlist of ffmpeg's whose target duration isn't 0, as it is of what is shorter than half
+// a second: some players divide by it.
+func AtLeastASecond(playlist []byte) []byte {
+	return bytes.Replace(playlist, []byte("#EXT-X-TARGETDURATION:0\n"), []byte("#EXT-X-TARGETDURATION:1\n"), 1)
+}
+
 // Rates are what a rendition asks of a network, in bits per second.
 type Rates struct{ Peak, Average int }
 
