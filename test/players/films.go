@@ -23,41 +23,60 @@ type film struct {
 	name    string
 	source  string // ffmpeg's options for it
 	ending  string // of the source
+	upright bool   // the source says that it is to be turned by a quarter
 	kind    string
 	params  string
 	output  string // below the films' folder
 	seconds float64
 	sound   bool
-	silent  bool // there is no picture
+	unseen  bool // there is no picture
 }
 
-// Each has a red patch in its middle, half as wide and high as it is.
-const (
-	patch   = ",drawbox=x=iw/4:y=ih/4:w=iw/2:h=ih/2:color=0xC81414:t=fill"
-	picture = "-f lavfi -i testsrc2=s=1280x720:r=25:d=13" + patch +
-		",scale=out_color_matrix=bt709:out_range=tv,format=yuv420p "
-	tone = "-f lavfi -i sine=d=13 "
-	x264 = "-c:v libx264 -preset ultrafast -colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv "
-)
+// pictures are options for pictures with a red patch in their middle, half as wide and high as they are.
+func pictures(size, rate, seconds string) string {
+	return fmt.Sprintf("-f lavfi -i testsrc2=s=%s:r=%s:d=%s,drawbox=x=iw/4:y=ih/4:w=iw/2:h=ih/2:color=0xC81414:t=fill,"+
+		"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p ", size, rate, seconds)
+}
+
+const x264 = "-c:v libx264 -preset ultrafast -colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv "
 
 var films = []film{
 	{
-		name: "hls: a film with sound, over segments of six seconds", source: picture + tone + x264 + "-c:a aac",
-		ending: ".mp4", kind: "hls", params: `{"speed":"ultrafast"}`, output: "film/", seconds: 13, sound: true,
+		name:   "hls: a film with sound, over segments of six seconds",
+		source: pictures("1280x720", "25", "13") + "-f lavfi -i sine=d=13 " + x264 + "-c:a aac", ending: ".mp4",
+		kind: "hls", params: `{"speed":"veryfast"}`, output: "film/", seconds: 13, sound: true,
 	},
 	{
-		name: "hls: upright from a phone, at 30000/1001 frames a second, without sound",
-		source: strings.Replace(strings.Replace(picture, "r=25:d=13", "r=30000/1001:d=4.004", 1), "1280x720", "640x360",
-			1) + x264 + "-metadata:s:v rotate=90",
-		ending: ".mp4", kind: "hls", params: `{"speed":"ultrafast"}`, output: "phone/", seconds: 4.004,
+		name:   "hls: upright from a phone, at 30000/1001 frames a second, without sound",
+		source: pictures("640x360", "30000/1001", "4.004") + x264, ending: ".mp4", upright: true,
+		kind: "hls", params: `{"segment":2}`, output: "phone/", seconds: 4.004,
 	},
 	{
-		name: "hls: sound alone", source: tone + "-c:a libmp3lame", ending: ".mp3", kind: "hls", output: "sound/",
-		seconds: 13, sound: true, silent: true,
+		name: "hls: surround sound, kept", source: pictures("320x180", "24", "3") + "-f lavfi -i sine=d=3:r=48000 " +
+			x264 + "-af pan=5.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0 -c:a ac3", ending: ".mkv",
+		kind: "hls", params: `{"segment":1,"channels":"5.1"}`, output: "surround/", seconds: 3, sound: true,
 	},
 	{
-		name: "transcode: an mp4", source: picture + tone + x264 + "-c:a aac -t 5", ending: ".mp4", kind: "transcode",
-		params: `{"preset":"ultrafast","height":360}`, output: "film.mp4", seconds: 5, sound: true,
+		name: "hls: one frame", source: pictures("320x180", "25", "1") + x264 + "-frames:v 1", ending: ".mp4",
+		kind: "hls", output: "frame/", seconds: 0.04,
+	},
+	{
+		name: "hls: sound alone", source: "-f lavfi -i sine=d=8 -c:a libmp3lame", ending: ".mp3",
+		kind: "hls", output: "sound/", seconds: 8, sound: true, unseen: true,
+	},
+	{
+		name:   "transcode: an mp4",
+		source: pictures("640x360", "25", "3") + "-f lavfi -i sine=d=3 " + x264 + "-c:a aac", ending: ".mp4",
+		kind: "transcode", output: "film.mp4", seconds: 3, sound: true,
+	},
+	{
+		name: "transcode: an mp4 of what a browser recorded on a clock of 1 ms", ending: ".webm",
+		source: strings.Replace(pictures("320x240", "30", "3"), "bt709", "bt601", 1) +
+			"-f lavfi -i sine=d=3:r=48000 -vf " +
+			"select='not(eq(mod(n\\,7)\\,3))'" +
+			",setpts=PTS+0.003*mod(N\\,3)/TB -vsync vfr -enc_time_base 1/1000 -c:v libvpx -b:v 2M -deadline realtime " +
+			"-c:a libopus -ac 2",
+		kind: "transcode", output: "browser.mp4", seconds: 3, sound: true,
 	},
 }
 
@@ -102,9 +121,15 @@ type maker struct {
 func (m maker) make(ctx context.Context, f film) (seen, error) {
 	id := strings.TrimRight(strings.ReplaceAll(f.output, ".", "-"), "/")
 	source := filepath.Join(m.in, id+f.ending)
-	argv := append([]string{"-hide_banner", "-loglevel", "error", "-y"}, strings.Fields(f.source)...)
-	if out, err := exec.CommandContext(ctx, "ffmpeg", append(argv, source)...).CombinedOutput(); err != nil {
-		return seen{}, fmt.Errorf("make the source with ffmpeg: %w: %s", err, out)
+	if err := ffmpeg(ctx, append(strings.Fields(f.source), source)...); err != nil {
+		return seen{}, err
+	}
+	if f.upright {
+		lying := source
+		source = filepath.Join(m.in, id+"-upright"+f.ending)
+		if err := ffmpeg(ctx, "-i", lying, "-c", "copy", "-metadata:s:v", "rotate=90", source); err != nil {
+			return seen{}, err
+		}
 	}
 	in, out := "file://"+m.in+"/", "file://"+m.out+"/"
 	_, err := m.handler.Handle(ctx, work.Task{
@@ -119,7 +144,7 @@ func (m maker) make(ctx context.Context, f film) (seen, error) {
 		return seen{}, err
 	}
 	s := seen{Name: f.name, URL: m.base + f.output, Seconds: f.seconds, Sound: f.sound}
-	if !f.silent {
+	if !f.unseen {
 		s.Patch = &spot{X: 0.5, Y: 0.5, RGB: [3]int{0xC8, 0x14, 0x14}}
 	}
 	if f.kind != "hls" {
@@ -130,6 +155,15 @@ func (m maker) make(ctx context.Context, f film) (seen, error) {
 	s.URL += "master.m3u8"
 	s.Ladder, err = m.ladder(ctx, filepath.Join(m.out, f.output))
 	return s, err
+}
+
+// ffmpeg makes a source.
+func ffmpeg(ctx context.Context, args ...string) error {
+	argv := append([]string{"-hide_banner", "-loglevel", "error", "-y"}, args...)
+	if out, err := exec.CommandContext(ctx, "ffmpeg", argv...).CombinedOutput(); err != nil {
+		return fmt.Errorf("make the source with ffmpeg: %w: %s", err, out)
+	}
+	return nil
 }
 
 // ladder returns the renditions of an hls job, with the codecs that go with each.

@@ -17,7 +17,7 @@ const browser = await chromium.launchPersistentContext(profile, {
     '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio'],
 })
 for (const film of films) {
-  const wrong = []
+  const wrong = [], began = performance.now()
   try {
     if (film.ladder) await readPlaylists(film, wrong)
     await play(film, wrong)
@@ -25,7 +25,7 @@ for (const film of films) {
     wrong.push(String(e))
   }
   failed ||= wrong.length > 0
-  console.log(`${wrong.length ? 'FAIL' : 'ok  '}  ${film.name}${wrong.map((w) => `\n        ${w}`).join('')}`)
+  console.log(`${wrong.length ? 'FAIL' : 'ok  '}  ${film.name} (${((performance.now() - began) / 1000).toFixed(1)} s)${wrong.map((w) => `\n        ${w}`).join('')}`)
 }
 await browser.close()
 rmSync(profile, { recursive: true, force: true })

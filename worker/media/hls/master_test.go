@@ -19,6 +19,29 @@ func TestSegments(t *testing.T) {
 	}
 }
 
+func TestMedia(t *testing.T) {
+	segments := []Segment{{Name: "000.m4s", Seconds: 6.006}, {Name: "001.m4s", Seconds: 5.9}, {Name: "002.m4s", Seconds: 0.04}}
+	p, kind, err := m3u8.DecodeFrom(strings.NewReader(Media(segments, "init.mp4")), true)
+	if err != nil || kind != m3u8.MEDIA {
+		t.Fatal(kind, err)
+	}
+	media := p.(*m3u8.MediaPlaylist)
+	if media.TargetDuration != 6 || !media.Closed || media.MediaType != m3u8.VOD || media.Map.URI != "init.mp4" {
+		t.Errorf("read as %s", media)
+	}
+	for i, s := range media.GetAllSegments() {
+		if s.URI != segments[i].Name || s.Duration != segments[i].Seconds {
+			t.Errorf("segment %d is %s of %v s", i, s.URI, s.Duration)
+		}
+	}
+	if got := Media(segments[2:], "init.mp4"); !strings.Contains(got, "#EXT-X-TARGETDURATION:1\n") {
+		t.Errorf("of a twentieth of a second: %s", got)
+	}
+	if !Leftover(segments) || Leftover(segments[:2]) || Leftover(segments[2:]) || Leftover(nil) {
+		t.Error("what is left over is what makes none longer than the target duration")
+	}
+}
+
 func TestMeasure(t *testing.T) {
 	of := func(pairs ...float64) (all []Segment) {
 		for i := 0; i < len(pairs); i += 2 {

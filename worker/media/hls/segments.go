@@ -34,10 +34,32 @@ func Segments(playlist []byte) (all []Segment, err error) {
 	return all, nil
 }
 
-// AtLeastASecond returns a media playlist of ffmpeg's whose target duration isn't 0, as it is of what is shorter than half
-// a second: some players divide by it.
-func AtLeastASecond(playlist []byte) []byte {
-	return bytes.Replace(playlist, []byte("#EXT-X-TARGETDURATION:0\n"), []byte("#EXT-X-TARGETDURATION:1\n"), 1)
+// Media writes the media playlist of a rendition, whose initialization segment has that name. The target duration is at
+// least a second: some players divide by it.
+func Media(segments []Segment, begin string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%.0f\n#EXT-X-MEDIA-SEQUENCE:0\n"+
+		"#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=%q\n", max(1, target(segments)), begin)
+	for _, s := range segments {
+		fmt.Fprintf(&b, "#EXTINF:%.6f,\n%s\n", s.Seconds, s.Name)
+	}
+	b.WriteString("#EXT-X-ENDLIST\n")
+	return b.String()
+}
+
+// target returns the target duration: that of the longest segment, to the second (RFC 8216, 4.3.3.1).
+func target(segments []Segment) (most float64) {
+	for _, s := range segments {
+		most = max(most, math.Round(s.Seconds))
+	}
+	return most
+}
+
+// Leftover reports whether the last segment is so short that the one before it may be longer by that. One or two of
+// AAC's frames are often left over where the pictures end; hls.js waits for such a segment for ever.
+func Leftover(segments []Segment) bool {
+	n := len(segments)
+	return n > 1 && math.Round(segments[n-2].Seconds+segments[n-1].Seconds) <= target(segments)
 }
 
 // Rates are what a rendition asks of a network, in bits per second.
@@ -47,9 +69,8 @@ type Rates struct{ Peak, Average int }
 // half to one and a half times as long as the longest (RFC 8216, 4.1): a last one of a tenth of a second is none.
 func Measure(segments []Segment) (r Rates) {
 	var all Segment
-	target := 0.0
+	target := target(segments)
 	for _, s := range segments {
-		target = max(target, math.Round(s.Seconds))
 		all.Seconds, all.Bytes = all.Seconds+s.Seconds, all.Bytes+s.Bytes
 	}
 	for i := range segments {

@@ -2,9 +2,11 @@ package recipe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -258,9 +260,6 @@ func readRendition(a *attempt.Attempt, folder string) (r rendition, err error) {
 	if err != nil {
 		return r, err
 	}
-	if err := a.Dir.WriteFile(path.Join(folder, mediaList), hls.AtLeastASecond(list), 0o600); err != nil {
-		return r, fmt.Errorf("write a media playlist: %w", err)
-	}
 	if r.segments, err = hls.Segments(list); err != nil {
 		return r, err
 	}
@@ -272,9 +271,21 @@ func readRendition(a *attempt.Attempt, folder string) (r rendition, err error) {
 		if err != nil {
 			return r, err
 		}
+		if !info.Mode().IsRegular() {
+			return r, fmt.Errorf("%s is not a regular file", s.Name)
+		}
 		r.segments[i].Bytes = info.Size()
 	}
+	if folder == soundFolder && hls.Leftover(r.segments) {
+		if err := r.join(a); err != nil {
+			return r, fmt.Errorf("join the last two segments: %w", err)
+		}
+	}
 	r.rates = hls.Measure(r.segments)
+	media := hls.Media(r.segments, initSegment)
+	if err := a.Dir.WriteFile(path.Join(folder, mediaList), []byte(media), 0o600); err != nil {
+		return r, fmt.Errorf("write a media playlist: %w", err)
+	}
 	begin, err := readMade(a, path.Join(folder, initSegment))
 	if err != nil {
 		return r, err
@@ -283,6 +294,26 @@ func readRendition(a *attempt.Attempt, folder string) (r rendition, err error) {
 		return r, fmt.Errorf("%s: %w", folder, err)
 	}
 	return r, nil
+}
+
+// join puts the last segment at the end of the one before it.
+func (r *rendition) join(a *attempt.Attempt) error {
+	last := len(r.segments) - 1
+	before, left := &r.segments[last-1], r.segments[last]
+	content, err := readMade(a, path.Join(r.folder, left.Name))
+	if err != nil {
+		return err
+	}
+	f, err := a.Dir.OpenFile(path.Join(r.folder, before.Name), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(content); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	before.Seconds, before.Bytes = before.Seconds+left.Seconds, before.Bytes+left.Bytes
+	r.segments = r.segments[:last]
+	return f.Close()
 }
 
 // readMade reads a small file that ffmpeg made.

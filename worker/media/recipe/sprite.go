@@ -121,7 +121,7 @@ func (s sprite) outputs(v probe.Stream, width, height int) []attempt.Output {
 	args := []string{"-filter_complex", graph, "-map", "[sheet]", "-map_metadata", "-1"}
 	return []attempt.Output{
 		{Name: "sheet-%03d." + s.format, Several: true, Options: append(args, s.encoder()...)},
-		{Name: taken, Options: []string{"-map", "[counted]", "-c:v", "rawvideo", "-f", "framecrc"}},
+		{Name: taken, Options: []string{"-map", "[counted]", "-f", "framecrc"}},
 	}
 }
 
