@@ -57,7 +57,7 @@ func run(ctx context.Context, siren, here, keep string) (err error) {
 	}
 	server := &http.Server{Handler: site(here, filepath.Join(dir, "made")), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }()
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	base := "http://" + listener.Addr().String()
 
 	maker := maker{handler: h, in: filepath.Join(dir, "in"), out: filepath.Join(dir, "made"), base: base + "/made/"}

@@ -52,8 +52,9 @@ func TestHLS(t *testing.T) {
 			spot: at(0.25, 0.5, 0xC81414),
 		},
 		{
-			name: "television.ts", makes: fmt.Sprintf(red, "360x288", "25", "2") + "-vf setsar=16/11 -c:v mpeg2video -q:v 2 " +
-				"-flags +ildct+ilme -top 1 -colorspace bt709 -color_primaries bt709 -color_trc bt709",
+			name: "television.ts", makes: fmt.Sprintf(red, "360x288", "25", "2") +
+				"-vf setsar=16/11 -c:v mpeg2video -q:v 2 -flags +ildct+ilme -top 1 -colorspace bt709 " +
+				"-color_primaries bt709 -color_trc bt709",
 			params: `{"segment":1,"top":"360p"}`, sizes: "240p 426x240, 288p 512x288", rate: 25, seconds: 2,
 		},
 		{
@@ -67,7 +68,8 @@ func TestHLS(t *testing.T) {
 			sizes: "180p 320x180", rate: 25, seconds: 1, spot: at(0.5, 0.5, 0xE6E6E6),
 		},
 		{
-			name: "small.mp4", makes: fmt.Sprintf(red, "64x48", "10", "1") + x264, sizes: "48p 64x48", rate: 10, seconds: 1,
+			name: "small.mp4", makes: fmt.Sprintf(red, "64x48", "10", "1") + x264, sizes: "48p 64x48", rate: 10,
+			seconds: 1,
 		},
 		{
 			name: "one-frame.mp4", makes: fmt.Sprintf(red, "320x180", "25", "1") + x264 + "-frames:v 1",
@@ -84,8 +86,8 @@ func TestHLS(t *testing.T) {
 			params: `{"segment":1}`, sizes: "180p 320x180", rate: 25, seconds: 3.3, sound: "1 44100", spot: shown,
 		},
 		{
-			name: "surround.mka", makes: "-f lavfi -i sine=d=2:r=96000 -af pan=5.1(side)|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0 " +
-				"-c:a flac",
+			name: "surround.mka", makes: "-f lavfi -i sine=d=2:r=96000 " +
+				"-af pan=5.1(side)|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0 -c:a flac",
 			params: `{"segment":1,"audio":"96k"}`, seconds: 2, sound: "2 48000",
 		},
 		{
@@ -143,7 +145,9 @@ func TestHLSRefused(t *testing.T) {
 		"segments that are much longer": {"clip.mp4", `{"segment":60}`, "segment must be a number from 1 to 20"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := b.run(job.Job{Kind: "hls", Input: b.put(c.input), Output: b.output("x") + "/", Params: paramsJSON(c.params)})
+			_, err := b.run(job.Job{
+				Kind: "hls", Input: b.put(c.input), Output: b.output("x") + "/", Params: paramsJSON(c.params),
+			})
 			if work.KindOf(err) != work.BadInput || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want one that says %q", err, c.says)
 			}

@@ -124,7 +124,9 @@ func TestSpriteRefused(t *testing.T) {
 		"counted by nothing": {"file://" + filepath.Join(b.in, "stream.h264"), `{"count":5}`, "give interval instead"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := b.run(job.Job{Kind: "sprite", Input: c.input, Output: b.output("x") + "/", Params: paramsJSON(c.params)})
+			_, err := b.run(job.Job{
+				Kind: "sprite", Input: c.input, Output: b.output("x") + "/", Params: paramsJSON(c.params),
+			})
 			if work.KindOf(err) != work.BadInput || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want one that says %q", err, c.says)
 			}

@@ -44,8 +44,8 @@ const decoded = 40
 // encodes returns how much address space it takes at most to make pictures of out pixels, by an encoder for each, of
 // those of in: ffmpeg's own, what the decoder and the preset keep of pictures, and what each thread adds to all.
 //
-// Each encoder after the first adds a third of what a million pixels take, and 50 MiB where it has two threads: measured
-// for 1080p, 720p, 480p, 360p and 240p together, in MiB:
+// Each encoder after the first adds a third of what a million pixels take, and 50 MiB where it has two threads:
+// measured for 1080p, 720p, 480p, 360p and 240p together, in MiB:
 //
 //	               3840 x 2160     1920 x 1080
 //	threads        1     2         1     2

@@ -67,13 +67,23 @@ func TestEncodesSeveralAsMeasured(t *testing.T) {
 		in              int
 		mib             lanes.Bytes
 	}{
-		{0, 1, 3840 * 2160, 557}, {0, 2, 3840 * 2160, 874}, {0, 1, 1920 * 1080, 422}, {0, 2, 1920 * 1080, 718},
-		{2, 1, 3840 * 2160, 859}, {2, 2, 3840 * 2160, 1269}, {2, 1, 1920 * 1080, 723}, {2, 2, 1920 * 1080, 1114},
-		{5, 1, 3840 * 2160, 1391}, {5, 2, 3840 * 2160, 1805}, {5, 1, 1920 * 1080, 1255}, {5, 2, 1920 * 1080, 1649},
+		{0, 1, 3840 * 2160, 557},
+		{0, 2, 3840 * 2160, 874},
+		{0, 1, 1920 * 1080, 422},
+		{0, 2, 1920 * 1080, 718},
+		{2, 1, 3840 * 2160, 859},
+		{2, 2, 3840 * 2160, 1269},
+		{2, 1, 1920 * 1080, 723},
+		{2, 2, 1920 * 1080, 1114},
+		{5, 1, 3840 * 2160, 1391},
+		{5, 2, 3840 * 2160, 1805},
+		{5, 1, 1920 * 1080, 1255},
+		{5, 2, 1920 * 1080, 1649},
 	} {
 		p := presets[m.preset]
 		if got := encodes(p.each, m.in, ladder, m.threads); got < m.mib<<20 || got > m.mib<<20*3/2 {
-			t.Errorf("%s with %d threads of %d pixels: %s estimated, %d Mi measured", p.name, m.threads, m.in, got, m.mib)
+			t.Errorf("%s with %d threads of %d pixels: %s estimated, %d Mi measured", p.name, m.threads, m.in, got,
+				m.mib)
 		}
 	}
 }

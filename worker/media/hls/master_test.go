@@ -20,7 +20,9 @@ func TestSegments(t *testing.T) {
 }
 
 func TestMedia(t *testing.T) {
-	segments := []Segment{{Name: "000.m4s", Seconds: 6.006}, {Name: "001.m4s", Seconds: 5.9}, {Name: "002.m4s", Seconds: 0.04}}
+	segments := []Segment{
+		{Name: "000.m4s", Seconds: 6.006}, {Name: "001.m4s", Seconds: 5.9}, {Name: "002.m4s", Seconds: 0.04},
+	}
 	p, kind, err := m3u8.DecodeFrom(strings.NewReader(Media(segments, "init.mp4")), true)
 	if err != nil || kind != m3u8.MEDIA {
 		t.Fatal(kind, err)

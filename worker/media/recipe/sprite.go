@@ -88,8 +88,8 @@ func (s sprite) spaced(length float64) (sprite, error) {
 	if length > 0 {
 		pictures := math.Ceil(length/s.interval - 1e-6)
 		if pictures > mostPictures {
-			return s, work.Fail(work.BadInput, fmt.Errorf("lasts %.0f s, which are %.0f pictures: at most %d are made, "+
-				"so give an interval of %.1f s or more", length, pictures, mostPictures, length/mostPictures))
+			return s, work.Fail(work.BadInput, fmt.Errorf("lasts %.0f s, which are %.0f pictures: at most %d are "+
+				"made, so give an interval of %.1f s or more", length, pictures, mostPictures, length/mostPictures))
 		}
 		s.columns = max(1, min(s.columns, int(pictures)))
 		s.rows = max(1, min(s.rows, int(math.Ceil(pictures/float64(s.columns)))))
@@ -113,7 +113,9 @@ func (s sprite) keysAlone(ctx context.Context, a *attempt.Attempt, v probe.Strea
 func (s sprite) outputs(v probe.Stream, width, height int) []attempt.Output {
 	filters := slices.Concat(frame.Deinterlaced(v),
 		// what is seen at the beginning of each interval
-		[]string{"fps=1/" + attempt.Number(s.interval) + ":start_time=0:round=up", fmt.Sprintf("trim=end_frame=%d", s.count)},
+		[]string{
+			"fps=1/" + attempt.Number(s.interval) + ":start_time=0:round=up", fmt.Sprintf("trim=end_frame=%d", s.count),
+		},
 		frame.Square(v), []string{frame.InFrame(width, height)}, frame.ToneMapped(v), frame.Colours(v, false))
 	sheet := append([]string{fmt.Sprintf("tile=%dx%d", s.columns, s.rows)}, frame.ForPicture(v, s.format)...)
 	graph := fmt.Sprintf("[0:%d]%s,split[pictures][counted];[pictures]%s[sheet]", v.Index, strings.Join(filters, ","),
