@@ -158,7 +158,7 @@ func needs() map[string][]string {
 				add("encoders", args[i+1])
 			case "-f":
 				add("muxers", args[i+1])
-			case "-vf", "-af":
+			case "-vf", "-af", "-filter_complex":
 				for _, name := range filterNames(args[i+1]) {
 					add("filters", name)
 				}

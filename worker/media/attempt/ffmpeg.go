@@ -24,6 +24,7 @@ type Run struct {
 // Output is a file that ffmpeg makes in the scratch folder.
 type Output struct {
 	Name    string
+	Several bool // the name is a pattern, such as %03d.jpg, of the names of several files
 	Options []string
 }
 
@@ -55,6 +56,9 @@ func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 			"is full (%s)", sandbox.LastWord(said)))
 	}
 	for _, o := range r.Outputs {
+		if o.Several {
+			continue
+		}
 		if info, err := a.Dir.Stat(o.Name); err != nil || info.Size() == 0 {
 			return said, work.Fail(work.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.From))
 		}

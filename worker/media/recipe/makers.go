@@ -34,7 +34,9 @@ type maker struct {
 // makers is how each kind of the catalogue is made. A new one is a file of its own and a line here, beside its entry in
 // lanes/kinds.
 var makers = map[string]maker{
+	"hls":       {plan: planHLS, uses: hlsUses},
 	"probe":     {plan: planProbe},
+	"sprite":    {plan: planSprite, uses: spriteUses},
 	"thumbnail": {plan: planThumbnail, uses: thumbnailUses},
 	"transcode": {plan: planTranscode, uses: transcodeUses},
 }
