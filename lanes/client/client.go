@@ -211,7 +211,7 @@ func (c *Client) check(j job.Job) error {
 			return work.Fail(work.BadInput, fmt.Errorf("%s: %w", at.what, err))
 		}
 	}
-	return kinds.Check(j)
+	return work.Fail(work.BadInput, kinds.Check(j.Kind, j.Params, j.Output))
 }
 
 // publishAll records and publishes the jobs of the batch that are to be.
