@@ -31,7 +31,11 @@ func kindReference() string {
 			if p.Default != "" {
 				standard = "`" + p.Default + "`"
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", p.Name, p.Range(), standard, p.About)
+			about := p.About
+			if p.Was != "" {
+				about += "; `" + p.Was + "` before, which is still read"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", p.Name, p.Range(), standard, about)
 		}
 	}
 	return b.String()
@@ -43,7 +47,11 @@ func jobSchema() (string, error) {
 	for _, k := range kinds.All() {
 		params := map[string]any{}
 		for _, p := range k.Params {
-			params[p.Name] = map[string]any{"anyOf": []any{p.Schema(), map[string]any{"type": "null"}}}
+			schema := map[string]any{"anyOf": []any{p.Schema(), map[string]any{"type": "null"}}}
+			params[p.Name] = schema
+			if p.Was != "" {
+				params[p.Was] = map[string]any{"anyOf": schema["anyOf"], "deprecated": true}
+			}
 		}
 		all = append(all, map[string]any{
 			"if": map[string]any{"properties": map[string]any{"kind": map[string]any{"const": k.Name}}},

@@ -71,7 +71,7 @@ var all = []Kind{
 			},
 			width, height,
 			{Name: "fps", Type: Number, Least: 1, Most: 240, Otherwise: "the input's", About: "frames per second"},
-			{Name: "preset", Type: Word, Words: []string{
+			{Name: "speed", Was: "preset", Type: Word, Words: []string{
 				"medium", "ultrafast", "superfast", "veryfast", "faster",
 				"fast", "slow",
 			}, Default: `"medium"`, About: "of the encoder: faster makes larger files"},
@@ -198,6 +198,10 @@ func (k Kind) Read(params json.RawMessage, output string) (Values, error) {
 	v := Values{}
 	if len(params) > 0 && json.Unmarshal(params, &p.raw) != nil {
 		p.add("params must be a JSON object")
+	}
+	var twice error
+	if p.raw, twice = k.current(p.raw); twice != nil {
+		p.add("%w", twice)
 	}
 	for _, q := range k.Params {
 		raw := p.raw[q.Name]
