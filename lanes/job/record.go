@@ -36,10 +36,12 @@ type Record struct {
 	State      State             `json:"state"`
 	Lane       string            `json:"lane"`
 	Kind       string            `json:"kind"`
+	Preset     string            `json:"preset,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
 	Input      string            `json:"input,omitempty"`
 	Output     string            `json:"output,omitempty"`
 	Params     json.RawMessage   `json:"params,omitempty"`
+	Expanded   bool              `json:"expanded,omitempty"` // Kind and Params have what Preset stands for
 	Overwrite  bool              `json:"overwrite,omitempty"`
 	Priority   int               `json:"priority,omitempty"`
 	ExpiresAt  time.Time         `json:"expiresAt,omitzero"` // not started by then, it is dead
@@ -72,7 +74,8 @@ type Record struct {
 // Job returns the job as its producer wrote it.
 func (r Record) Job() Job {
 	return Job{
-		ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params,
+		ID: r.ID, Kind: r.Kind, Preset: r.Preset, Labels: r.Labels, Input: r.Input, Output: r.Output,
+		Params: r.Params, Expanded: r.Expanded,
 		Overwrite: r.Overwrite, Priority: r.Priority, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey,
 	}
 }
@@ -96,8 +99,8 @@ func (r Record) Message() ([]byte, error) {
 // Bound cuts what is over a job's bounds (see Job.Bounded), for whoever shows the record.
 func (r *Record) Bound() {
 	j := r.Job().Bounded()
-	r.Kind, r.Labels, r.Input, r.Output, r.Params, r.DedupKey = j.Kind, j.Labels, j.Input, j.Output, j.Params,
-		j.DedupKey
+	r.Kind, r.Preset, r.Labels, r.Input, r.Output, r.Params, r.DedupKey = j.Kind, j.Preset, j.Labels, j.Input,
+		j.Output, j.Params, j.DedupKey
 }
 
 // Progress is how far a running job is.
