@@ -8,12 +8,12 @@ var builtin = map[string]Preset{
 	"web@1": {
 		Kind:   "transcode",
 		Params: []byte(`{"crf":21,"width":1920,"height":1920,"audio":"160k"}`),
-		About:  "H.264 and AAC up to 1080p, for a video element: a page's own player, hardly told from the source",
+		About:  "H.264 and AAC up to 1080p, for a page's own player: hardly told from the source",
 	},
 	"mobile@1": {
 		Kind:   "transcode",
 		Params: []byte(`{"crf":25,"width":1280,"height":1280,"audio":"96k"}`),
-		About:  "H.264 and AAC up to 720p, for telephones on a mobile network: about a third of web's size",
+		About:  "H.264 and AAC up to 720p, for phones on a mobile network: smaller files than web's",
 	},
 	"archive@1": {
 		Kind:   "transcode",

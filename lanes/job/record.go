@@ -41,7 +41,6 @@ type Record struct {
 	Input      string            `json:"input,omitempty"`
 	Output     string            `json:"output,omitempty"`
 	Params     json.RawMessage   `json:"params,omitempty"`
-	Expanded   bool              `json:"expanded,omitempty"` // Kind and Params have what Preset stands for
 	Overwrite  bool              `json:"overwrite,omitempty"`
 	Priority   int               `json:"priority,omitempty"`
 	ExpiresAt  time.Time         `json:"expiresAt,omitzero"` // not started by then, it is dead
@@ -53,7 +52,8 @@ type Record struct {
 	NextAt     time.Time         `json:"nextAt,omitzero"`    // retrying: when its next attempt is ready
 	Wait       lanes.Duration    `json:"wait,omitempty"`     // ready to first start
 	// the number of the attempt that its message is for, of those that count
-	Attempt int `json:"-"`
+	Attempt  int  `json:"-"`
+	Expanded bool `json:"-"` // Kind and Params have what Preset stands for
 	// the fields of its wire form that nobody knows, an object; nil: none
 	Rest     json.RawMessage `json:"-"`
 	Attempts int             `json:"attempts,omitempty"` // starts, taken-over ones included
