@@ -15,7 +15,8 @@ type Policy struct {
 	Pools   []Pool    `json:"pools"`             // who serves them
 	Budget  int       `json:"budget"`            // the most replicas that all pools may have together
 	Storage []Storage `json:"storage,omitempty"` // what jobs may read and write; nothing else is reachable to them
-	// what jobs may name instead of a kind and its params, by name and version (web@3), beside those that come with Siren
+	// what jobs may name instead of a kind and its params, by name and version (web@3), beside those that come with
+	// Siren
 	Presets map[string]Preset `json:"presets,omitempty"`
 	Broker  Broker            `json:"broker,omitempty"` // what the policy must know of RabbitMQ
 	Timing  Timing            `json:"timing,omitempty"` // the clockwork

@@ -30,8 +30,8 @@ const (
 	FromPolicy = "policy" // the policy has it
 )
 
-// AllPresets returns the presets that jobs may name: those that come with Siren, and the policy's own; retired ones too.
-// They are sorted by name and version.
+// AllPresets returns the presets that jobs may name: those that come with Siren, and the policy's own; retired ones
+// too. They are sorted by name and version.
 func (p *Policy) AllPresets() []NamedPreset {
 	var all []NamedPreset
 	for name, preset := range builtin {
@@ -148,8 +148,8 @@ func (p *Policy) warnOfPresets(w *Problems) {
 	for _, name := range slices.Sorted(maps.Keys(p.Presets)) {
 		own, was := p.Presets[name], builtin[name]
 		if was.Kind != "" && own.Kind != "" && (own.Kind != was.Kind || !sameParams(own.Params, was.Params)) {
-			w.add("presets."+name, "replaces the one that comes with Siren, which people and other fleets know by that "+
-				"name; give yours a name or a version of its own")
+			w.add("presets."+name, "replaces the one that comes with Siren, which people and other fleets know by "+
+				"that name; give yours a name or a version of its own")
 		}
 	}
 }

@@ -16,8 +16,8 @@ import (
 // preset, and which there are.
 //
 // It happens once in a job's life: the client does it before the job is sent, a worker does it to a message that came
-// without the client (work.Delivery.Expand). So a job stays what it was while it waits and is retried, whatever becomes of the preset; its
-// record has the params that made its output; and a worker needs to know the kind only.
+// without the client (work.Delivery.Expand). So a job stays what it was while it waits and is retried, whatever becomes
+// of the preset; its record has the params that made its output; and a worker needs to know the kind only.
 func (j Job) Expand(p *lanes.Policy) (Job, error) {
 	if j.Preset == "" || j.Expanded {
 		return j, nil

@@ -22,28 +22,38 @@ func TestExpand(t *testing.T) {
 	}{
 		{"without a preset", Job{Kind: "probe"}, Job{Kind: "probe"}, ""},
 		{
-			"the kind is the preset's", Job{Preset: "small@1"},
-			Job{Preset: "small@1", Kind: "transcode", Params: []byte(`{"crf":30,"width":320}`), Expanded: true}, "",
+			"the kind is the preset's",
+			Job{Preset: "small@1"},
+			Job{Preset: "small@1", Kind: "transcode", Params: []byte(`{"crf":30,"width":320}`), Expanded: true},
+			"",
 		},
 		{
-			"own params win", Job{Preset: "small@1", Kind: "transcode", Params: []byte(`{"crf":20,"preset":"fast"}`)},
+			"own params win",
+			Job{Preset: "small@1", Kind: "transcode", Params: []byte(`{"crf":20,"preset":"fast"}`)},
 			Job{
 				Preset: "small@1", Kind: "transcode", Params: []byte(`{"crf":20,"speed":"fast","width":320}`),
 				Expanded: true,
-			}, "",
+			},
+			"",
 		},
 		{
-			"expanded before, and retired since", Job{Preset: "gone@1", Kind: "probe", Expanded: true},
-			Job{Preset: "gone@1", Kind: "probe", Expanded: true}, "",
+			"expanded before, and retired since",
+			Job{Preset: "gone@1", Kind: "probe", Expanded: true},
+			Job{Preset: "gone@1", Kind: "probe", Expanded: true},
+			"",
 		},
 		{"retired", Job{Preset: "gone@1"}, Job{}, "preset gone@1 is retired; there are "},
 		{"without a version", Job{Preset: "small"}, Job{}, "small has versions 1, 2; say small@2"},
 		{
-			"of another kind", Job{Preset: "small@1", Kind: "probe"}, Job{},
-			"the job's kind is probe, and preset small@1 is of kind transcode: leave the kind out, or take another preset",
+			"of another kind",
+			Job{Preset: "small@1", Kind: "probe"},
+			Job{},
+			"the job's kind is probe, and preset small@1 is of kind transcode: leave the kind out, or take another",
 		},
 		{
-			"of another kind that has presets", Job{Preset: "poster@1", Kind: "transcode"}, Job{},
+			"of another kind that has presets",
+			Job{Preset: "poster@1", Kind: "transcode"},
+			Job{},
 			"small@1, small@2",
 		},
 		{"of a kind that only a newer program has", Job{Preset: "new@1"}, Job{}, `preset new@1: no kind "hologram"`},
@@ -57,8 +67,8 @@ func TestExpand(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || got.Kind != c.want.Kind || got.Preset != c.want.Preset || got.Expanded != c.want.Expanded ||
-				string(got.Params) != string(c.want.Params) {
+			if err != nil || got.Kind != c.want.Kind || got.Preset != c.want.Preset ||
+				got.Expanded != c.want.Expanded || string(got.Params) != string(c.want.Params) {
 				t.Errorf("%+v, %v\nwant %+v", got, err, c.want)
 			}
 		})

@@ -219,7 +219,10 @@ func TestEncode(t *testing.T) {
 			want: `{"version":1,"id":"j","kind":"probe","input":"https://h/?a=1&b=<2>","params":{"at":"<&>"}}`,
 		},
 		{name: "no id", job: Job{Kind: "probe"}, err: "no id"},
-		{name: "no kind", job: Job{ID: "j"}, err: "kind is missing: what is to be done with the input? Give a kind, or a preset"},
+		{
+			name: "no kind", job: Job{ID: "j"},
+			err: "kind is missing: what is to be done with the input? Give a kind, or a preset",
+		},
 		{
 			name: "a window without a key", job: Job{ID: "j", Kind: "probe", DedupWindow: 1},
 			err: "dedupWindow needs a dedupKey",

@@ -2,8 +2,8 @@
 // refuses a wrong job, at the producer and in the worker, the help of siren enqueue and what a shell completes,
 // docs/kinds.md and docs/job.schema.json all come from it.
 //
-// It knows neither jobs nor the policy, whose presets are made of it; nor how a kind is made: that is worker/media, with
-// a file for each.
+// It knows neither jobs nor the policy, whose presets are made of it; nor how a kind is made: that is worker/media,
+// with a file for each.
 package kinds
 
 import (

@@ -21,7 +21,7 @@ func TestMerge(t *testing.T) {
 		{"no own ones", `{"crf":20}`, ``, `{"crf":20}`, ""},
 		{"own ones alone", ``, `{"crf":20}`, `{"crf":20}`, ""},
 		{"own ones win", `{"crf":20,"width":640}`, `{"crf":30}`, `{"crf":30,"width":640}`, ""},
-		{"null takes one away", `{"crf":20,"width":640}`, `{"crf":null,"bitrate":"1M"}`, `{"bitrate":"1M","width":640}`, ""},
+		{"null takes away", `{"crf":20,"width":64}`, `{"crf":null,"bitrate":"1M"}`, `{"bitrate":"1M","width":64}`, ""},
 		{"null of all", `{"crf":20}`, `null`, `{"crf":20}`, ""},
 		{"the old name over the new", `{"speed":"slow"}`, `{"preset":"fast"}`, `{"speed":"fast"}`, ""},
 		{"the new name over the old", `{"preset":"slow"}`, `{"speed":"fast"}`, `{"speed":"fast"}`, ""},
@@ -54,8 +54,10 @@ func TestOldNames(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "preset is the old name of speed: give speed alone") {
 		t.Errorf("both names: %v", err)
 	}
-	if got := Current("", "preset") + Current("transcode", "preset") + Current("probe", "preset"); got != "speedspeedpreset" {
-		t.Error(got)
+	for kind, want := range map[string]string{"": "speed", "transcode": "speed", "probe": "preset"} {
+		if got := Current(kind, "preset"); got != want {
+			t.Errorf("preset of %q is called %s now, want %s", kind, got, want)
+		}
 	}
 }
 

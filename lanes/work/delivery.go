@@ -38,8 +38,8 @@ func (d Delivery) Wait(now time.Time) time.Duration {
 	return max(0, now.Sub(d.ReadyAt))
 }
 
-// Expand returns the delivery with its job, and its wire form, expanded (job.Job.Expand), so that a retry carries on what
-// this attempt began. The error is a JobError of kind BadInput.
+// Expand returns the delivery with its job, and its wire form, expanded (job.Job.Expand), so that a retry carries on
+// what this attempt began. The error is a JobError of kind BadInput.
 func (d Delivery) Expand(p *lanes.Policy) (Delivery, error) {
 	j, err := d.Job.Expand(p)
 	if err != nil || j.Expanded == d.Job.Expanded {

@@ -100,7 +100,10 @@ func TestTranscode(t *testing.T) {
 			240,
 			"25/1", false,
 		},
-		{"another audio rate; an old name", "clip.mp4", `{"audio": "64k", "preset": "veryfast"}`, 320, 240, "25/1", true},
+		{
+			"another audio rate, an old name", "clip.mp4", `{"audio": "64k", "preset": "veryfast"}`, 320, 240, "25/1",
+			true,
+		},
 		{"no sound to keep", "silent.webm", `{"audio": "keep"}`, 160, 90, "10/1", false},
 		{"odd size and 4:4:4", "odd.mp4", `{}`, 320, 242, "10/1", false},
 		{"square pixels", "stretched.ts", `{"height": 144, "speed": "superfast"}`, 256, 144, "25/1", false},

@@ -62,7 +62,8 @@ func jobTable(records []job.Record, now time.Time) *show.Table {
 		}
 		t.Add(r.ID, string(r.State), r.Lane, cmp.Or(r.Kind, "-"), say.Age(r.EnqueuedAt, now), wait, say.Ran(r, now),
 			fmt.Sprint(r.Attempts), progressOf(r),
-			cmp.Or(r.Preset, "-"), fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"),
+			cmp.Or(r.Preset, "-"), fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"),
+			cmp.Or(labels.FormatLabels(r.Labels), "-"),
 			cmp.Or(r.Output, "-"), Detail(r, now))
 		t.Paint("STATE", stateStyles[r.State])
 	}

