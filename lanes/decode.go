@@ -119,6 +119,10 @@ func decode(path string, from any, to reflect.Value, problems *Problems) {
 		}
 		return
 	}
+	if raw, ok := to.Addr().Interface().(*json.RawMessage); ok { // it is checked where its fields are known
+		*raw, _ = json.Marshal(from)
+		return
+	}
 	switch to.Kind() {
 	case reflect.Pointer:
 		to.Set(reflect.New(to.Type().Elem()))

@@ -1,6 +1,7 @@
 package lanes
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 	"time"
@@ -14,8 +15,11 @@ type Policy struct {
 	Pools   []Pool    `json:"pools"`             // who serves them
 	Budget  int       `json:"budget"`            // the most replicas that all pools may have together
 	Storage []Storage `json:"storage,omitempty"` // what jobs may read and write; nothing else is reachable to them
-	Broker  Broker    `json:"broker,omitempty"`  // what the policy must know of RabbitMQ
-	Timing  Timing    `json:"timing,omitempty"`  // the clockwork
+	// what jobs may name instead of a kind and its params, by name and version (web@3), beside those that come with
+	// Siren
+	Presets map[string]Preset `json:"presets,omitempty"`
+	Broker  Broker            `json:"broker,omitempty"` // what the policy must know of RabbitMQ
+	Timing  Timing            `json:"timing,omitempty"` // the clockwork
 }
 
 // Lane is one queue with an objective.
@@ -87,6 +91,16 @@ type Storage struct {
 	Prefix string `json:"prefix"`
 	Read   bool   `json:"read,omitempty"`  // inputs may lie there
 	Write  bool   `json:"write,omitempty"` // outputs may lie there
+}
+
+// Preset is a kind with params that a team has agreed on. A job that names it may still give params of its own, which
+// win. Change a preset by adding the next version: jobs that name this one stay what they were.
+type Preset struct {
+	// of its jobs; left out to retire one that comes with Siren
+	Kind    string          `json:"kind,omitempty"`
+	Params  json.RawMessage `json:"params,omitempty"`  // as a job has them
+	About   string          `json:"about,omitempty"`   // what it is for
+	Retired bool            `json:"retired,omitempty"` // no new job may name it
 }
 
 // Broker says what the policy must know of RabbitMQ.

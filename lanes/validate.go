@@ -35,6 +35,7 @@ func (p *Policy) validate() Problems {
 	p.checkLanes(&problems)
 	p.checkPools(&problems)
 	p.checkStorage(&problems)
+	p.checkPresets(&problems)
 	p.checkBroker(&problems)
 	p.checkTiming(&problems)
 	return problems

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Warnings says what is allowed but seldom meant: a lane that strict order can starve, a promotion without effect, and
-// a maxRuntime that not every broker can give.
+// Warnings says what is allowed but seldom meant: a lane that strict order can starve, a promotion without effect, a
+// maxRuntime that not every broker can give, and a preset that means what it means nowhere else.
 func (p *Policy) Warnings() []Problem {
 	var w Problems
 	ordinary := p.DefaultLane()
@@ -31,5 +31,6 @@ func (p *Policy) Warnings() []Problem {
 					"make %q a guest of the pool of %q", l.Name, l.Promote.To, l.Name, l.Promote.To)
 		}
 	}
+	p.warnOfPresets(&w)
 	return w
 }

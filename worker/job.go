@@ -28,7 +28,9 @@ func (w *Worker) job(working context.Context, s Source, d work.Delivery, shoulde
 	if d.Err != nil {
 		d, disp = w.bury(working, d)
 	} else {
-		disp = w.attempt(working, d)
+		var unfit error // a message that came without the client may have a preset that nobody has looked up yet
+		d, unfit = d.Expand(&w.policy.Load().Policy)
+		disp = w.attempt(working, d, unfit)
 	}
 	w.settle(working, s, d, disp)
 }
@@ -54,8 +56,8 @@ func (w *Worker) bury(working context.Context, d work.Delivery) (work.Delivery, 
 	return d, disp
 }
 
-// attempt claims a job and runs it, unless the ledger refuses.
-func (w *Worker) attempt(working context.Context, d work.Delivery) work.Disposition {
+// attempt claims a job and runs it, unless the ledger refuses, or the job is known to be unfit.
+func (w *Worker) attempt(working context.Context, d work.Delivery, unfit error) work.Disposition {
 	ctx := context.WithoutCancel(working)
 	claim, err := w.o.Ledger.Claim(ctx, d, w.o.Name, w.lane(d.Lane).MaxCrashes)
 	if err != nil { // storage decides, the ledger only saves work
@@ -68,11 +70,13 @@ func (w *Worker) attempt(working context.Context, d work.Delivery) work.Disposit
 		w.o.Metrics.unclaimed.Inc()
 		fallthrough
 	case work.Granted:
-		expired := late(d.Job, claim, w.o.Now())
-		if expired == nil {
+		if expired := late(d.Job, claim, w.o.Now()); expired != nil {
+			unfit = expired
+		}
+		if unfit == nil {
 			return w.run(working, d, claim)
 		}
-		disp = Settle(expired, false, d.Attempt, w.lane(d.Lane).Retry)
+		disp = Settle(unfit, false, d.Attempt, w.lane(d.Lane).Retry)
 	case work.Poison:
 		disp = refusal(claim)
 	default:

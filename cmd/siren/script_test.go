@@ -113,6 +113,10 @@ func startFleet(t *testing.T, media string) serve.Servers {
 	for i := range policy.Pools {
 		policy.Pools[i].Slot.Scratch = 64 << 20 // doctor finds enough of it on any disk
 	}
+	policy.Presets = map[string]lanes.Preset{
+		"tiny@1": {Kind: "thumbnail", Params: []byte(`{"width":64}`), Retired: true},
+		"tiny@2": {Kind: "thumbnail", Params: []byte(`{"width":80,"quality":70}`), About: "of the tests"},
+	}
 	self, err := exec.LookPath("siren")
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -81,6 +82,8 @@ func fieldSchema(t reflect.Type, doc string, docs map[string]string, definitions
 		s["type"], s["pattern"] = "string", `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
 	case t == reflect.TypeFor[lanes.Bytes]():
 		s["type"], s["pattern"], s["minimum"] = []string{"string", "integer"}, `^[0-9]+(Ki|Mi|Gi|Ti)?$`, 0
+	case t == reflect.TypeFor[json.RawMessage]():
+		s["type"] = "object"
 	case t.Kind() == reflect.Pointer:
 		return fieldSchema(t.Elem(), doc, docs, definitions)
 	case t.Kind() == reflect.Struct:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -31,8 +32,26 @@ func kindReference() string {
 			if p.Default != "" {
 				standard = "`" + p.Default + "`"
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", p.Name, p.Range(), standard, p.About)
+			about := p.About
+			if p.Was != "" {
+				about += "; `" + p.Was + "` before, which is still read"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", p.Name, p.Range(), standard, about)
 		}
+	}
+	b.WriteString(presetReference())
+	return b.String()
+}
+
+// presetReference makes a table of the presets that come with Siren.
+func presetReference() string {
+	var b strings.Builder
+	b.WriteString("\n## Presets\n\nA job may name a preset, with its version, instead of a kind and its params; " +
+		"[jobs.md](jobs.md#presets) says how. These come with Siren; the policy adds others and retires what nobody " +
+		"should use any more (`siren presets`).\n\n| preset | kind | params | |\n|---|---|---|---|\n")
+	for _, n := range (&lanes.Policy{}).AllPresets() {
+		fmt.Fprintf(&b, "| `%s` | [%s](#%s) | `%s` | %s |\n", n.Name, n.Kind, n.Kind, cmp.Or(string(n.Params), "{}"),
+			n.About)
 	}
 	return b.String()
 }
@@ -43,10 +62,16 @@ func jobSchema() (string, error) {
 	for _, k := range kinds.All() {
 		params := map[string]any{}
 		for _, p := range k.Params {
-			params[p.Name] = map[string]any{"anyOf": []any{p.Schema(), map[string]any{"type": "null"}}}
+			schema := map[string]any{"anyOf": []any{p.Schema(), map[string]any{"type": "null"}}}
+			params[p.Name] = schema
+			if p.Was != "" {
+				params[p.Was] = map[string]any{"anyOf": schema["anyOf"], "deprecated": true}
+			}
 		}
 		all = append(all, map[string]any{
-			"if": map[string]any{"properties": map[string]any{"kind": map[string]any{"const": k.Name}}},
+			"if": map[string]any{
+				"properties": map[string]any{"kind": map[string]any{"const": k.Name}}, "required": []string{"kind"},
+			},
 			"then": map[string]any{"properties": map[string]any{"params": map[string]any{
 				"properties":           params,
 				"additionalProperties": false,
@@ -67,6 +92,7 @@ func jobSchema() (string, error) {
 	bound("version", map[string]any{"const": job.WireVersion})
 	bound("id", map[string]any{"pattern": `^[A-Za-z0-9._-]{1,64}$`})
 	bound("kind", map[string]any{"enum": kinds.Names()})
+	bound("preset", map[string]any{"pattern": `^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?@[1-9][0-9]{0,5}$`})
 	bound("labels", map[string]any{"additionalProperties": map[string]any{
 		"type":      "string",
 		"maxLength": job.MaxLabelValue,
@@ -78,7 +104,10 @@ func jobSchema() (string, error) {
 	text, err := json.MarshalIndent(map[string]any{
 		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A job of Siren",
 		"$comment": "written by docs/gen from job.Job and lanes/kinds",
-		"type":     "object", "required": []string{"id", "kind", "input", "output"}, "properties": properties,
+		"type":     "object", "required": []string{"id", "input", "output"}, "properties": properties,
+		"anyOf": []any{
+			map[string]any{"required": []string{"kind"}}, map[string]any{"required": []string{"preset"}},
+		},
 		"allOf": all,
 	}, "", "  ")
 	return string(text) + "\n", err

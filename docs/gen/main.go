@@ -115,7 +115,7 @@ func policyReference(source string) (string, error) {
 	defaults := map[string]reflect.Value{}
 	p := lanes.Policy{
 		Lanes: []lanes.Lane{{Promote: &lanes.Promote{}}}, Pools: []lanes.Pool{{}},
-		Storage: []lanes.Storage{{}},
+		Storage: []lanes.Storage{{}}, Presets: map[string]lanes.Preset{"": {}},
 	}
 	p.Default()
 	collect(reflect.ValueOf(p), defaults)
@@ -149,6 +149,10 @@ func collect(v reflect.Value, into map[string]reflect.Value) {
 	case reflect.Slice:
 		if v.Len() > 0 {
 			collect(v.Index(0), into)
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			collect(v.MapIndex(k), into)
 		}
 	case reflect.Struct:
 		into[v.Type().Name()] = v
@@ -185,7 +189,12 @@ func typeName(e ast.Expr) string {
 	case *ast.StarExpr:
 		return typeName(t.X)
 	case *ast.MapType:
+		if of := typeName(t.Value); strings.HasPrefix(of, "[") {
+			return "map of name to " + of
+		}
 		return "map of lane to " + typeName(t.Value)
+	case *ast.SelectorExpr: // json.RawMessage
+		return "map"
 	default:
 		return fmt.Sprintf("%T", e)
 	}
@@ -195,7 +204,11 @@ func defaultOf(v reflect.Value, options string) string {
 	if options == "" {
 		return "required"
 	}
-	if v.Kind() == reflect.Struct || v.IsZero() || v.Kind() == reflect.Pointer || v.Kind() == reflect.Slice {
+	switch v.Kind() {
+	case reflect.Struct, reflect.Pointer, reflect.Slice, reflect.Map:
+		return ""
+	}
+	if v.IsZero() {
 		return ""
 	}
 	return fmt.Sprint(v.Interface())

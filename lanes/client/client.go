@@ -63,7 +63,7 @@ type Options struct {
 	AMQPURL  string        // amqp:// or amqps://user:password@host:port/vhost
 	RedisURL string        // redis://, rediss:// or redis+sentinel://
 	Name     string        // shown in the broker's list of connections; "siren client" when empty
-	Policy   *lanes.Policy // to classify by; nil: the policy in force, read from Redis
+	Policy   *lanes.Policy // to classify by, and with the presets; nil: the policy in force, read from Redis
 	Log      *slog.Logger  // nil: nothing is logged
 	AnyKind  bool          // also send jobs of kinds that aren't in lanes/kinds: those of workers of your own
 
@@ -87,9 +87,23 @@ type Client struct {
 
 	clock sync.Once // the first enqueue begins to follow Redis' clock
 
-	mu       sync.Mutex
-	classify *lanes.Classifier
-	readAt   time.Time
+	mu     sync.Mutex
+	rules  *rules
+	readAt time.Time
+}
+
+// rules is what the client goes by: a policy, with its selectors compiled.
+type rules struct {
+	*lanes.Classifier
+	policy *lanes.Policy
+}
+
+func newRules(p *lanes.Policy) (*rules, error) {
+	classify, err := lanes.NewClassifier(p)
+	if err != nil {
+		return nil, err
+	}
+	return &rules{classify, p}, nil
 }
 
 // New makes a Client. It does no I/O: the error says that an option is malformed.
@@ -103,14 +117,13 @@ func open(o Options, more ...redislink.Option) (*Client, error) {
 		o.Name = "siren client"
 	}
 	c := &Client{log: o.Log, anyKind: o.AnyKind}
+	var err error
 	if o.Policy != nil {
-		classify, err := lanes.NewClassifier(o.Policy)
-		if err != nil {
+		if c.rules, err = newRules(o.Policy); err != nil {
 			return nil, err
 		}
-		c.classify, c.given = classify, true
+		c.given = true
 	}
-	var err error
 	if c.store, err = redislink.Open(o.RedisURL, o.Log,
 		append(more, redislink.WithTLS(always(o.RedisTLS)))...); err != nil {
 		return nil, err
@@ -157,9 +170,10 @@ type Outcome struct {
 }
 
 // Enqueue puts a job into the lane that its labels choose and returns its id; a job without one gets a new id that
-// sorts by time. A job whose kind or params are wrong (work.BadInput) isn't sent. With a dedupKey that an earlier job
-// has it is that one's id, and nothing is enqueued. Without an error the broker has confirmed the job. See ErrUncertain
-// for the error that isn't a plain no.
+// sorts by time. A job with a preset is sent with the params that this stands for (job.Job.Expand). A job whose kind,
+// preset or params are wrong (work.BadInput) isn't sent. With a dedupKey that an earlier job has it is that one's id,
+// and nothing is enqueued. Without an error the broker has confirmed the job. See ErrUncertain for the error that isn't
+// a plain no.
 func (c *Client) Enqueue(ctx context.Context, j job.Job) (id string, err error) {
 	o := c.EnqueueBatch(ctx, []job.Job{j})[0]
 	return o.ID, o.Err
@@ -169,7 +183,7 @@ func (c *Client) Enqueue(ctx context.Context, j job.Job) (id string, err error) 
 // the jobs, each with an error of its own.
 func (c *Client) EnqueueBatch(ctx context.Context, jobs []job.Job) []Outcome {
 	b := &batch{jobs: slices.Clone(jobs), outcomes: make([]Outcome, len(jobs)), same: map[int]int{}}
-	classify, err := c.classifier(ctx)
+	r, err := c.inForce(ctx)
 	now := c.Now(ctx)
 	for i := range b.jobs {
 		j := &b.jobs[i]
@@ -182,8 +196,11 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs []job.Job) []Outcome {
 		}
 		o := &b.outcomes[i]
 		o.ID = j.ID
-		o.Lane, o.Err = classify.Place(j.Labels, j.Priority)
-		if bad := c.check(*j); bad != nil {
+		o.Lane, o.Err = r.Place(j.Labels, j.Priority)
+		expanded, bad := j.Expand(r.policy)
+		if *j = expanded; bad != nil {
+			o.Err = work.Fail(work.BadInput, bad)
+		} else if bad := c.check(*j); bad != nil {
 			o.Err = bad
 		}
 	}
@@ -211,7 +228,7 @@ func (c *Client) check(j job.Job) error {
 			return work.Fail(work.BadInput, fmt.Errorf("%s: %w", at.what, err))
 		}
 	}
-	return kinds.Check(j)
+	return work.Fail(work.BadInput, kinds.Check(j.Kind, j.Params, j.Output))
 }
 
 // publishAll records and publishes the jobs of the batch that are to be.
@@ -256,11 +273,11 @@ func (c *Client) withdraw(ctx context.Context, id string) {
 	}
 }
 
-// classifier returns the classifier of the given policy, or of the one in force, which it reads every few seconds. An
-// older policy stays in use while Redis is away, and by other calls while one call reads it again.
-func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
+// inForce returns the rules of the given policy, or of the one in force, which it reads every few seconds. An older
+// policy stays in use while Redis is away, and by other calls while one call reads it again.
+func (c *Client) inForce(ctx context.Context) (*rules, error) {
 	c.mu.Lock()
-	known := c.classify
+	known := c.rules
 	if c.given || known != nil && time.Since(c.readAt) < policyFor {
 		c.mu.Unlock()
 		return known, nil
@@ -276,21 +293,21 @@ func (c *Client) classifier(ctx context.Context) (*lanes.Classifier, error) {
 	switch {
 	case err == nil:
 	case known != nil:
-		c.log.Warn("classifying by an older policy", "error", err)
+		c.log.Warn("going by an older policy", "error", err)
 		return known, nil
 	case errors.Is(err, redislink.ErrNotFound):
 		return nil, ErrNoPolicy
 	default:
 		return nil, fmt.Errorf("read the policy in force: %w", err)
 	}
-	classify, err := lanes.NewClassifier(&e.Policy)
+	r, err := newRules(&e.Policy)
 	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.classify, c.readAt = classify, time.Now()
-	return classify, nil
+	c.rules, c.readAt = r, time.Now()
+	return r, nil
 }
 
 // Get returns the job's record as it is now; ErrNotFound when there is none.

@@ -53,7 +53,7 @@ func ExampleClient_EnqueueBatch() {
 	}
 	// Output:
 	// holiday-1: lane bulk, error <nil>
-	// holiday-2: lane standard, error kind is missing: what is to be done with the input?
+	// holiday-2: lane standard, error kind is missing: what is to be done with the input? Give a kind, or a preset
 }
 
 // Every step of several jobs, as it is seen.

@@ -21,9 +21,9 @@ func (c *Client) PolicyIsDue() {
 
 // Lane returns the lane of a job with these labels.
 func (c *Client) Lane(ctx context.Context, labels map[string]string) (string, error) {
-	classify, err := c.classifier(ctx)
+	r, err := c.inForce(ctx)
 	if err != nil {
 		return "", err
 	}
-	return classify.Lane(labels), nil
+	return r.Lane(labels), nil
 }

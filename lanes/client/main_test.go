@@ -41,6 +41,9 @@ pools:
   - {name: general, lanes: [express, standard], max: 1}
   - {name: batch, lanes: [bulk], max: 1}
 budget: 2
+presets:
+  small@1: {kind: thumbnail, params: {width: 320, quality: 70}}
+  gone@1: {kind: thumbnail, retired: true}
 broker: {queueType: ` + cmp.Or(os.Getenv("SIREN_TEST_QUEUE_TYPE"), lanes.Classic) + "}\n"
 
 // secure is where the same servers listen with TLS, and who signs their certificates and those of their clients.

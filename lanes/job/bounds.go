@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"unicode/utf8"
 
@@ -21,10 +22,16 @@ const (
 	MaxURL        = location.MaxLength // bytes of an input's or output's URL
 )
 
+// presetForm is what a preset may be called that somebody names. Whether it is one is the policy's to say.
+var presetForm = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
+
 // checkBounds says which bound the job is over, and what to do about it.
 func (j Job) checkBounds() error {
 	switch {
-	case !ValidID(j.Kind):
+	case j.Preset != "" && !presetForm.MatchString(j.Preset):
+		return fmt.Errorf("preset %q must be a name and a version, as in web@1: 1 to 64 of the characters "+
+			"A-Z a-z 0-9 . _ @ -", plain.Clip(j.Preset, 80))
+	case j.Kind != "" && !ValidID(j.Kind):
 		return fmt.Errorf("kind %q must be 1 to 64 of the characters A-Z a-z 0-9 . _ -", plain.Clip(j.Kind, 80))
 	case len(j.Labels) > MaxLabels:
 		return fmt.Errorf("%d labels, over the limit of %d: labels choose the lane; put what the job's kind needs "+
@@ -93,7 +100,7 @@ func Nesting(text []byte) (deepest int) {
 // Bounded returns the job with what is over a bound cut, for the record of a message that is no job. A cut field is
 // refused again when it is sent, so nothing runs by half of what somebody wrote.
 func (j Job) Bounded() Job {
-	j.Kind = plain.Clip(j.Kind, maxID)
+	j.Kind, j.Preset = plain.Clip(j.Kind, maxID), plain.Clip(j.Preset, maxID)
 	j.Input, j.Output, j.DedupKey = plain.Clip(j.Input, MaxURL), plain.Clip(j.Output, MaxURL),
 		plain.Clip(j.DedupKey, maxDedupKey)
 	j.Labels = boundedLabels(j.Labels)

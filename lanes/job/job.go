@@ -27,14 +27,17 @@ const WireVersion = 1
 
 // Job is one unit of media work, as its producer wrote it. The wire form is this struct as JSON.
 type Job struct {
-	Version   int               `json:"version,omitempty"`
-	ID        string            `json:"id"`
-	Kind      string            `json:"kind"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	Input     string            `json:"input,omitempty"`
-	Output    string            `json:"output,omitempty"`
-	Params    json.RawMessage   `json:"params,omitempty"` // an object; the job's kind says which fields
-	Overwrite bool              `json:"overwrite,omitempty"`
+	Version int               `json:"version,omitempty"`
+	ID      string            `json:"id"`
+	Kind    string            `json:"kind,omitempty"`   // left out, it is the preset's
+	Preset  string            `json:"preset,omitempty"` // of the policy, with its version: web@3
+	Labels  map[string]string `json:"labels,omitempty"`
+	Input   string            `json:"input,omitempty"`
+	Output  string            `json:"output,omitempty"`
+	Params  json.RawMessage   `json:"params,omitempty"` // an object; the job's kind says which fields
+	// Expanded says that Kind and Params have what Preset stands for: nobody looks that up any more.
+	Expanded  bool `json:"expanded,omitempty"`
+	Overwrite bool `json:"overwrite,omitempty"`
 	// inside its lane, 0 (ordinary) to MaxPriority; a higher one starts first
 	Priority  int       `json:"priority,omitempty"`
 	ExpiresAt time.Time `json:"expiresAt,omitzero"` // not started by then, it is dead-lettered as expired
@@ -119,7 +122,9 @@ func (j *Job) read(fields map[string]json.RawMessage) (unknown []string, err err
 		"labels":      {&j.Labels, "an object of strings"},
 		"input":       {&j.Input, "a string"},
 		"output":      {&j.Output, "a string"},
+		"preset":      {&j.Preset, "a string"},
 		"params":      {&j.Params, "an object"},
+		"expanded":    {&j.Expanded, "true or false"},
 		"overwrite":   {&j.Overwrite, "true or false"},
 		"priority":    {&j.Priority, "a whole number"},
 		"expiresAt":   {&j.ExpiresAt, "a time, as in 2026-12-24T18:00:00Z"},
@@ -149,8 +154,10 @@ func (j Job) Check() error {
 	case j.Version != 0 && j.Version != WireVersion:
 		return fmt.Errorf("unknown version %d of the wire form; this Siren reads version %d", j.Version,
 			WireVersion)
-	case j.Kind == "":
-		return errors.New("kind is missing: what is to be done with the input?")
+	case j.Kind == "" && (j.Preset == "" || j.Expanded):
+		return errors.New("kind is missing: what is to be done with the input? Give a kind, or a preset")
+	case j.Expanded && j.Preset == "":
+		return errors.New("expanded is for a job with a preset: leave it out")
 	case len(j.Params) > 0 && !isObject(j.Params):
 		return errors.New("params must be a JSON object")
 	case j.Priority < 0 || j.Priority > lanes.MaxPriority:

@@ -91,7 +91,7 @@ func TestDecode(t *testing.T) {
 		},
 		{
 			name: "no kind", body: `{"id":"j"}`, want: Job{ID: "j"},
-			err: "kind is missing: what is to be done with the input?",
+			err: "kind is missing: what is to be done with the input? Give a kind, or a preset",
 		},
 		{
 			name: "params in a list", body: `{"id":"j","kind":"probe","params":[1]}`,
@@ -219,7 +219,10 @@ func TestEncode(t *testing.T) {
 			want: `{"version":1,"id":"j","kind":"probe","input":"https://h/?a=1&b=<2>","params":{"at":"<&>"}}`,
 		},
 		{name: "no id", job: Job{Kind: "probe"}, err: "no id"},
-		{name: "no kind", job: Job{ID: "j"}, err: "kind is missing: what is to be done with the input?"},
+		{
+			name: "no kind", job: Job{ID: "j"},
+			err: "kind is missing: what is to be done with the input? Give a kind, or a preset",
+		},
 		{
 			name: "a window without a key", job: Job{ID: "j", Kind: "probe", DedupWindow: 1},
 			err: "dedupWindow needs a dedupKey",
@@ -259,7 +262,7 @@ func TestEncode(t *testing.T) {
 func TestEveryFieldOfAJobIsRead(t *testing.T) {
 	whole := Job{
 		Version: 1, ID: "j", Kind: "k", Labels: map[string]string{"a": "b"}, Input: "i", Output: "o",
-		Params: []byte(`{}`), Overwrite: true, Priority: 3,
+		Params: []byte(`{}`), Overwrite: true, Priority: 3, Preset: "p@1", Expanded: true,
 		ExpiresAt: time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC), DedupKey: "d",
 		DedupWindow: lanes.Duration(30 * time.Minute),
 	}

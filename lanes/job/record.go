@@ -36,6 +36,7 @@ type Record struct {
 	State      State             `json:"state"`
 	Lane       string            `json:"lane"`
 	Kind       string            `json:"kind"`
+	Preset     string            `json:"preset,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
 	Input      string            `json:"input,omitempty"`
 	Output     string            `json:"output,omitempty"`
@@ -51,7 +52,8 @@ type Record struct {
 	NextAt     time.Time         `json:"nextAt,omitzero"`    // retrying: when its next attempt is ready
 	Wait       lanes.Duration    `json:"wait,omitempty"`     // ready to first start
 	// the number of the attempt that its message is for, of those that count
-	Attempt int `json:"-"`
+	Attempt  int  `json:"-"`
+	Expanded bool `json:"-"` // Kind and Params have what Preset stands for
 	// the fields of its wire form that nobody knows, an object; nil: none
 	Rest     json.RawMessage `json:"-"`
 	Attempts int             `json:"attempts,omitempty"` // starts, taken-over ones included
@@ -72,7 +74,8 @@ type Record struct {
 // Job returns the job as its producer wrote it.
 func (r Record) Job() Job {
 	return Job{
-		ID: r.ID, Kind: r.Kind, Labels: r.Labels, Input: r.Input, Output: r.Output, Params: r.Params,
+		ID: r.ID, Kind: r.Kind, Preset: r.Preset, Labels: r.Labels, Input: r.Input, Output: r.Output,
+		Params: r.Params, Expanded: r.Expanded,
 		Overwrite: r.Overwrite, Priority: r.Priority, ExpiresAt: r.ExpiresAt, DedupKey: r.DedupKey,
 	}
 }
@@ -96,8 +99,8 @@ func (r Record) Message() ([]byte, error) {
 // Bound cuts what is over a job's bounds (see Job.Bounded), for whoever shows the record.
 func (r *Record) Bound() {
 	j := r.Job().Bounded()
-	r.Kind, r.Labels, r.Input, r.Output, r.Params, r.DedupKey = j.Kind, j.Labels, j.Input, j.Output, j.Params,
-		j.DedupKey
+	r.Kind, r.Preset, r.Labels, r.Input, r.Output, r.Params, r.DedupKey = j.Kind, j.Preset, j.Labels, j.Input,
+		j.Output, j.Params, j.DedupKey
 }
 
 // Progress is how far a running job is.

@@ -3,8 +3,10 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
+	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
@@ -30,10 +32,13 @@ func Revived(body []byte, set map[string]json.RawMessage, now time.Time) ([]byte
 				params = map[string]json.RawMessage{}
 			}
 		}
+		var kind string
+		_ = json.Unmarshal(fields["kind"], &kind) // of a job, which has one or a preset
 		for name, value := range set {
-			if string(value) == "null" {
-				delete(params, name)
-			} else {
+			maps.DeleteFunc(params, func(p string, _ json.RawMessage) bool { // under its old name, too
+				return kinds.Current(kind, p) == kinds.Current(kind, name)
+			})
+			if string(value) != "null" {
 				params[name] = value
 			}
 		}

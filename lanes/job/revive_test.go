@@ -42,6 +42,11 @@ func TestRevived(t *testing.T) {
 			want: `{"id":"a","params":{"fps":5}}`,
 		},
 		{
+			name: "a param under its old name",
+			body: `{"id":"a","kind":"transcode","params":{"preset":"slow","fps":5}}`,
+			set:  set("speed", `"fast"`), want: `{"id":"a","kind":"transcode","params":{"fps":5,"speed":"fast"}}`,
+		},
+		{
 			name: "unknown fields and URLs stay", body: `{"id":"a","input":"https://x/?a=1&b=<2>","shape":[1]}`,
 			set: set("fps", "1"), want: `{"id":"a","input":"https://x/?a=1&b=<2>","params":{"fps":1},"shape":[1]}`,
 		},

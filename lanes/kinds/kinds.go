@@ -2,7 +2,8 @@
 // refuses a wrong job, at the producer and in the worker, the help of siren enqueue and what a shell completes,
 // docs/kinds.md and docs/job.schema.json all come from it.
 //
-// It doesn't know how a kind is made: that is worker/media, with a file for each.
+// It knows neither jobs nor the policy, whose presets are made of it; nor how a kind is made: that is worker/media,
+// with a file for each.
 package kinds
 
 import (
@@ -14,10 +15,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/lanes/plain"
-	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Kind is one kind of job.
@@ -131,7 +130,7 @@ var all = []Kind{
 			},
 			width, height,
 			{Name: "fps", Type: Number, Least: 1, Most: 240, Otherwise: "the input's", About: "frames per second"},
-			{Name: "preset", Type: Word, Words: []string{
+			{Name: "speed", Was: "preset", Type: Word, Words: []string{
 				"medium", "ultrafast", "superfast", "veryfast", "faster",
 				"fast", "slow",
 			}, Default: `"medium"`, About: "of the encoder: faster makes larger files"},
@@ -246,8 +245,8 @@ func Find(name string) (Kind, error) {
 			return k, nil
 		}
 	}
-	return Kind{}, work.Fail(work.BadInput, fmt.Errorf("no kind %q; there are %s%s", plain.Clip(name, shown),
-		strings.Join(Names(), ", "), plain.Suggest(name, Names())))
+	return Kind{}, fmt.Errorf("no kind %q; there are %s%s", plain.Clip(name, shown), strings.Join(Names(), ", "),
+		plain.Suggest(name, Names()))
 }
 
 // ParamNames returns the names of the kind's params, sorted.
@@ -259,28 +258,31 @@ func (k Kind) ParamNames() (names []string) {
 	return names
 }
 
-// Check refuses a job for what is wrong whatever storage there is: its kind, its params, and the ending of its output's
-// name. The error is a work.JobError of kind BadInput, and names every problem.
-func Check(job job.Job) error {
-	k, err := Find(job.Kind)
+// Check refuses what is wrong whatever storage there is: a job's kind, its params, and the ending of its output's name.
+// The error names every problem.
+func Check(kind string, params json.RawMessage, output string) error {
+	k, err := Find(kind)
 	if err != nil {
 		return err
 	}
-	at, err := location.Parse(job.Output)
+	at, err := location.Parse(output)
 	if err != nil || at.Path == "" { // it is refused for that, where the allowlist is asked
 		k.relate = nil
 	}
-	_, err = k.Read(job.Params, at.Name())
+	_, err = k.Read(params, at.Name())
 	return err
 }
 
-// Read reads a job's params, for an output of that name. The error is a work.JobError of kind BadInput, and names every
-// problem.
+// Read reads a job's params, for an output of that name. The error names every problem.
 func (k Kind) Read(params json.RawMessage, output string) (Values, error) {
 	p := &problems{kind: k}
 	v := Values{}
 	if len(params) > 0 && json.Unmarshal(params, &p.raw) != nil {
 		p.add("params must be a JSON object")
+	}
+	var twice error
+	if p.raw, twice = k.current(p.raw); twice != nil {
+		p.add("%w", twice)
 	}
 	for _, q := range k.Params {
 		raw := p.raw[q.Name]
@@ -338,5 +340,5 @@ func (p *problems) err() error {
 	if len(p.texts) == 0 {
 		return nil
 	}
-	return work.Fail(work.BadInput, errors.New(p.kind.Name+": "+strings.Join(p.texts, "; ")))
+	return errors.New(p.kind.Name + ": " + strings.Join(p.texts, "; "))
 }

@@ -28,6 +28,7 @@ const (
 // Param is one param of a kind.
 type Param struct {
 	Name        string
+	Was         string // what it was called before, and may still be
 	Type        Type
 	Least, Most float64  // of a number, or of a bit rate in bits per second
 	Words       []string // that it may be
@@ -204,6 +205,7 @@ func (p Param) Schema() map[string]any {
 // Written returns a param's value as a job has it, of what somebody typed: 5.1 is a number for one param and a word for
 // another. kind is "" where it isn't known. What is written as JSON text, or null, stays as it is.
 func Written(kind, name, typed string) json.RawMessage {
+	name = Current(kind, name)
 	var words, others bool
 	for _, k := range all {
 		for _, p := range k.Params {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/plain"
 )
@@ -35,6 +36,21 @@ func (d Delivery) Wait(now time.Time) time.Duration {
 		return 0
 	}
 	return max(0, now.Sub(d.ReadyAt))
+}
+
+// Expand returns the delivery with its job, and its wire form, expanded (job.Job.Expand), so that a retry carries on
+// what this attempt began. The error is a JobError of kind BadInput.
+func (d Delivery) Expand(p *lanes.Policy) (Delivery, error) {
+	j, err := d.Job.Expand(p)
+	if err != nil || j.Expanded == d.Job.Expanded {
+		return d, Fail(BadInput, err)
+	}
+	body, err := j.ExpandedMessage(d.Body)
+	if err != nil {
+		return d, Fail(BadInput, err)
+	}
+	d.Job, d.Body = j, body
+	return d, nil
 }
 
 // Rest returns the unknown fields of the wire form as an object; nil when there are none or it isn't a job's.

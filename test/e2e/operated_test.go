@@ -88,7 +88,7 @@ func (r *release) calledOff() {
 	long := r.storage.put("long.mp4", r.clip("long.mp4", "-f", "lavfi", "-i",
 		"testsrc2=size=640x360:rate=25:duration=70",
 		"-pix_fmt", "yuv420p", "-preset", "ultrafast"))
-	j := r.jobs("twice", 1, job.Job{Kind: "transcode", Input: long, Params: []byte(`{"preset":"slow","fps":240}`)})[0]
+	j := r.jobs("twice", 1, job.Job{Kind: "transcode", Input: long, Params: []byte(`{"speed":"slow","fps":240}`)})[0]
 	r.enqueue([]job.Job{j})
 	var record job.Record
 	r.await("the job to run", time.Minute, func() (bool, string) {

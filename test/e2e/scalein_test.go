@@ -171,7 +171,7 @@ func newWaves(r *release) *waves {
 // run sends one wave, does what is to be done meanwhile, and waits for all of its jobs.
 func (w *waves) run(name string, meanwhile func()) map[string]job.Record {
 	w.Helper()
-	jobs := w.jobs(name+"-long", 2, job.Job{Kind: "transcode", Input: w.long, Params: []byte(`{"preset":"slow"}`)})
+	jobs := w.jobs(name+"-long", 2, job.Job{Kind: "transcode", Input: w.long, Params: []byte(`{"speed":"slow"}`)})
 	jobs = append(jobs, w.jobs(name, 30, job.Job{Kind: "transcode", Input: w.short})...)
 	w.enqueue(jobs)
 	if meanwhile != nil {

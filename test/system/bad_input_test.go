@@ -123,8 +123,8 @@ func (s *site) badJobs(w *web) []bad {
 			says: `did you mean "height"?`, early: true,
 		},
 		{
-			name: "ffmpeg options for params", kind: "transcode", params: `{"preset": "fast -i /etc/passwd"}`,
-			reason: badly, says: "preset must be one of", early: true,
+			name: "ffmpeg options for params", kind: "transcode", params: `{"speed": "fast -i /etc/passwd"}`,
+			reason: badly, says: "speed must be one of", early: true,
 		},
 		{name: "no input", input: " ", reason: badly, says: "input is missing", early: true},
 		{

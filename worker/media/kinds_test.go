@@ -92,18 +92,21 @@ func TestTranscode(t *testing.T) {
 	}{
 		{"as it is", "clip.mp4", ``, 320, 240, "25/1", true},
 		{
-			"smaller and slower", "clip.mp4", `{"width": 160, "fps": 10, "crf": 30, "preset": "ultrafast"}`, 160, 120,
+			"smaller and slower", "clip.mp4", `{"width": 160, "fps": 10, "crf": 30, "speed": "ultrafast"}`, 160, 120,
 			"10/1", true,
 		},
 		{
-			"by bit rate, without sound", "clip.mp4", `{"bitrate": "200k", "audio": "drop", "preset": "fast"}`, 320,
+			"by bit rate, without sound", "clip.mp4", `{"bitrate": "200k", "audio": "drop", "speed": "fast"}`, 320,
 			240,
 			"25/1", false,
 		},
-		{"another audio rate", "clip.mp4", `{"audio": "64k", "preset": "veryfast"}`, 320, 240, "25/1", true},
+		{
+			"another audio rate, an old name", "clip.mp4", `{"audio": "64k", "preset": "veryfast"}`, 320, 240, "25/1",
+			true,
+		},
 		{"no sound to keep", "silent.webm", `{"audio": "keep"}`, 160, 90, "10/1", false},
 		{"odd size and 4:4:4", "odd.mp4", `{}`, 320, 242, "10/1", false},
-		{"square pixels", "stretched.ts", `{"height": 144, "preset": "superfast"}`, 256, 144, "25/1", false},
+		{"square pixels", "stretched.ts", `{"height": 144, "speed": "superfast"}`, 256, 144, "25/1", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var last job.Progress

@@ -27,7 +27,7 @@ import (
 func slowJob(b *bench) job.Job {
 	return job.Job{
 		ID: "slow", Kind: "transcode", Input: b.put("slow.mp4"), Output: b.output("slow.mp4"),
-		Params: paramsJSON(`{"preset": "slow", "fps": 120}`),
+		Params: paramsJSON(`{"speed": "slow", "fps": 120}`),
 	}
 }
 
@@ -166,7 +166,7 @@ func TestMaxRuntime(t *testing.T) {
 	a.Info.Streams = []probe.Stream{{Type: "video", Codec: "h264", Width: 1280, Height: 720}}
 	kind, err := kinds.Find("transcode")
 	workertest.Must(t, err)
-	values, err := kind.Read(paramsJSON(`{"preset": "slow", "fps": 120}`), "x.mp4")
+	values, err := kind.Read(paramsJSON(`{"speed": "slow", "fps": 120}`), "x.mp4")
 	workertest.Must(t, err)
 	_, err = recipe.Plan("transcode", values).Make(ctx, a)
 	workertest.Expect(t, err, work.TimedOut, "all the CPU time")
@@ -221,7 +221,7 @@ func TestOverLimits(t *testing.T) {
 			b := newBench(t)
 			b.limits = c.limits
 			j := slowJob(b)
-			j.Params = paramsJSON(`{"preset": "slow", "crf": 5}`)
+			j.Params = paramsJSON(`{"speed": "slow", "crf": 5}`)
 			_, err := b.run(j)
 			workertest.Expect(t, err, work.OverLimit, c.says)
 		})

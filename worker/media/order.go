@@ -38,7 +38,7 @@ func takeOrder(j job.Job, allowed []lanes.Storage) (order, error) {
 	}
 	kind, err := kinds.Find(j.Kind)
 	if err != nil {
-		return o, err
+		return o, work.Fail(work.BadInput, err)
 	}
 	var inputErr, outputErr, paramsErr error
 	o.input, inputErr = o.rules.Locate("input", j.Input, storage.Read)

@@ -304,7 +304,7 @@ var realVideos = []realFile{
 		name: "an odd shape of pixels", makes: []string{"-f lavfi -i testsrc2=s=1440x1080:r=25:d=1 -vf setsar=4/3 " +
 			"-c:v libx264 " +
 			"-preset ultrafast in.mp4"},
-		kind: "transcode", params: `{"width":853,"preset":"ultrafast"}`, output: "out.mp4",
+		kind: "transcode", params: `{"width":853,"speed":"ultrafast"}`, output: "out.mp4",
 		check: func(t *testing.T, r made) {
 			f := facts(t, r)
 			f.sized("852", "480")
@@ -350,7 +350,7 @@ var realVideos = []realFile{
 		name: "a picture too large for players", makes: []string{"-f lavfi -i testsrc2=s=5120x2880:r=2:d=1 -c:v " +
 			"libx264 -preset " +
 			"ultrafast in.mp4"},
-		kind: "transcode", params: `{"preset":"ultrafast"}`, output: "out.mp4", check: func(t *testing.T, r made) {
+		kind: "transcode", params: `{"speed":"ultrafast"}`, output: "out.mp4", check: func(t *testing.T, r made) {
 			f := facts(t, r)
 			f.within("level", f.number("level"), 9, 52)
 			f.within("width over height", f.number("width")/f.number("height"), 1.77, 1.785)

@@ -118,15 +118,15 @@ func TestBadInputs(t *testing.T) {
 		{"params for another kind", "probe", clip, `{"crf": 10}`, work.BadInput, "probe takes tolerate"},
 		{
 			"several problems", "transcode", clip,
-			`{"width": "big", "fps": 0, "preset": "placebo", "audio": "1k", "vf": "movie=/etc/passwd"}`, work.BadInput,
+			`{"width": "big", "fps": 0, "speed": "placebo", "audio": "1k", "vf": "movie=/etc/passwd"}`, work.BadInput,
 			"width must be",
 		},
 		{"crf and bitrate", "transcode", clip, `{"crf": 20, "bitrate": "2M"}`, work.BadInput, "not both"},
 		{"half a pixel", "thumbnail", clip, `{"width": 100.5}`, work.BadInput, "whole number"},
 		{"a strange moment", "thumbnail", clip, `{"at": "noon"}`, work.BadInput, "at must be"},
 		{
-			"an option in a param", "transcode", clip, `{"preset": "fast -vf movie=/etc/passwd"}`, work.BadInput,
-			"preset must be",
+			"an option in a param", "transcode", clip, `{"speed": "fast -vf movie=/etc/passwd"}`, work.BadInput,
+			"speed must be",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -110,14 +110,14 @@ func (a *App) CompleteKinds(
 	return choices(found, args, begun)
 }
 
-// CompleteParams completes NAME= of the kind's params, and the words that one may be.
+// CompleteParams completes NAME= of the params of the kind, or of the preset's, and the words that one may be.
 func (a *App) CompleteParams(
-	_ *cobra.Command, args []string, begun string,
+	c *cobra.Command, args []string, begun string,
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) == 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+	kind, err := kinds.Find(strings.Join(args, ""))
+	if preset, _ := c.Flags().GetString("preset"); err != nil && preset != "" {
+		kind, _ = kinds.Find(a.kindOf(c, preset))
 	}
-	kind, _ := kinds.Find(args[0])
 	var found []cobra.Completion
 	name, _, valued := strings.Cut(begun, "=")
 	for _, p := range kind.Params {
@@ -130,6 +130,31 @@ func (a *App) CompleteParams(
 		}
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// kindOf returns the kind of a preset; "" when that can't be known within a shell's patience.
+func (a *App) kindOf(c *cobra.Command, preset string) string {
+	found, _ := a.complete(c, nil, "", func(ctx context.Context, s *redislink.Store) []cobra.Completion {
+		e, _ := a.Effective(ctx, s)
+		n, _ := e.Policy.Preset(preset)
+		return []cobra.Completion{n.Kind}
+	})
+	return strings.Join(found, "")
+}
+
+// CompletePresets completes presets that a new job may name.
+func (a *App) CompletePresets(
+	c *cobra.Command, args []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.complete(c, args, begun, func(ctx context.Context, s *redislink.Store) (found []cobra.Completion) {
+		e, _ := a.Effective(ctx, s)
+		for _, n := range e.Policy.AllPresets() {
+			if !n.Retired {
+				found = append(found, cobra.CompletionWithDesc(n.Name, show.Harmless(n.Kind+": "+n.About)))
+			}
+		}
+		return found
+	})
 }
 
 // CompleteContexts completes the contexts of the user's configuration.

@@ -342,7 +342,11 @@ func (d *examination) media(ctx context.Context) []doctor.Finding {
 				max(room.Slot.Scratch, q.Slot.Scratch)
 		}
 	}
-	return media.Examine(ctx, media.Options{Scratch: d.scratch}, room)
+	found := media.Examine(ctx, media.Options{Scratch: d.scratch}, room)
+	if p := d.going(); p != nil {
+		found = append(found, media.JudgePresets(p))
+	}
+	return found
 }
 
 func (d *examination) storage(ctx context.Context) []doctor.Finding {

@@ -29,6 +29,7 @@ import (
 // enqueue is what `siren enqueue` may be told.
 type enqueue struct {
 	id, input, output string
+	preset            string
 	labels            []string
 	params            []string
 	overwrite         bool
@@ -45,7 +46,7 @@ type enqueue struct {
 func New(a *app.App) *cobra.Command {
 	var e enqueue
 	c := &cobra.Command{
-		Use:   "enqueue KIND",
+		Use:   "enqueue [KIND]",
 		Short: "Put jobs into their lanes",
 		Long: `Put a job into the lane that its labels choose, and print its id. With --file, put in
 many: one JSON job a line, from a file or - for standard input. A job is refused here
@@ -59,16 +60,22 @@ With --ids content the id follows from the content of the line: the job is recog
 long as the first one's record is kept (timing.keep in the policy counts from its end).
 Two lines with the same content are then one job.
 
+With --preset, the kind and its params come from a preset (siren presets), and --param
+changes single ones of them; NAME=null takes one away.
+
 The kinds, and what each takes with --param:` + kindHelp(),
 		Example: `  siren enqueue thumbnail --input file:///m/a.mp4 --output file:///m/a.jpg --label urgent=true --wait
   siren enqueue transcode --input s3://in/a.mov --output s3://out/a.mp4 --param height=720
+  siren enqueue --preset web@1 --input s3://in/a.mov --output s3://out/a.mp4
   siren enqueue --file jobs.ndjson --ids content --wait`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
-			case e.file == "" && len(args) != 1:
-				return fmt.Errorf("say which kind (%s), or --file", kindNames())
-			case e.file != "" && len(args) != 0:
-				return errors.New("--file has the kinds in it: leave the argument out")
+			case e.file == "" && e.preset == "" && len(args) == 0:
+				return fmt.Errorf("say which kind (%s), --preset or --file", kindNames())
+			case e.file == "" && len(args) > 1:
+				return errors.New("give one kind: the input and the output are flags")
+			case e.file != "" && (len(args) != 0 || e.preset != ""):
+				return errors.New("--file has the kinds and presets in it: leave the argument and --preset out")
 			}
 			return nil
 		},
@@ -77,6 +84,8 @@ The kinds, and what each takes with --param:` + kindHelp(),
 	}
 	f := c.Flags()
 	f.StringVar(&e.id, "id", "", "id of the job, 1 to 64 of A-Z a-z 0-9 . _ - (default a new one that sorts by time)")
+	f.StringVar(&e.preset, "preset", "",
+		"`NAME@VERSION` of the preset that has the kind and its params; see siren presets")
 	f.StringVarP(&e.input, "input", "i", "", "URL of the input: file://, s3://, gs://, azblob:// or http(s)://")
 	f.StringVar(&e.output, "output", "", "URL of the output: file://, s3://, gs:// or azblob://")
 	f.StringArrayVarP(&e.labels, "label", "l", nil, "label NAME=VALUE, as often as you like; labels choose the lane")
@@ -95,6 +104,7 @@ The kinds, and what each takes with --param:` + kindHelp(),
 	f.StringVar(&e.policyFile, "policy", "", "policy file to classify by (default the policy in force)")
 	app.CompleteFlag(c, "file", app.Files())
 	app.CompleteFlag(c, "param", a.CompleteParams)
+	app.CompleteFlag(c, "preset", a.CompletePresets)
 	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
 	return c
 }
@@ -136,7 +146,7 @@ func (e *enqueue) run(ctx context.Context, a *app.App, args []string) error {
 	if e.file != "" {
 		ids, err = e.bulk(ctx, a, c, policy)
 	} else {
-		ids, err = e.single(ctx, a, c, policy, args[0])
+		ids, err = e.single(ctx, a, c, policy, strings.Join(args, ""))
 	}
 	if err != nil && len(ids) == 0 || !e.wait {
 		return err
@@ -158,13 +168,13 @@ func (e *enqueue) policy(ctx context.Context, a *app.App) (*lanes.Policy, error)
 	return &effective.Policy, err
 }
 
-// single enqueues the job that the flags describe.
+// single enqueues the job that the flags describe, of a kind or, where that is "", of the preset's.
 func (e *enqueue) single(
 	ctx context.Context, a *app.App, c *client.Client, p *lanes.Policy, kind string,
 ) ([]string, error) {
 	j := job.Job{
-		ID: cmp.Or(e.id, job.NewID(c.Now(ctx))), Kind: kind, Input: e.input, Output: e.output,
-		Overwrite: e.overwrite, Priority: e.priority,
+		ID: cmp.Or(e.id, job.NewID(c.Now(ctx))), Kind: kind, Preset: e.preset, Input: e.input,
+		Output: e.output, Overwrite: e.overwrite, Priority: e.priority,
 	}
 	if e.expiresIn < 0 {
 		return nil, exit.With(exit.Usage, fmt.Errorf("--expires-in %s: say how long from now on, as in 10m",
@@ -179,7 +189,10 @@ func (e *enqueue) single(
 	if j.Labels, err = parseLabels(e.labels); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
-	if j.Params, err = parseParams(j.Kind, e.params); err != nil {
+	if preset, err := p.Preset(e.preset); err == nil && kind == "" {
+		kind = preset.Kind
+	}
+	if j.Params, err = parseParams(kind, e.params); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
 	if err := check(j, p); err != nil {
@@ -211,11 +224,15 @@ func sayKnown(a *app.App, o client.Outcome) {
 }
 
 // check refuses a job that can never work.
-func check(job job.Job, p *lanes.Policy) error {
-	if err := job.Check(); err != nil {
+func check(j job.Job, p *lanes.Policy) error {
+	if err := j.Check(); err != nil {
 		return err
 	}
-	return media.Check(job, p.Storage)
+	j, err := j.Expand(p)
+	if err != nil {
+		return err
+	}
+	return media.Check(j, p.Storage)
 }
 
 func parseLabels(pairs []string) (map[string]string, error) {

@@ -52,7 +52,7 @@ func jobTable(records []job.Record, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"),
 		num("ATTEMPTS"), col("PROGRESS"),
-		num("PRIORITY").Wide(), col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(),
+		col("PRESET").Wide(), num("PRIORITY").Wide(), col("WORKER").Wide(), col("LABELS").Wide(), col("OUTPUT").Wide(),
 		col("DETAIL").Clipped(80))
 	t.Empty = "no jobs"
 	for _, r := range records {
@@ -60,9 +60,10 @@ func jobTable(records []job.Record, now time.Time) *show.Table {
 		if !r.StartedAt.IsZero() {
 			wait = say.Short(r.Wait.D())
 		}
-		t.Add(r.ID, string(r.State), r.Lane, r.Kind, say.Age(r.EnqueuedAt, now), wait, say.Ran(r, now),
+		t.Add(r.ID, string(r.State), r.Lane, cmp.Or(r.Kind, "-"), say.Age(r.EnqueuedAt, now), wait, say.Ran(r, now),
 			fmt.Sprint(r.Attempts), progressOf(r),
-			fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"), cmp.Or(labels.FormatLabels(r.Labels), "-"),
+			cmp.Or(r.Preset, "-"), fmt.Sprint(r.Priority), cmp.Or(r.Worker, "-"),
+			cmp.Or(labels.FormatLabels(r.Labels), "-"),
 			cmp.Or(r.Output, "-"), Detail(r, now))
 		t.Paint("STATE", stateStyles[r.State])
 	}

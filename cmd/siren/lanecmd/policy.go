@@ -30,8 +30,12 @@ func newPolicyCheck(a *app.App) *cobra.Command {
 			for _, w := range p.Warnings() {
 				show.Warn(a.Out, w.Path+": "+w.Message)
 			}
-			fmt.Fprintf(a.Out, "%s: %s, %s, a budget of %d: valid\n", args[0], say.Plural(len(p.Lanes), "lane"),
-				say.Plural(len(p.Pools), "pool"), p.Budget)
+			presets := ""
+			if n := len(p.Presets); n > 0 {
+				presets = ", " + say.Plural(n, "preset")
+			}
+			fmt.Fprintf(a.Out, "%s: %s, %s, a budget of %d%s: valid\n", args[0], say.Plural(len(p.Lanes), "lane"),
+				say.Plural(len(p.Pools), "pool"), p.Budget, presets)
 			return nil
 		},
 	}

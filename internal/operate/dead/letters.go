@@ -61,10 +61,10 @@ func newLetter(l wire.DeadLetter, r *job.Record) Letter {
 		return f
 	}
 	f.Facts = job.Record{
-		ID: l.ID, State: job.Dead, Lane: l.Lane, Kind: l.Job.Kind, Labels: l.Job.Labels, Input: l.Job.Input,
-		Output: l.Job.Output, Params: l.Job.Params, Overwrite: l.Job.Overwrite, Priority: l.Job.Priority,
-		ExpiresAt: l.Job.ExpiresAt,
-		DedupKey:  l.Job.DedupKey, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempt,
+		ID: l.ID, State: job.Dead, Lane: l.Lane, Kind: l.Job.Kind, Preset: l.Job.Preset, Labels: l.Job.Labels,
+		Input: l.Job.Input, Output: l.Job.Output, Params: l.Job.Params, Expanded: l.Job.Expanded,
+		Overwrite: l.Job.Overwrite, Priority: l.Job.Priority, ExpiresAt: l.Job.ExpiresAt,
+		DedupKey: l.Job.DedupKey, EnqueuedAt: l.EnqueuedAt, ReadyAt: l.ReadyAt, EndedAt: l.DeadAt, Attempts: l.Attempt,
 		Copy:   l.Copy,
 		Reason: l.Reason, Error: l.Error,
 	}

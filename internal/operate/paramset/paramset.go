@@ -33,7 +33,7 @@ func Parse(pairs []string, kind string) (Set, error) {
 			return nil, fmt.Errorf("--set %q: %q can't be the name of a param: a letter, then letters, digits, _ . "+
 				"and -", p, name)
 		}
-		if _, ok := set[name]; ok {
+		if name = kinds.Current(kind, name); set[name] != nil {
 			return nil, fmt.Errorf("--set %s is given twice", name)
 		}
 		raw := kinds.Written(kind, name, value)

@@ -37,6 +37,12 @@ func NewFields(d work.Delivery, now time.Time) []any {
 	if len(d.Job.Params) > 0 {
 		fields = append(fields, "params", string(d.Job.Params))
 	}
+	if d.Job.Preset != "" {
+		fields = append(fields, "preset", d.Job.Preset)
+	}
+	if d.Job.Expanded {
+		fields = append(fields, "expanded", 1)
+	}
 	if d.Job.Overwrite {
 		fields = append(fields, "overwrite", 1)
 	}
@@ -84,7 +90,8 @@ func FirstSeen(d work.Delivery, now time.Time) time.Time {
 func recordOf(id string, h map[string]string) job.Record {
 	r := job.Record{
 		ID: id, State: job.State(h["state"]), Lane: h["lane"], Kind: h["kind"], Input: h["input"], Output: h["output"],
-		Overwrite: h["overwrite"] != "", Priority: int(keyspace.Number(h["priority"])), DedupKey: h["dedup"],
+		Preset: h["preset"], Expanded: h["expanded"] != "", Overwrite: h["overwrite"] != "",
+		Priority: int(keyspace.Number(h["priority"])), DedupKey: h["dedup"],
 		EnqueuedAt: keyspace.Time(h["enqueued"]), ReadyAt: keyspace.Time(h["ready"]), NextAt: keyspace.Time(h["next"]),
 		StartedAt: keyspace.Time(h["started"]), EndedAt: keyspace.Time(h["ended"]),
 		LeaseUntil: keyspace.Time(h["lease"]), ExpiresAt: keyspace.Time(h["expires"]),

@@ -55,16 +55,16 @@ func clips() map[string]string {
 
 // recipes returns all of them, by name.
 func recipes() map[string]recipe {
-	all := map[string]recipe{longRecipe: {"transcode", "long.mp4", `{"preset": "slow"}`}}
+	all := map[string]recipe{longRecipe: {"transcode", "long.mp4", `{"speed": "slow"}`}}
 	for i := range 4 {
 		clip := fmt.Sprintf("clip%d.mp4", i)
 		all[fmt.Sprintf("probe-%d", i)] = recipe{"probe", clip, ""}
 		all[fmt.Sprintf("picture-%d", i)] = recipe{"thumbnail", clip, `{"width": 96}`}
 		all[fmt.Sprintf("picture-early-%d", i)] = recipe{"thumbnail", clip, `{"at": 0.08}`}
-		all[fmt.Sprintf("video-%d", i)] = recipe{"transcode", clip, `{"height": 90, "preset": "veryfast"}`}
+		all[fmt.Sprintf("video-%d", i)] = recipe{"transcode", clip, `{"height": 90, "speed": "veryfast"}`}
 		all[fmt.Sprintf("video-mute-%d", i)] = recipe{
 			"transcode", clip,
-			`{"crf": 35, "audio": "drop", "preset": "faster"}`,
+			`{"crf": 35, "audio": "drop", "speed": "faster"}`,
 		}
 	}
 	return all

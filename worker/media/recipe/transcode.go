@@ -18,7 +18,7 @@ type transcode struct {
 	bitrate       int // of the video, bits per second
 	width, height int // a box the picture is fitted into; it is never enlarged
 	fps           float64
-	preset        string
+	speed         string
 	audio         int    // bits per second; 0: none
 	channels      string // stereo, mono or 5.1
 	keep          bool   // what the input says of itself: title, place, chapters
@@ -29,7 +29,7 @@ const defaultAudioBitrate = 128_000
 func planTranscode(v kinds.Values) Recipe {
 	t := transcode{
 		crf: v.Whole("crf"), bitrate: v.Whole("bitrate"), width: v.Whole("width"), height: v.Whole("height"),
-		fps: v.Number("fps"), preset: v.Word("preset"), audio: v.Whole("audio"), channels: v.Word("channels"),
+		fps: v.Number("fps"), speed: v.Word("speed"), audio: v.Whole("audio"), channels: v.Word("channels"),
 		keep: v.Word("metadata") == "keep",
 	}
 	if v.Word("audio") == "keep" {
@@ -47,10 +47,10 @@ func (t transcode) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 	if s, err := a.Info.Best("audio", a.From); err == nil {
 		sound = &s
 	}
-	wanted := t.preset
+	wanted := t.speed
 	width, height := v.Fitted(t.width, t.height, levelPixels)
-	if t.preset, a.Task.Limits.Threads = a.Affordable(t.preset, v, width*height); t.preset != wanted {
-		a.Warn("preset %s instead of %s: a slot's memory of %s has no room for more", t.preset, wanted,
+	if t.speed, a.Task.Limits.Threads = a.Affordable(t.speed, v, width*height); t.speed != wanted {
+		a.Warn("speed %s instead of %s: a slot's memory of %s has no room for more", t.speed, wanted,
 			a.Task.Limits.Memory)
 	}
 	const name = "output.mp4"
@@ -75,7 +75,7 @@ func (t transcode) args(v probe.Stream, sound *probe.Stream) []string {
 		filters = append(filters, "fps="+attempt.Number(rate))
 	}
 	args = append(args, "-vf", strings.Join(filters, ","),
-		"-c:v", "libx264", "-preset", t.preset, "-force_key_frames", "expr:gte(t,n_forced*2)")
+		"-c:v", "libx264", "-preset", t.speed, "-force_key_frames", "expr:gte(t,n_forced*2)")
 	args = append(args, frame.Tags(v)...)
 	if t.bitrate > 0 {
 		rate := strconv.Itoa(t.bitrate)

@@ -1,0 +1,29 @@
+package lanes
+
+// builtin is the presets that come with Siren. What one says never changes: a better one gets the next version, and the
+// jobs of the old one stay what they were.
+//
+// A box is square where a portrait recording should come out as large as a landscape one.
+var builtin = map[string]Preset{
+	"web@1": {
+		Kind:   "transcode",
+		Params: []byte(`{"crf":21,"width":1920,"height":1920,"audio":"160k"}`),
+		About:  "H.264 and AAC up to 1080p, for a page's own player: hardly told from the source",
+	},
+	"mobile@1": {
+		Kind:   "transcode",
+		Params: []byte(`{"crf":25,"width":1280,"height":1280,"audio":"96k"}`),
+		About:  "H.264 and AAC up to 720p, for phones on a mobile network: smaller files than web's",
+	},
+	"archive@1": {
+		Kind:   "transcode",
+		Params: []byte(`{"crf":16,"speed":"slow","audio":"320k","channels":"5.1","metadata":"keep"}`),
+		About: "H.264 that loses next to nothing, at the source's size, with surround sound, title, place and " +
+			"chapters: to keep, and to make others from",
+	},
+	"poster@1": {
+		Kind:   "thumbnail",
+		Params: []byte(`{"width":1280,"height":1280,"quality":82}`),
+		About:  "the most representative picture of a video, up to 1280 px wide, to show before it plays",
+	},
+}
