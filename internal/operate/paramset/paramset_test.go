@@ -16,7 +16,12 @@ func TestParseSet(t *testing.T) {
 		t.Errorf("a param of another program's kind: %v", err)
 	}
 	for _, wrong := range [][]string{
-		{"crf"}, {"=1"}, {"a b=1"}, {"-x=1"}, {"crf=1", "crf=2"}, {"shape=1"},
+		{"crf"},
+		{"=1"},
+		{"a b=1"},
+		{"-x=1"},
+		{"crf=1", "crf=2"},
+		{"shape=1"},
 		{"preset=fast", "speed=slow"},
 	} {
 		if _, err := Parse(wrong, ""); err == nil {
