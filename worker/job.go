@@ -117,7 +117,7 @@ func (w *Worker) run(working context.Context, d work.Delivery, claim work.Claim)
 	}
 	w.ended(d, disp, err, took)
 	o := outcome(disp, w.o.Now())
-	o.Outputs, o.Warnings, o.Service = result.Outputs, result.Warnings, took
+	o.Outputs, o.Warnings, o.Service, o.Progress = result.Outputs, result.Warnings, took, p.get()
 	if gone := w.conclude(ctx, claim, said, err, o); gone != nil {
 		log.Info("stopped", "error", gone)
 		return Settle(gone, true, d.Attempt, lane.Retry)
