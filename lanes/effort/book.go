@@ -115,3 +115,19 @@ func Parse(text string) (m Model) {
 	}
 	return m
 }
+
+// Total returns how long the programs of a running job will have computed in the end: what was foreseen and, the
+// further it is (fraction, 0 to 1), the more what it has computed so far tells. It is 0 while nobody knows.
+func Total(foreseen, computed time.Duration, fraction float64) time.Duration {
+	if trust := min(1, 2*fraction); trust > 0 && computed > 0 {
+		told := float64(computed) / fraction
+		if foreseen <= 0 {
+			return time.Duration(told)
+		}
+		return time.Duration(trust*told + (1-trust)*float64(foreseen))
+	}
+	if foreseen <= 0 {
+		return 0
+	}
+	return max(foreseen, computed+foreseen/20) // one that is overdue takes a little longer still
+}

@@ -28,9 +28,9 @@ type Heartbeat struct {
 	// Computing is how many cores its jobs used within the last seconds in which it ran any; 0: not known. It changes
 	// only by a fifth or more, so that a heartbeat hardly ever differs from the one before.
 	Computing float64 `json:"computing,omitempty"`
-	Parked     bool `json:"parked,omitempty"`   // takes no new jobs; reversible
-	Retired    bool `json:"retired,omitempty"`  // has promised to take none ever again; it runs nothing
-	Draining   bool `json:"draining,omitempty"` // was told to stop
+	Parked    bool    `json:"parked,omitempty"`   // takes no new jobs; reversible
+	Retired   bool    `json:"retired,omitempty"`  // has promised to take none ever again; it runs nothing
+	Draining  bool    `json:"draining,omitempty"` // was told to stop
 }
 
 // OnShared returns how many jobs the worker runs on shared slots.
