@@ -31,6 +31,6 @@ func (e *Efforts) Book(ctx context.Context) (effort.Book, error) {
 // Learn takes in what a completed job tells of its class, and returns what is known of that now.
 func (e *Efforts) Learn(ctx context.Context, s effort.Sample) (effort.Model, error) {
 	text, err := learnScript.Run(ctx, e.store.Client(), []string{keyspace.Effort}, s.Class, s.Units,
-		s.Computed.Seconds(), s.Cores(), effort.Keep, effortKeep.Milliseconds()).Text()
+		s.Computed.Seconds(), s.Cores(), effort.Keep, effort.KeepCores, effortKeep.Milliseconds()).Text()
 	return effort.Parse(text), redislink.Failed("learn how much a job computes", err)
 }

@@ -11,6 +11,10 @@ import (
 // Keep is the share of what is known of a class that stays with each further job: the last twenty or so count.
 const Keep = 0.95
 
+// KeepCores is the same for the cores that a job uses alone, of which only the most counts: it has to last through a
+// time in which none runs alone.
+const KeepCores = 0.99
+
 // Book is what is known of each class.
 type Book map[string]Model
 
@@ -54,7 +58,7 @@ func (m Model) Learn(s Sample) Model {
 	return Model{
 		Jobs: m.Jobs*Keep + 1, Units: m.Units*Keep + x, Computed: m.Computed*Keep + y,
 		Squares: m.Squares*Keep + x*x, Products: m.Products*Keep + x*y,
-		Cores: max(cores, m.Cores*Keep+cores*(1-Keep)),
+		Cores: max(cores, m.Cores*KeepCores+cores*(1-KeepCores)),
 	}
 }
 
@@ -119,7 +123,7 @@ func Parse(text string) (m Model) {
 // Total returns how long the programs of a running job will have computed in the end: what was foreseen and, the
 // further it is (fraction, 0 to 1), the more what it has computed so far tells. It is 0 while nobody knows.
 func Total(foreseen, computed time.Duration, fraction float64) time.Duration {
-	if trust := min(1, 2*fraction); trust > 0 && computed > 0 {
+	if trust := fraction * fraction; trust > 0 && computed > 0 {
 		told := float64(computed) / fraction
 		if foreseen <= 0 {
 			return time.Duration(told)
