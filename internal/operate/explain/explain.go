@@ -28,8 +28,9 @@ type Explanation struct {
 	// now, is predicted to start.
 	Ahead  *int         `json:"ahead,omitempty"`
 	Starts *time.Time   `json:"predictedStart,omitempty"`
-	Limits []string     `json:"limits,omitempty"` // what keeps the fleet from doing more
-	Plans  []fleet.Plan `json:"plans,omitempty"`  // the latest, newest first
+	Ends   *time.Time   `json:"predictedEnd,omitempty"` // of a running job
+	Limits []string     `json:"limits,omitempty"`       // what keeps the fleet from doing more
+	Plans  []fleet.Plan `json:"plans,omitempty"`        // the latest, newest first
 }
 
 func (x *Explanation) say(format string, args ...any) {

@@ -107,3 +107,25 @@ func remaining(r job.Record, m effort.Model, ran, ago time.Duration) (fleet.Load
 	}
 	return fleet.Load{}, false
 }
+
+// ends predicts when a running job ends: by how far its programs are if they have computed, else by what was predicted.
+// False: nothing was.
+func (s *Sight) ends(r job.Record) (at time.Time, ok bool) {
+	p, began := r.Progress, r.StartedAt
+	for _, w := range s.workers {
+		for _, run := range w.Running {
+			if run.Job == r.ID {
+				began = run.Since // of this attempt
+			}
+		}
+	}
+	if p.Predicted <= 0 || began.IsZero() {
+		return time.Time{}, false
+	}
+	ran := s.now.Sub(began)
+	left := p.Predicted.D() - ran
+	if p.Computed > 0 && p.Work > 0 {
+		left = time.Duration(float64(ran) * float64(p.Work-p.Computed) / float64(p.Computed))
+	}
+	return s.now.Add(max(left, 0)), true
+}

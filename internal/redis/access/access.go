@@ -91,7 +91,7 @@ var access = map[string][]grant{
 		{keyspace.Parked, "HDEL"},
 		{keyspace.Retired, "HDEL"},
 		{keyspace.Job("*"), runScript + "HSET HSETNX HMGET HGETALL HDEL HINCRBY PEXPIRE PERSIST DEL"},
-		{keyspace.Queued("*"), "ZADD ZREM ZCOUNT ZRANGE ZREVRANGE"},
+		{keyspace.Queued("*"), "ZADD ZREM ZCOUNT ZRANGE"},
 		{keyspace.Skips("*"), "ZADD ZREM"},
 		{keyspace.Missing, "ZREM ZCARD ZREVRANGE"},
 		{keyspace.Jobs, "ZADD ZREM ZRANGEBYSCORE ZREVRANGEBYSCORE"},
