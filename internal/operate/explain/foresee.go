@@ -17,21 +17,22 @@ type Efforts interface {
 // looked is how many of a lane's waiting jobs are looked at. Those behind them are taken to be like them.
 const looked = 100
 
-// start predicts when a job with so many others of its lane before it starts.
-func (s *Sight) start(ctx context.Context, lane string, ahead int) (at time.Time, ok bool) {
+// start predicts when a job with so many others of its lane before it starts. foreseen is what the lane's next jobs are
+// taken to be for that; nil: like the lane's jobs until now.
+func (s *Sight) start(ctx context.Context, lane string, ahead int) (at time.Time, foreseen []fleet.Load, ok bool) {
 	book, err := s.Efforts.Book(ctx)
 	if err != nil {
 		book = nil // all jobs count as their lanes' mean
 	}
+	loads := s.loads(ctx, book)
 	wait, ok := fleet.Forecast{
-		Effective: &s.policy, Snapshot: s.snap, Workers: s.workers,
-		Left: s.left(ctx, book), Waiting: s.loads(ctx, book),
+		Effective: &s.policy, Snapshot: s.snap, Workers: s.workers, Left: s.left(ctx, book), Waiting: loads,
 	}.Start(lane, ahead)
 	at = s.snap.At.Add(wait)
 	if at.Before(s.now) {
 		at = s.now
 	}
-	return at, ok
+	return at, loads[lane], ok
 }
 
 // loads returns what each lane's next jobs take, by their classes; one of a class that nobody knows as much as the

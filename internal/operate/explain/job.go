@@ -97,9 +97,9 @@ func (s *Sight) waits(ctx context.Context, x *Explanation, r job.Record) error {
 			"them that wait and those that are yet to come.",
 			r.Priority, r.Lane, lane.Priorities, higher)
 	}
-	if at, ok := s.start(ctx, r.Lane, ahead); ok {
+	if at, foreseen, ok := s.start(ctx, r.Lane, ahead); ok {
 		x.Starts = &at
-		x.say("It is predicted to start %s%s.", in(at, s.now), s.madeOf(l))
+		x.say("It is predicted to start %s%s.", in(at, s.now), s.madeOf(l, foreseen))
 	} else {
 		x.say("Nobody takes it as things are: see what limits it.")
 	}
