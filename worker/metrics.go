@@ -37,7 +37,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"lane"}),
 		predicted: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "siren", Name: "job_prediction_ratio",
-			Help:    "Predicted run time of completed jobs whose kind was known, divided by how long they ran: 1 is right.",
+			Help:    "Predicted run time of completed jobs, divided by how long they ran: 1 is right.",
 			Buckets: []float64{.1, .25, .5, .67, .8, .9, 1, 1.1, 1.25, 1.5, 2, 4, 10},
 		}, []string{"lane"}),
 		oddTimes: prometheus.NewCounterVec(prometheus.CounterOpts{

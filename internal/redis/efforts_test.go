@@ -28,7 +28,8 @@ func TestEfforts(t *testing.T) {
 		want = want.Learn(sample)
 		got, err := e.Learn(ctx, sample)
 		redistest.Must(t, err)
-		if math.Abs(got.Computing(3).Seconds()-want.Computing(3).Seconds()) > 1e-3 || math.Abs(got.Cores-want.Cores) > 1e-6 {
+		off := (got.Computing(3) - want.Computing(3)).Abs()
+		if off > time.Millisecond || math.Abs(got.Cores-want.Cores) > 1e-6 {
 			t.Fatalf("job %d: %v, want %v", i, got, want)
 		}
 	}

@@ -52,7 +52,9 @@ func TestUnits(t *testing.T) {
 		t.Error("a picture is reckoned enlarged, which it never is")
 	}
 	for _, in := range []work.Facts{
-		{}, {Seconds: math.NaN(), Width: 1, Height: 1, Rate: math.Inf(1)}, {Seconds: -1, Width: -1, Height: 1, Rate: -1},
+		{},
+		{Seconds: math.NaN(), Width: 1, Height: 1, Rate: math.Inf(1)},
+		{Seconds: -1, Width: -1, Height: 1, Rate: -1},
 		{Seconds: 1e300, Width: math.MaxInt32, Height: math.MaxInt32, Rate: 1e300},
 	} {
 		for _, kind := range kinds.Names() {

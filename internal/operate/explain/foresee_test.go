@@ -62,12 +62,14 @@ func TestRemaining(t *testing.T) {
 		want     time.Duration // alone
 		unknown  bool
 	}{
-		"nothing is known":         {unknown: true, ran: s},
-		"by its progress":          {progress: job.Progress{Fraction: 0.25}, ran: 10 * s, ago: s, want: 29 * s},
-		"as its class":             {model: known, want: 20 * s},
-		"by what it has computed":  {job.Progress{Work: sec(8), Computed: sec(4)}, known, 8 * s, 0, 8 * s, false},
-		"and since then":           {job.Progress{Work: sec(8), Computed: sec(4)}, known, 8 * s, 2 * s, 6 * s, false},
-		"one that is overdue":      {job.Progress{Work: sec(8), Computed: sec(9)}, known, 8 * s, 0, 800 * time.Millisecond, false},
+		"nothing is known":        {unknown: true, ran: s},
+		"by its progress":         {progress: job.Progress{Fraction: 0.25}, ran: 10 * s, ago: s, want: 29 * s},
+		"as its class":            {model: known, want: 20 * s},
+		"by what it has computed": {job.Progress{Work: sec(8), Computed: sec(4)}, known, 8 * s, 0, 8 * s, false},
+		"and since then":          {job.Progress{Work: sec(8), Computed: sec(4)}, known, 8 * s, 2 * s, 6 * s, false},
+		"one that is overdue": {
+			progress: job.Progress{Work: sec(8), Computed: sec(9)}, model: known, ran: 8 * s, want: 800 * time.Millisecond,
+		},
 		"by a clock that is ahead": {job.Progress{Work: sec(8), Computed: sec(4)}, known, -s, s, 8 * s, false},
 	} {
 		got, ok := remaining(job.Record{Progress: c.progress}, c.model, c.ran, c.ago)

@@ -125,7 +125,8 @@ func taken(q lanes.Pool, lane string) bool {
 // madeOf says what a prediction goes by.
 func (s *Sight) madeOf(l fleet.LaneStatus, foreseen []fleet.Load) string {
 	if len(foreseen) == 0 {
-		return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each", say.Short(l.Service.D()))
+		return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each",
+			say.Short(l.Service.D()))
 	}
 	var sum time.Duration
 	for _, l := range foreseen {
