@@ -34,6 +34,7 @@ func (w *Worker) beat(ctx context.Context, begin, exit func()) {
 			}
 			heard, away, wait, known = time.Now(), false, max(wait, orders.RetireFor), true
 			w.follow(orders)
+			w.foresight.refresh(ctx)
 			if w.policy.Load() != before {
 				continue // somebody may wait to hear that this worker follows
 			}
@@ -85,6 +86,7 @@ func (w *Worker) heartbeat() fleet.Heartbeat {
 	hb := fleet.Heartbeat{
 		Worker: w.o.Name, Pool: w.o.Pool, Began: w.began, Version: w.o.Version, Revision: w.policy.Load().Revision,
 		Slots: len(w.o.Shared), Shoulder: len(w.o.Shoulder), Subscribed: w.o.Online(), Draining: w.draining.Load(),
+		Host: w.o.Host, Cores: w.o.Cores,
 	}
 	hb.Parked, hb.Retired = w.gate.state()
 	w.tally.Report(&hb)

@@ -99,11 +99,11 @@ func (w *Worker) run(working context.Context, d work.Delivery, claim work.Claim)
 	w.started(d, claim)
 	log := w.o.Log.With("job", d.Job.ID, "lane", d.Lane, "attempt", claim.Attempts)
 	log.Debug("started")
-	var p progress
+	seen := w.watch(d)
 	said := w.newLog(claim)
-	release := w.keep(claim, &p, said, stop)
+	release := w.keep(claim, seen, said, stop)
 	began := time.Now()
-	result, err := w.handle(ctx, w.task(d, claim, lane, &p, said))
+	result, err := w.handle(ctx, w.task(d, claim, lane, seen, said))
 	took := time.Since(began)
 	release()
 	if err == nil {
@@ -121,7 +121,10 @@ func (w *Worker) run(working context.Context, d work.Delivery, claim work.Claim)
 	}
 	w.ended(d, disp, err, took)
 	o := outcome(disp, w.o.Now())
-	o.Outputs, o.Warnings, o.Service = result.Outputs, result.Warnings, took
+	o.Outputs, o.Warnings, o.Service, o.Progress = result.Outputs, result.Warnings, took, seen.get()
+	if err == nil && !result.AlreadyDone {
+		w.compare(ctx, d, seen, took)
+	}
 	if gone := w.conclude(ctx, claim, said, err, o); gone != nil {
 		log.Info("stopped", "error", gone)
 		return Settle(gone, true, d.Attempt, lane.Retry)
@@ -175,7 +178,7 @@ func (w *Worker) keepLog(ctx context.Context, job string, l *runlog.Log) {
 }
 
 // task returns what the handler gets. Attempt names its files, so no two claims of a job may share it.
-func (w *Worker) task(d work.Delivery, claim work.Claim, lane lanes.Lane, p *progress, said *runlog.Log) work.Task {
+func (w *Worker) task(d work.Delivery, claim work.Claim, lane lanes.Lane, seen *watched, said *runlog.Log) work.Task {
 	policy := &w.policy.Load().Policy
 	limits := work.Limits{
 		Nice: policy.Nice(d.Lane), Memory: w.o.Slot.Memory, Scratch: w.o.Slot.Scratch,
@@ -190,7 +193,8 @@ func (w *Worker) task(d work.Delivery, claim work.Claim, lane lanes.Lane, p *pro
 	}
 	task := work.Task{
 		Job: d.Job, Lane: d.Lane, Attempt: attempt, Limits: limits, Storage: policy.Storage,
-		Report: p.set,
+		Report: seen.set, Found: seen.found,
+		Computed: func(total time.Duration) { w.tally.Compute(seen.computed(total)) },
 	}
 	if said != nil {
 		task.Log = said

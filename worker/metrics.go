@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,7 +12,7 @@ import (
 // Metrics is what a worker tells Prometheus.
 type Metrics struct {
 	started, settled         *prometheus.CounterVec
-	wait, ran                *prometheus.HistogramVec
+	wait, ran, predicted     *prometheus.HistogramVec
 	oddTimes                 *prometheus.CounterVec
 	unclaimed, unknownFields prometheus.Counter
 }
@@ -34,6 +35,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Namespace: "siren", Name: "job_run_seconds", Help: "How long attempts ran.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 1800},
 		}, []string{"lane"}),
+		predicted: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "siren", Name: "job_prediction_ratio",
+			Help:    "Predicted run time of completed jobs, divided by how long they ran: 1 is right.",
+			Buckets: []float64{.1, .25, .5, .67, .8, .9, 1, 1.1, 1.25, 1.5, 2, 4, 10},
+		}, []string{"lane"}),
 		oddTimes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "siren", Name: "worker_odd_times_total",
 			Help: "Messages with a time in their headers that can't be meant, such as seconds instead of " +
@@ -49,7 +55,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.started, m.settled, m.wait, m.ran, m.oddTimes, m.unclaimed, m.unknownFields)
+		r.MustRegister(m.started, m.settled, m.wait, m.ran, m.predicted, m.oddTimes, m.unclaimed, m.unknownFields)
 	}
 	return m
 }
@@ -62,6 +68,17 @@ func (w *Worker) started(d work.Delivery, c work.Claim) {
 	w.o.Metrics.started.WithLabelValues(d.Lane).Inc()
 	if first {
 		w.o.Metrics.wait.WithLabelValues(d.Lane).Observe(d.Wait(w.o.Now()).Seconds())
+	}
+}
+
+// compare measures how good the prediction of a completed run was, and learns from it. What can't be learnt is no
+// reason to do anything else about the job.
+func (w *Worker) compare(ctx context.Context, d work.Delivery, seen *watched, took time.Duration) {
+	if predicted := seen.get().Predicted.D(); predicted > 0 {
+		w.o.Metrics.predicted.WithLabelValues(d.Lane).Observe(predicted.Seconds() / max(took.Seconds(), 0.001))
+	}
+	if err := w.foresight.learn(context.WithoutCancel(ctx), d.Lane, seen.sample(took)); err != nil {
+		w.o.Log.Debug("learn how much a job computes", "job", d.Job.ID, "error", err)
 	}
 }
 

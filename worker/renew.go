@@ -3,10 +3,8 @@ package worker
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
-	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/runlog"
 )
@@ -17,7 +15,7 @@ const renewEvery = time.Second
 
 // keep renews a claim, and carries the job's progress and log along, until release is called. It stops the job when
 // that is no longer this worker's.
-func (w *Worker) keep(claim work.Claim, p *progress, said *runlog.Log, stop context.CancelCauseFunc) (release func()) {
+func (w *Worker) keep(claim work.Claim, p *watched, said *runlog.Log, stop context.CancelCauseFunc) (release func()) {
 	if claim.State != work.Granted {
 		return func() {}
 	}
@@ -37,7 +35,7 @@ func (w *Worker) keep(claim work.Claim, p *progress, said *runlog.Log, stop cont
 // renew renews the claim every second. When it couldn't for two thirds of the lease it stops the job, since somebody
 // else may soon run it.
 func (w *Worker) renew(
-	ctx context.Context, claim work.Claim, p *progress, said *runlog.Log, stop context.CancelCauseFunc,
+	ctx context.Context, claim work.Claim, p *watched, said *runlog.Log, stop context.CancelCauseFunc,
 ) {
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
@@ -72,22 +70,4 @@ func (w *Worker) renew(
 // limit returns until when a claim that was renewed at t can be relied on.
 func (w *Worker) limit(t time.Time) time.Time {
 	return t.Add(w.policy.Load().Policy.Timing.Lease.D() * 2 / 3)
-}
-
-// progress is the latest report of a running job.
-type progress struct {
-	mu  sync.Mutex
-	now job.Progress
-}
-
-func (p *progress) set(now job.Progress) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.now = now
-}
-
-func (p *progress) get() job.Progress {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.now
 }

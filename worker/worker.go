@@ -63,11 +63,15 @@ type Options struct {
 	Ledger   Ledger
 	Logs     Logs // nil: what programs say goes nowhere
 	Roster   Roster
-	Policy   *lanes.Effective       // in force at the start; it has the pool
-	Follow   func(*lanes.Effective) // told of every newer policy; may be nil
-	Online   func() bool            // whether there is a session with the broker; nil: yes
-	Behind   func() bool            // whether the ledger still has to be told how jobs ended, and may never be; nil: no
-	Drain    time.Duration          // how long running jobs may go on after the worker was told to stop
+	Efforts  Efforts // nil: how long jobs run isn't predicted
+	// the machine, or the pod, whose Cores the jobs of all workers of this Host share; "": not known
+	Host   string
+	Cores  int
+	Policy *lanes.Effective       // in force at the start; it has the pool
+	Follow func(*lanes.Effective) // told of every newer policy; may be nil
+	Online func() bool            // whether there is a session with the broker; nil: yes
+	Behind func() bool            // whether the ledger still has to be told how jobs ended, and may never be; nil: no
+	Drain  time.Duration          // how long running jobs may go on after the worker was told to stop
 	// what one running job may use, whatever a newer policy says; zero: what Policy says now
 	Slot    lanes.SlotLimits
 	Threads int              // worker threads that one job's media programs may use; 0: no limit
@@ -79,12 +83,13 @@ type Options struct {
 
 // Worker is one worker process: the slots and the shoulder of its pool.
 type Worker struct {
-	o        Options
-	policy   atomic.Pointer[lanes.Effective] // in force; replaced by the goroutine of beat
-	gate     *gate                           // made by Run
-	began    time.Time                       // set by Run, before anything reads it
-	tally    *tally.Tally
-	draining atomic.Bool
+	o         Options
+	policy    atomic.Pointer[lanes.Effective] // in force; replaced by the goroutine of beat
+	gate      *gate                           // made by Run
+	began     time.Time                       // set by Run, before anything reads it
+	tally     *tally.Tally
+	foresight *foresight
+	draining  atomic.Bool
 }
 
 // New makes a Worker; Run starts it.
@@ -108,7 +113,7 @@ func New(o Options) *Worker {
 		pool, _ := o.Policy.Policy.Pool(o.Pool)
 		o.Slot = pool.Slot
 	}
-	w := &Worker{o: o, tally: tally.New(o.Now)}
+	w := &Worker{o: o, tally: tally.New(o.Now), foresight: newForesight(o.Efforts)}
 	w.policy.Store(o.Policy)
 	return w
 }

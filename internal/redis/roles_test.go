@@ -26,6 +26,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/audit"
+	"github.com/polyglot-media/siren/lanes/effort"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/role"
@@ -128,6 +129,11 @@ var roleSteps = []struct {
 		redistest.Claim(t, l, malformed, "w", work.Granted)
 		unheard := work.Claim{State: work.Unclaimed, JobID: "unheard", Attempts: 1}
 		redistest.Must(t, l.Close(ctx, unheard, work.Outcome{State: job.Completed})) // makes the record
+		e := redis.NewEfforts(s)
+		_, err = e.Learn(ctx, effort.Sample{Class: "probe", Computed: time.Second, Ran: time.Second})
+		redistest.Must(t, err)
+		_, err = e.Book(ctx)
+		redistest.Must(t, err)
 		redistest.Must(t, r.Leave(ctx, "w"))
 		_, err = r.Beat(ctx, fleet.Heartbeat{Worker: "w"})
 		redistest.Must(t, err)
@@ -196,6 +202,10 @@ var roleSteps = []struct {
 		_, err = l.Retrying(ctx, []string{"bulk"})
 		redistest.Must(t, err)
 		_, err = l.Ahead(ctx, "queued", time.Time{})
+		redistest.Must(t, err)
+		_, err = l.Next(ctx, "bulk", 10)
+		redistest.Must(t, err)
+		_, err = redis.NewEfforts(s).Book(ctx)
 		redistest.Must(t, err)
 		_, _ = l.Log(ctx, "done")
 		_, _ = l.Find(ctx, "malformed")

@@ -18,4 +18,5 @@ var (
 	publishScript = redislink.Script(luaFiles, "publish")
 	leadScript    = redislink.Script(luaFiles, "lead")
 	resignScript  = redislink.Script(luaFiles, "resign")
+	learnScript   = redislink.Script(luaFiles, "learn")
 )

@@ -19,14 +19,14 @@ func TestForecast(t *testing.T) {
 	s := time.Second
 	shut := func(e *lanes.Effective) { e.NoGuests = []string{"general"} }
 	hold := func(d time.Duration) []PoolStatus {
-		return []PoolStatus{{Name: "general", ColdStart: lanes.Duration(3 * s), Hold: lanes.Duration(d)}}
+		return []PoolStatus{{Name: "general", Min: 1, ColdStart: lanes.Duration(3 * s), Hold: lanes.Duration(d)}}
 	}
 	for _, c := range []struct {
 		name    string
 		lanes   []LaneStatus
 		pools   []PoolStatus
 		workers []Heartbeat
-		left    map[string]time.Duration
+		left    map[string]Load
 		change  func(e *lanes.Effective)
 		lane    string
 		ahead   int
@@ -40,7 +40,7 @@ func TestForecast(t *testing.T) {
 		},
 		{
 			name: "its progress says more than the mean", lanes: []LaneStatus{lane("standard", 1, 10*s)},
-			left:    map[string]time.Duration{"standard": 20 * s},
+			left:    map[string]Load{"standard": {Alone: 20 * s}},
 			workers: []Heartbeat{beat("general", "a", 0, run("standard", 4*s))}, lane: "standard", want: 20 * s,
 		},
 		{

@@ -21,9 +21,16 @@ type Heartbeat struct {
 	Lanes    map[string]LaneWork `json:"lanes,omitempty"` // cumulative since the worker began
 	// Subscribed is whether it can take jobs: it has a session with the broker.
 	Subscribed bool `json:"subscribed"`
-	Parked     bool `json:"parked,omitempty"`   // takes no new jobs; reversible
-	Retired    bool `json:"retired,omitempty"`  // has promised to take none ever again; it runs nothing
-	Draining   bool `json:"draining,omitempty"` // was told to stop
+	// Host is the machine, or the pod, whose Cores its jobs share with those of all workers of the same Host; "": not
+	// known. Cores is how many the host has for them.
+	Host  string `json:"host,omitempty"`
+	Cores int    `json:"cores,omitempty"`
+	// Computing is how many cores its jobs used within the last seconds in which it ran any; 0: not known. It changes
+	// only by a fifth or more, so that a heartbeat hardly ever differs from the one before.
+	Computing float64 `json:"computing,omitempty"`
+	Parked    bool    `json:"parked,omitempty"`   // takes no new jobs; reversible
+	Retired   bool    `json:"retired,omitempty"`  // has promised to take none ever again; it runs nothing
+	Draining  bool    `json:"draining,omitempty"` // was told to stop
 }
 
 // OnShared returns how many jobs the worker runs on shared slots.

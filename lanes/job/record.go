@@ -107,6 +107,12 @@ func (r *Record) Bound() {
 type Progress struct {
 	Fraction float64 `json:"fraction"`       // 0 to 1
 	Note     string  `json:"note,omitempty"` // what it is doing: fetching, 12.4 of 60.0 s at 2.1x
+	// Predicted is how long the run was predicted to take when its input had been looked at; 0: nothing was known.
+	Predicted lanes.Duration `json:"predicted,omitempty"`
+	// Computed is how long its programs have computed by now, on all cores together, and Work how long they will have
+	// in the end, as foreseen.
+	Computed lanes.Duration `json:"computed,omitempty"`
+	Work     lanes.Duration `json:"work,omitempty"`
 }
 
 // Output is one file that a job made visible.

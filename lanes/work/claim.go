@@ -44,4 +44,5 @@ type Outcome struct {
 	Reason   string    // Dead
 	Error    string    // Retrying, Dead
 	Service  time.Duration
+	Progress job.Progress // Completed: where it was then, with what was foreseen of it
 }

@@ -20,8 +20,20 @@ type Task struct {
 	Storage []lanes.Storage // what the job may read and write
 	// Report takes progress, as often as the handler likes and from any one goroutine; the worker throttles it.
 	Report func(job.Progress)
+	// Found takes what the input is, once, when it has been looked at; nil: nobody listens.
+	Found func(Facts)
+	// Computed takes how long the job's programs have computed by now, on all cores together: every second or so, from
+	// any goroutine. nil: nobody listens.
+	Computed func(time.Duration)
 	// Log takes what the job's programs say, for the job's owner; nil: nobody listens.
 	Log io.Writer
+}
+
+// Facts is what tells how much work an input is. What isn't known, or isn't in it, is 0.
+type Facts struct {
+	Seconds       float64 // how long it is
+	Width, Height int     // of its picture
+	Rate          float64 // frames per second
 }
 
 // Limits bounds the processes of one task.

@@ -146,7 +146,9 @@ func (h *Handler) handle(ctx context.Context, t work.Task) (work.Result, error) 
 	log := h.options.Log.With(slog.String("job", t.Job.ID), slog.String("attempt", t.Attempt))
 	a := &attempt.Attempt{
 		Programs: h.options.Programs, Task: t, Dir: dir, From: o.input, Strict: o.strict,
-		Box: sandbox.Box{Self: h.options.Self, Limits: t.Limits, Folder: dir.Path(), Said: t.Log, Log: log},
+		Box: sandbox.Box{
+			Self: h.options.Self, Limits: t.Limits, Folder: dir.Path(), Said: t.Log, Log: log, Computed: t.Computed,
+		},
 	}
 	files, err := h.produce(ctx, a, o)
 	if a.Box.Input != nil {
@@ -173,6 +175,9 @@ func (h *Handler) produce(ctx context.Context, a *attempt.Attempt, o order) ([]a
 	}
 	if a.Info, err = a.Inspect(ctx); err != nil {
 		return nil, err
+	}
+	if t := a.Task; t.Found != nil {
+		t.Found(a.Info.Facts())
 	}
 	a.Task.Report(job.Progress{Note: "working"})
 	return o.recipe.Make(ctx, a)

@@ -39,6 +39,9 @@ type Box struct {
 	Input  *os.File     // which they get as inputName
 	Said   io.Writer    // the job's log: what they say, and how they end
 	Log    *slog.Logger // the worker's
+	// Computed is told how long they have computed by now, all together; nil: nobody listens.
+	Computed func(time.Duration)
+	meter    meter
 }
 
 // Run runs a program under the limits, in a process group of its own. When ctx ends, the whole group does. What the
@@ -71,7 +74,7 @@ func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.
 	s.Log.Debug("running", slog.String("program", program), slog.Any("args", args))
 	logStart(s.Said, program, args)
 	began := time.Now()
-	err = cmd.Run()
+	err = s.meter.run(cmd, s.Computed)
 	stderr.end()
 	if kill != nil {
 		kill.Stop()

@@ -19,6 +19,7 @@ type Tally struct {
 	mu    sync.Mutex
 	slots map[*fleet.Run]struct{}
 	lanes map[string]fleet.LaneWork
+	computing
 }
 
 // New returns empty counts; now is the clock that others' times are compared by.
@@ -31,10 +32,12 @@ func (t *Tally) Occupy(d work.Delivery, shoulder bool) (free func()) {
 	r := &fleet.Run{Job: d.Job.ID, Lane: d.Lane, Shoulder: shoulder, Since: t.now()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.pass(t.now(), len(t.slots) > 0)
 	t.slots[r] = struct{}{}
 	return func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
+		t.pass(t.now(), len(t.slots) > 0)
 		delete(t.slots, r)
 	}
 }
@@ -93,6 +96,8 @@ func (t *Tally) Odd(lane string) {
 func (t *Tally) Report(hb *fleet.Heartbeat) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.pass(t.now(), len(t.slots) > 0)
+	hb.Computing = t.say()
 	for r := range t.slots {
 		hb.Running = append(hb.Running, *r)
 	}

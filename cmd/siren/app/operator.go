@@ -26,6 +26,7 @@ type Operator struct {
 	Ledger  *jobledger.Ledger
 	Roster  *redis.Roster
 	Tunings *redis.Tunings
+	Efforts *redis.Efforts
 }
 
 // Operate calls f with all that is known of the running system.
@@ -39,6 +40,7 @@ func (a *App) Operate(f func(*Operator) error) error {
 		return f(&Operator{
 			App: a, Log: log, Board: redis.NewBoard(store, quiet), Ledger: jobledger.New(store, quiet),
 			Roster: redis.NewRoster(store, quiet), Tunings: redis.NewTunings(store, quiet),
+			Efforts: redis.NewEfforts(store),
 		})
 	})
 }

@@ -44,7 +44,10 @@ func newExplainer(
 		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(1), ValidArgsFunction: complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.Operate(func(op *app.Operator) error {
-				from := explain.Sources{Board: op.Board, Ledger: op.Ledger, Roster: op.Roster, Tunings: op.Tunings}
+				from := explain.Sources{
+					Board: op.Board, Ledger: op.Ledger, Roster: op.Roster, Tunings: op.Tunings,
+					Efforts: op.Efforts,
+				}
 				seen, err := from.Look(cmd.Context())
 				if err != nil {
 					return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -105,6 +106,7 @@ func (w Worker) Run(ctx context.Context) error {
 		Name: w.Name, Pool: w.Pool, Version: w.Version,
 		Shared: sharedSlots(taker, pool), Shoulder: shoulderSlots(taker, pool),
 		Handler: handler, Ledger: ledger, Roster: redis.NewRoster(store, log),
+		Efforts: redis.NewEfforts(store), Host: host(), Cores: runtime.GOMAXPROCS(0),
 		Policy: policy, Online: consume.Up, Behind: func() bool {
 			return ledger.Stats().Buffered > 0
 		}, Drain: w.Drain, Slot: pool.Slot, Threads: w.Threads, NiceOff: w.NoNice,
@@ -193,4 +195,10 @@ func shoulderSlots(t *take.Taker, q lanes.Pool) []worker.Source {
 		slots[i] = t.Shoulder(lane)
 	}
 	return slots
+}
+
+// host names the machine, or the pod; "" when it doesn't say.
+func host() string {
+	name, _ := os.Hostname()
+	return name
 }

@@ -28,8 +28,9 @@ type Explanation struct {
 	// now, is predicted to start.
 	Ahead  *int         `json:"ahead,omitempty"`
 	Starts *time.Time   `json:"predictedStart,omitempty"`
-	Limits []string     `json:"limits,omitempty"` // what keeps the fleet from doing more
-	Plans  []fleet.Plan `json:"plans,omitempty"`  // the latest, newest first
+	Ends   *time.Time   `json:"predictedEnd,omitempty"` // of a running job
+	Limits []string     `json:"limits,omitempty"`       // what keeps the fleet from doing more
+	Plans  []fleet.Plan `json:"plans,omitempty"`        // the latest, newest first
 }
 
 func (x *Explanation) say(format string, args ...any) {
@@ -44,6 +45,7 @@ type Sources struct {
 	Ledger  Ledger
 	Roster  Roster
 	Tunings Tunings
+	Efforts Efforts
 }
 
 // Board has what the leading scaler publishes: redis.Board.
@@ -56,7 +58,8 @@ type Board interface {
 // Ledger has the jobs' records: jobledger.Ledger.
 type Ledger interface {
 	Find(ctx context.Context, id string) (job.Record, error)
-	Get(ctx context.Context, id string) (job.Record, error)
+	GetAll(ctx context.Context, ids []string) (map[string]job.Record, error)
+	Next(ctx context.Context, lane string, most int) ([]job.Job, error)
 	Ahead(ctx context.Context, id string, counted time.Time) (jobrecord.Place, error)
 }
 
@@ -128,36 +131,6 @@ func (s *Sight) serving(lane string) (names []string) {
 		}
 	}
 	return names
-}
-
-// start predicts when a job with so many others of its lane before it starts.
-func (s *Sight) start(ctx context.Context, lane string, ahead int) (at time.Time, ok bool) {
-	wait, ok := fleet.Forecast{
-		Effective: &s.policy, Snapshot: s.snap, Workers: s.workers,
-		Left: s.left(ctx),
-	}.Start(lane, ahead)
-	at = s.snap.At.Add(wait)
-	if at.Before(s.now) {
-		at = s.now
-	}
-	return at, ok
-}
-
-// left returns how much longer the running jobs go on that say how far they are.
-func (s *Sight) left(ctx context.Context) map[string]time.Duration {
-	left := map[string]time.Duration{}
-	for _, w := range s.workers {
-		for _, run := range w.Running {
-			r, err := s.Ledger.Get(ctx, run.Job)
-			if f := r.Progress.Fraction; err == nil && f > 0.02 && f < 1 && !r.LeaseUntil.IsZero() {
-				// With its last renewal it said how far it was.
-				told := r.LeaseUntil.Add(-s.policy.Policy.Timing.Lease.D())
-				ran := told.Sub(run.Since)
-				left[run.Job] = max(0, time.Duration(float64(ran)*(1-f)/f)-s.now.Sub(told))
-			}
-		}
-	}
-	return left
 }
 
 // plans returns the last plans of the pools, the newest first.

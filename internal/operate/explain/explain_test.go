@@ -34,7 +34,7 @@ func sources(t *testing.T) (Sources, *redis.Board, *jobledger.Ledger) {
 	board, ledger := redis.NewBoard(store, log), jobledger.New(store, log)
 	return Sources{
 		Board: board, Ledger: ledger, Roster: redis.NewRoster(store, log),
-		Tunings: redis.NewTunings(store, log),
+		Tunings: redis.NewTunings(store, log), Efforts: redis.NewEfforts(store),
 	}, board, ledger
 }
 

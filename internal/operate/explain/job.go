@@ -40,6 +40,11 @@ func (s *Sight) Job(ctx context.Context, id string) (Explanation, error) {
 		}
 		x.say("Job %s runs on worker %s for %s: attempt %d, %s.", id, r.Worker, say.Age(r.StartedAt, s.now),
 			r.Attempts, progress(r))
+		if at, ok := s.ends(r); ok {
+			x.Ends = &at
+			x.say("It was predicted to run %s, and is predicted to end %s.", say.Short(r.Progress.Predicted.D()),
+				in(at, s.now))
+		}
 		x.say("It had waited %s in lane %s before it started.", say.Short(r.Wait.D()), r.Lane)
 		if !r.LeaseUntil.IsZero() && s.now.After(r.LeaseUntil) {
 			x.say("Its worker hasn't renewed its claim since %s: when its message comes up again, another worker "+
@@ -92,9 +97,9 @@ func (s *Sight) waits(ctx context.Context, x *Explanation, r job.Record) error {
 			"them that wait and those that are yet to come.",
 			r.Priority, r.Lane, lane.Priorities, higher)
 	}
-	if at, ok := s.start(ctx, r.Lane, ahead); ok {
+	if at, foreseen, ok := s.start(ctx, r.Lane, ahead); ok {
 		x.Starts = &at
-		x.say("It is predicted to start %s%s.", in(at, s.now), s.madeOf(l))
+		x.say("It is predicted to start %s%s.", in(at, s.now), s.madeOf(l, foreseen))
 	} else {
 		x.say("Nobody takes it as things are: see what limits it.")
 	}

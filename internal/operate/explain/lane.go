@@ -46,9 +46,9 @@ func (s *Sight) Lane(ctx context.Context, name string) (Explanation, error) {
 	for _, pool := range s.serving(name) {
 		x.say("%s", s.serves(pool, name))
 	}
-	if at, ok := s.start(ctx, name, l.Ready); ok {
+	if at, foreseen, ok := s.start(ctx, name, l.Ready); ok {
 		x.Starts = &at
-		x.say("A job that came into it now would start %s%s.", in(at, s.now), s.madeOf(l))
+		x.say("A job that came into it now would start %s%s.", in(at, s.now), s.madeOf(l, foreseen))
 	} else {
 		x.say("A job that came into it now would not start: see what limits it.")
 	}
@@ -123,8 +123,17 @@ func taken(q lanes.Pool, lane string) bool {
 }
 
 // madeOf says what a prediction goes by.
-func (s *Sight) madeOf(l fleet.LaneStatus) string {
-	return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each", say.Short(l.Service.D()))
+func (s *Sight) madeOf(l fleet.LaneStatus, foreseen []fleet.Load) string {
+	if len(foreseen) == 0 {
+		return fmt.Sprintf(", if nothing more urgent comes; its jobs are taken to run %s each",
+			say.Short(l.Service.D()))
+	}
+	var sum time.Duration
+	for _, l := range foreseen {
+		sum += l.Alone
+	}
+	return fmt.Sprintf(", if nothing more urgent comes; by their kinds its jobs are taken to run %s each, or longer "+
+		"where others need the same machine", say.Short(sum/time.Duration(len(foreseen))))
 }
 
 // in returns a time as "in 14s, at 11:02:31".

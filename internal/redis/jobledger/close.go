@@ -75,8 +75,9 @@ func (l *Ledger) runClose(
 	}
 	switch o.State {
 	case job.Completed:
-		args = append(args, "outputs", keyspace.Encode(o.Outputs), "progress",
-			keyspace.Encode(job.Progress{Fraction: 1}))
+		end := o.Progress
+		end.Fraction, end.Note = 1, ""
+		args = append(args, "outputs", keyspace.Encode(o.Outputs), "progress", keyspace.Encode(end))
 		if len(o.Warnings) > 0 {
 			args = append(args, "warnings", keyspace.Encode(o.Warnings))
 		}

@@ -19,6 +19,7 @@ const (
 	Leader   = "siren:leader"          // string with a TTL: who leads
 	Tunings  = "siren:{tunings}"       // hash: revision, nonce (of the latest change), tuning:<field> → see tunings.go
 	Audit    = "siren:{tunings}:audit" // stream, capped: entry; its time is the entry's ID
+	Effort   = "siren:effort"          // hash with a TTL: class of jobs → what is known of it: see learn.lua
 	Tuned    = "siren:tuned"           // says that the tunings have changed
 	Sight    = "siren:sight"           // string with a TTL: what the leader saw and remembered: see scaler.Sight
 )
