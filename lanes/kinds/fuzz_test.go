@@ -9,7 +9,8 @@ import (
 func FuzzParams(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"at":"50%"}`, `{"at":"1m","width":100}`,
-		`{"bitrate":"2.5M","audio":"64k","fps":29.97}`, `{"preset":"fast","crf":1e1}`, `null`, `{"at":1e999}`,
+		`{"bitrate":"2.5M","audio":"64k","fps":29.97}`, `{"preset":"fast","crf":1e1}`, `null`,
+		`{"fit":"pad","width":64,"height":64,"background":"#a0B1c2"}`, `{"background":"transparent"}`, `{"at":1e999}`,
 	} {
 		f.Add(seed)
 	}

@@ -64,6 +64,53 @@ var all = []Kind{
 		relate: endsIn,
 	},
 	{
+		Name: "image", About: "a picture made smaller, cropped or converted: jpg, png, webp or avif, of a jpg, png, " +
+			"webp, gif, tiff, HEIC or AVIF. It is upright, has no metadata, and its colours mean sRGB",
+		Endings: []string{".jpg", ".jpeg", ".png", ".webp", ".avif"},
+		Params: []Param{
+			width, height,
+			{
+				Name: "fit", Type: Word, Words: []string{"contain", "cover", "pad"}, Default: `"contain"`,
+				About: "contain fits the picture into the box; cover crops it to the box's shape; pad fits it, and " +
+					"fills the rest of the box. It is never enlarged",
+			},
+			{
+				Name: "gravity", Type: Word, Words: []string{"center", "smart", "top", "bottom", "left", "right"},
+				Default: `"center"`,
+				About:   "what cover keeps; smart is what draws the eye (faces, contrast, strong colours)",
+			},
+			{
+				Name: "background", Type: Colour, Words: []string{"transparent"},
+				Otherwise: "white in a jpg, else transparent",
+				About:     "what pad fills the box with, and what shows through in a jpg",
+			},
+			{
+				Name: "format", Type: Word, Words: []string{"jpg", "png", "webp", "avif"},
+				Otherwise: "by the output's ending", About: "of the picture",
+			},
+			{
+				Name: "quality", Type: Whole, Least: 1, Most: 100, Otherwise: "85 for jpg, 80 for webp, 60 for avif",
+				About: "of the picture; a png has none, it loses nothing",
+			},
+			{
+				Name: "profile", Type: Word, Words: []string{"srgb", "keep"}, Default: `"srgb"`,
+				About: "of colours: converted to sRGB, which every viewer takes for granted, or kept with the picture " +
+					"(but CMYK)",
+			},
+			{
+				Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,
+				About: "EXIF, XMP and IPTC: place, camera, author and whatever else the input says of itself",
+			},
+			{
+				Name: "animation", Type: Word, Words: []string{"keep", "drop"}, Default: `"keep"`,
+				About: "what becomes of a moving gif or webp: it moves in a webp that contains it; of any other, and " +
+					"with drop, only the first frame is used",
+			},
+			tolerate,
+		},
+		relate: imageBox,
+	},
+	{
 		Name: "probe", About: "what the input is: a summary, and ffprobe's JSON beside it (format, streams and " +
 			"chapters)",
 		Endings: []string{".json"},
@@ -209,14 +256,37 @@ func sheets(v Values, output string, p *problems) {
 
 // picture takes the format from the output's name or the param. They must not contradict each other.
 func picture(v Values, output string, p *problems) {
-	named := map[string]string{".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}[ending(output)]
+	ext := ending(output)
+	named := ""
+	if slices.Contains(p.kind.Endings, ext) {
+		named = strings.Replace(ext[1:], "jpeg", "jpg", 1)
+	}
 	switch asked := v.Word("format"); {
 	case asked == "" && named == "":
-		p.add("the output must end in .jpg or .webp, not %q; or set format", plain.Clip(output, shown))
+		p.add("the output must end in %s, not %q; or set format", strings.Join(p.kind.Endings, ", "),
+			plain.Clip(output, shown))
 	case asked != "" && named != "" && asked != named:
 		p.add("format is %s, but the output's name %q says %s", asked, plain.Clip(output, shown), named)
 	case asked == "":
 		v["format"] = named
+	}
+}
+
+// imageBox refuses what needs a whole box and has none, and what a format can't hold; it fills in the quality.
+func imageBox(v Values, output string, p *problems) {
+	picture(v, output, p)
+	if fit := v.Word("fit"); (fit == "cover" || fit == "pad") && (v.Whole("width") == 0 || v.Whole("height") == 0) {
+		p.add("fit %s needs width and height", fit)
+	}
+	if p.given("gravity") && v.Word("fit") != "cover" {
+		p.add("gravity is for fit cover alone")
+	}
+	format := v.Word("format")
+	if format == "jpg" && v.Word("background") == "transparent" {
+		p.add("a jpg can't be transparent: give another background or format")
+	}
+	if v["quality"] == nil {
+		v["quality"] = map[string]float64{"jpg": 85, "webp": 80, "avif": 60}[format]
 	}
 }
 
