@@ -50,7 +50,7 @@ var room = Room{Slots: 2, Slot: lanes.SlotLimits{Memory: 1 << 30, Scratch: 1 << 
 func TestExamineThisMachine(t *testing.T) {
 	dir := t.TempDir()
 	all := Examine(t.Context(), Options{Scratch: dir}, room)
-	for _, check := range []string{"media.ffmpeg", "media.ffprobe", "media.codecs", "media.limits"} {
+	for _, check := range []string{"media.ffmpeg", "media.ffprobe", "media.codecs", "media.limits", "media.vips"} {
 		wantFinding(t, one(t, all, check), doctor.OK, "f")
 	}
 	wantFinding(t, one(t, all, "media.limits"), doctor.OK, "memory 1Gi, files 1Mi")
@@ -59,6 +59,24 @@ func TestExamineThisMachine(t *testing.T) {
 	}
 	if worst := doctor.Worst(all); worst > doctor.Note { // the temporary folder may be a tmpfs
 		t.Errorf("the worst is %s: %+v", worst, all)
+	}
+}
+
+func TestJudgeVips(t *testing.T) {
+	for _, c := range []struct {
+		version  string
+		lacks    []string
+		severity doctor.Severity
+		says     string
+	}{
+		{"vips-8.14.1\n", nil, doctor.OK, "libvips 8.14.1 reads HEIC"},
+		{"vips-8.16.1", []string{"avif", "heic"}, doctor.Warning, "can't make or read avif, heic"},
+		{"vips-8.12.1", nil, doctor.Warning, "older than 8.13"},
+	} {
+		wantFinding(t, judgeVips(c.version, c.lacks), c.severity, c.says)
+	}
+	if lacks := tryVips(t.Context(), "/bin/false", t.TempDir()); len(lacks) != 5 {
+		t.Errorf("a program that does nothing lacks %v", lacks)
 	}
 }
 

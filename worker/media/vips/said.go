@@ -7,7 +7,7 @@ import (
 
 var (
 	damage = regexp.MustCompile(`(?i)premature end|not enough data|crc error|corrupt|truncated|bad huffman|` +
-		`invalid sos|read gave \d+ warnings|out of order read`)
+		`invalid sos|out of order read`)
 	// warned is what comes before each of its warnings: the time of day, and the number of the process.
 	warned = regexp.MustCompile(`^\(vips\w*:\d+\): VIPS-WARNING \*\*: [\d:.]+: `)
 	broken = regexp.MustCompile(`bad_alloc|out of memory|failed to allocate|Cannot allocate memory|Error creating thread`)
