@@ -66,7 +66,7 @@ var all = []Kind{
 	{
 		Name: "image", About: "a picture made smaller, cropped or converted: jpg, png, webp or avif, of a jpg, png, " +
 			"webp, gif, tiff, HEIC or AVIF. It is upright, has no metadata, and its colours mean sRGB",
-		Endings: []string{".jpg", ".jpeg", ".png", ".webp", ".avif"},
+		Endings: pictures,
 		Params: []Param{
 			width, height,
 			{
@@ -84,14 +84,7 @@ var all = []Kind{
 				Otherwise: "white in a jpg, else transparent",
 				About:     "what pad fills the box with, and what shows through in a jpg",
 			},
-			{
-				Name: "format", Type: Word, Words: []string{"jpg", "png", "webp", "avif"},
-				Otherwise: "by the output's ending", About: "of the picture",
-			},
-			{
-				Name: "quality", Type: Whole, Least: 1, Most: 100, Otherwise: "85 for jpg, 80 for webp, 60 for avif",
-				About: "of the picture; a png has none, it loses nothing",
-			},
+			format, quality,
 			{
 				Name: "profile", Type: Word, Words: []string{"srgb", "keep"}, Default: `"srgb"`,
 				About: "of colours: converted to sRGB, which every viewer takes for granted, or kept with the picture " +
@@ -147,19 +140,14 @@ var all = []Kind{
 		relate: sheets,
 	},
 	{
-		Name: "thumbnail", About: "one picture of a video, jpg or webp",
-		Endings: []string{".jpg", ".jpeg", ".webp"},
+		Name: "thumbnail", About: "one picture of a video: jpg, png, webp or avif",
+		Endings: pictures,
 		Params: []Param{
 			{
 				Name: "at", Type: Moment, Default: `"representative"`,
 				About: `the most representative frame, or seconds (12.5), a duration ("1m30s") or a part ("25%")`,
 			},
-			width, height,
-			{
-				Name: "format", Type: Word, Words: []string{"jpg", "webp"}, Otherwise: "by the output's ending",
-				About: "of the picture",
-			},
-			{Name: "quality", Type: Whole, Least: 1, Most: 100, Default: `85`, About: "of the picture"},
+			width, height, format, quality,
 			tolerate,
 		},
 		relate: picture,
@@ -196,7 +184,7 @@ var all = []Kind{
 			},
 			tolerate,
 		},
-		relate: quality,
+		relate: crfOrBitrate,
 	},
 }
 
@@ -214,6 +202,19 @@ var (
 		About: "of a box that the picture fits into, in its proportions; it is never enlarged",
 	}
 	height = Param{Name: "height", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's", About: "of that box"}
+)
+
+// pictures is what the name of a picture may end in; format and quality are of all of them.
+var (
+	pictures = []string{".jpg", ".jpeg", ".png", ".webp", ".avif"}
+	format   = Param{
+		Name: "format", Type: Word, Words: []string{"jpg", "png", "webp", "avif"},
+		Otherwise: "by the output's ending", About: "of the picture",
+	}
+	quality = Param{
+		Name: "quality", Type: Whole, Least: 1, Most: 100, Otherwise: "85, and 60 for avif, which looks the same",
+		About: "of the picture; a png has none, it loses nothing",
+	}
 )
 
 // tolerate is of every kind.
@@ -254,7 +255,8 @@ func sheets(v Values, output string, p *problems) {
 	endsIn(v, output, p)
 }
 
-// picture takes the format from the output's name or the param. They must not contradict each other.
+// picture takes the format from the output's name or the param, and the quality from the format. Name and param must
+// not contradict each other.
 func picture(v Values, output string, p *problems) {
 	ext := ending(output)
 	named := ""
@@ -270,9 +272,15 @@ func picture(v Values, output string, p *problems) {
 	case asked == "":
 		v["format"] = named
 	}
+	if v["quality"] == nil {
+		v["quality"] = 85.0
+		if v.Word("format") == "avif" {
+			v["quality"] = 60.0
+		}
+	}
 }
 
-// imageBox refuses what needs a whole box and has none, and what a format can't hold; it fills in the quality.
+// imageBox refuses what needs a whole box and has none, and what a format can't hold.
 func imageBox(v Values, output string, p *problems) {
 	picture(v, output, p)
 	if fit := v.Word("fit"); (fit == "cover" || fit == "pad") && (v.Whole("width") == 0 || v.Whole("height") == 0) {
@@ -281,17 +289,13 @@ func imageBox(v Values, output string, p *problems) {
 	if p.given("gravity") && v.Word("fit") != "cover" {
 		p.add("gravity is for fit cover alone")
 	}
-	format := v.Word("format")
-	if format == "jpg" && v.Word("background") == "transparent" {
+	if v.Word("format") == "jpg" && v.Word("background") == "transparent" {
 		p.add("a jpg can't be transparent: give another background or format")
-	}
-	if v["quality"] == nil {
-		v["quality"] = map[string]float64{"jpg": 85, "webp": 80, "avif": 60}[format]
 	}
 }
 
-// quality refuses a quality and a size at once.
-func quality(v Values, output string, p *problems) {
+// crfOrBitrate refuses a quality and a size at once.
+func crfOrBitrate(v Values, output string, p *problems) {
 	if p.given("crf") && p.given("bitrate") {
 		p.add("give crf (a quality) or bitrate (a size), not both")
 	}

@@ -66,7 +66,7 @@ func TestImage(t *testing.T) {
 		}
 	}
 	v, _ := k.Read(json.RawMessage(`{"background":"#FF8000"}`), "a.webp")
-	if c, is := v.Colour("background"); !is || c.R != 255 || c.G != 128 || c.B != 0 || v.Whole("quality") != 80 {
+	if c, is := v.Colour("background"); !is || c.R != 255 || c.G != 128 || c.B != 0 || v.Whole("quality") != 85 {
 		t.Errorf("read %v", v)
 	}
 }

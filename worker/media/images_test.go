@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/workertest"
 )
 
@@ -385,4 +387,46 @@ func TestRealImages(t *testing.T) {
 			f.check(t, r)
 		})
 	}
+}
+
+// A picture that is damaged in whatever way ends its job one way or the other: never with a retry that can't help, and
+// never with a file left behind.
+func TestMutatedImages(t *testing.T) {
+	b := newBench(t)
+	runIn(t, b.in, append(strings.Fields("ffmpeg -v error -y -f lavfi -i testsrc2=s=120x80 -frames:v 1"), "a.png"))
+	var seeds []string
+	for _, name := range []string{"a.jpg", "b.png", "a.webp", "a.gif", "a.tif", "a.heic", "a.avif"} {
+		runIn(t, b.in, []string{"vips", "copy", "a.png", name})
+		seeds = append(seeds, name)
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	for n := range 3 * len(seeds) {
+		name := seeds[n%len(seeds)]
+		text, err := os.ReadFile(filepath.Join(b.in, name))
+		workertest.Must(t, err)
+		for range 1 + r.IntN(8) {
+			text[16+r.IntN(len(text)-16)] = byte(r.Uint32())
+		}
+		input := b.write("mutated"+filepath.Ext(name), text)
+		_, err = b.run(job.Job{Kind: "image", Input: input, Output: b.output(fmt.Sprintf("%d.webp", n))})
+		if kind := work.KindOf(err); err != nil && kind != work.BadInput && kind != work.OverLimit {
+			t.Errorf("%d, of %s: %v", n, name, err)
+		}
+	}
+}
+
+// A slot that is too small for vips itself says so.
+func TestImageNeedsMemory(t *testing.T) {
+	b := newBench(t)
+	b.limits.Memory = 96 << 20
+	_, err := b.run(job.Job{Kind: "image", Input: b.put("still.png"), Output: b.output("a.jpg")})
+	workertest.Expect(t, err, work.OverLimit, "needs more than a slot's memory of 96Mi")
+}
+
+// A worker without libvips runs other jobs, and leaves those of the kind image to others.
+func TestImageWithoutVips(t *testing.T) {
+	b := newBench(t)
+	b.h.options.Programs.VipsHeader = ""
+	_, err := b.run(job.Job{Kind: "image", Input: b.put("still.png"), Output: b.output("a.jpg")})
+	workertest.Expect(t, err, work.Transient, "install the package libvips-tools")
 }

@@ -48,15 +48,15 @@ func (a *Attempt) Look(ctx context.Context) (vips.Picture, error) {
 	return p, nil
 }
 
-// Vips makes of the picture p what w wishes.
-func (a *Attempt) Vips(ctx context.Context, p vips.Picture, w vips.Wish) error {
+// Vips makes of the picture p, the input or a file in the scratch folder, what w wishes.
+func (a *Attempt) Vips(ctx context.Context, file string, p vips.Picture, w vips.Wish) error {
 	heif := p.Format == vips.HEIF || w.Format == "avif"
 	if w.KeepsProfile() {
 		if err := a.writeProfile(ctx, heif); err != nil {
 			return err
 		}
 	}
-	for _, args := range w.Steps(p, sandbox.InputPath) {
+	for _, args := range w.Steps(p, file) {
 		said, err := a.vips(ctx, a.Programs.Vips, args, heif, io.Discard)
 		if err != nil {
 			return err

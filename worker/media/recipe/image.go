@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"image/color"
-	"strings"
 
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/lanes/work"
@@ -29,10 +28,8 @@ func planImage(v kinds.Values) Recipe {
 	} else if i.Format == "jpg" {
 		i.Background = color.NRGBA{R: 255, G: 255, B: 255, A: 255}
 	}
-	return Recipe{MediaType: i.mediaType(), Make: i.make, Looks: true}
+	return Recipe{MediaType: pictureType(i.Format), Make: i.make, Looks: true}
 }
-
-func (i image) mediaType() string { return "image/" + strings.Replace(i.Format, "jpg", "jpeg", 1) }
 
 func (i image) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error) {
 	p, err := a.Look(ctx)
@@ -46,7 +43,7 @@ func (i image) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, er
 	if err := bearable(p, w.Moving); err != nil {
 		return nil, err
 	}
-	return one(w.Output(), i.mediaType(), a.Vips(ctx, p, w))
+	return one(w.Output(), pictureType(i.Format), a.Vips(ctx, sandbox.InputPath, p, w))
 }
 
 // bearable checks that the frames of an animation are within bounds: they are decoded one by one, so there may be more
