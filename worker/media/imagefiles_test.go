@@ -105,10 +105,9 @@ func app1(jpeg, data []byte) []byte {
 }
 
 // tiles is a film of four pictures of 64 x 64, each of them a key frame of HEVC.
-const tiles = "ffmpeg -f lavfi -i color=c=0xE02020:s=64x64:r=1:d=1 -f lavfi -i color=c=0x20A020:s=64x64:r=1:d=1 " +
-	"-f lavfi -i color=c=0x2020E0:s=64x64:r=1:d=1 -f lavfi -i color=c=0xC0C0C0:s=64x64:r=1:d=2 " +
-	"-filter_complex concat=n=4:v=1,format=yuv420p -c:v libx265 -preset ultrafast -x265-params " +
-	"keyint=1:qp=10:info=0:log-level=error -tag:v hvc1 "
+const tiles = "ffmpeg -f lavfi -i color=c=black:s=64x64:r=1:d=4,format=gbrp," +
+	"geq=r='32+192*eq(N,0)+160*eq(N,3)':g='32+128*eq(N,1)+160*eq(N,3)':b='32+192*eq(N,2)+160*eq(N,3)'," +
+	"format=yuv420p -c:v libx265 -preset ultrafast -x265-params keyint=1:qp=10:info=0:log-level=error -tag:v hvc1 "
 
 // gridHEIC makes of that film a HEIC whose picture is the four, two by two (ISO/IEC 23008-12, 6.6.2.3), to be turned
 // anticlockwise by so many quarters.

@@ -81,11 +81,6 @@ var realImages = append(oriented(), []realImage{
 		check: both(sized(128, 128), shows(at(.25, .75, 0xE02020), at(.25, .25, 0x20A020), at(.75, .75, 0x2020E0))),
 	},
 	{
-		name: "a HEIC in one piece", source: "https://github.com/ImageMagick/ImageMagick/issues/507",
-		makes: []string{corners + "a.png", "vips copy a.png in.heic[Q=95,compression=hevc]"}, output: "out.webp",
-		params: `{"quality":95}`, check: both(sized(120, 80), shows(at(.1, .1, 0xE02020), at(.9, .1, 0x20A020))),
-	},
-	{
 		name: "AVIF in and out", source: "https://github.com/libvips/libvips/issues/4301",
 		makes:  []string{corners + "a.png", "vips copy a.png in.avif[Q=95,compression=av1,effort=1]"},
 		params: `{"quality":95,"width":60}`, output: "out.avif",
@@ -304,7 +299,7 @@ var realImages = append(oriented(), []realImage{
 	{
 		name: "half a JPEG, and its job wants all", source: "https://github.com/lovell/sharp/issues/793",
 		makes: []string{corners + "a.png", "vips copy a.png in.jpg[Q=95]"}, edit: keep(70), output: "out.jpg",
-		params: `{"tolerate":"none"}`, check: refused("Premature end of input file"),
+		params: `{"tolerate":"none"}`, check: refused("remature end of"),
 	},
 	{
 		name: "half a PNG", source: "https://github.com/lovell/sharp/issues/793",
@@ -395,10 +390,15 @@ func TestMutatedImages(t *testing.T) {
 	b := newBench(t)
 	runIn(t, b.in, append(strings.Fields("ffmpeg -v error -y -f lavfi -i testsrc2=s=120x80 -frames:v 1"), "a.png"))
 	var seeds []string
-	for _, name := range []string{"a.jpg", "b.png", "a.webp", "a.gif", "a.tif", "a.heic", "a.avif"} {
+	for _, name := range []string{"a.jpg", "b.png", "a.webp", "a.gif", "a.tif", "a.avif"} {
 		runIn(t, b.in, []string{"vips", "copy", "a.png", name})
 		seeds = append(seeds, name)
 	}
+	runIn(t, b.in, append(strings.Fields(tiles), "a.mp4"))
+	film, err := os.ReadFile(filepath.Join(b.in, "a.mp4"))
+	workertest.Must(t, err)
+	b.write("a.heic", gridHEIC(0)(film))
+	seeds = append(seeds, "a.heic")
 	r := rand.New(rand.NewPCG(3, 4))
 	for n := range 3 * len(seeds) {
 		name := seeds[n%len(seeds)]

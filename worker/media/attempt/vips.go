@@ -86,7 +86,8 @@ func (a *Attempt) writeProfile(ctx context.Context, heif bool) error {
 }
 
 // vips runs one of libvips' programs on the input, and returns what it said. heif is whether it needs the decoder or
-// encoder of HEIC and AVIF.
+// encoder of HEIC and AVIF. vips' cache is of no use in a process that does one thing, but without it libvips 8.16
+// writes profiles that it can't read again.
 func (a *Attempt) vips(ctx context.Context, program string, args []string, heif bool, out io.Writer) (string, error) {
 	if program == "" { // another worker may have it
 		return "", work.Fail(work.Transient, errors.New("libvips' programs, which make pictures, are not installed on "+
@@ -94,7 +95,7 @@ func (a *Attempt) vips(ctx context.Context, program string, args []string, heif 
 	}
 	box := a.Box
 	box.Env = vips.Environment(a.Task.Limits.Threads, heif)
-	said, err := box.Run(ctx, program, append([]string{"--vips-cache-max=0"}, args...), out)
+	said, err := box.Run(ctx, program, args, out)
 	switch {
 	case work.KindOf(err) == work.BadInput:
 		return "", a.unreadable(vips.InWords(err.Error()))

@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	damage = regexp.MustCompile(`(?i)premature end|not enough data|crc error|corrupt|truncated|bad huffman|` +
+	damage = regexp.MustCompile(`(?i)premature end|not enough data|end of stream|crc error|corrupt|truncated|bad huffman|` +
 		`invalid sos|out of order read`)
 	// warned is what comes before each of its warnings: the time of day, and the number of the process.
 	warned = regexp.MustCompile(`^\(vips\w*:\d+\): VIPS-WARNING \*\*: [\d:.]+: `)
