@@ -87,8 +87,8 @@ var all = []Kind{
 			format, quality,
 			{
 				Name: "profile", Type: Word, Words: []string{"srgb", "keep"}, Default: `"srgb"`,
-				About: "of colours: converted to sRGB, which every viewer takes for granted, or kept with the picture " +
-					"(but CMYK)",
+				About: "of colours: converted to sRGB, which every viewer takes for granted, or kept with the " +
+					"picture (but CMYK)",
 			},
 			{
 				Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,

@@ -52,7 +52,8 @@ func frames(n, width, height, each int) func(*testing.T, made) {
 		said := string(output(t, "vipsheader", "-a", r.file))
 		delays := strings.TrimSpace(strings.Repeat(fmt.Sprint(each, " "), n))
 		for _, line := range []string{
-			fmt.Sprint("n-pages: ", n), fmt.Sprint("width: ", width), fmt.Sprint("height: ", height), "delay: " + delays,
+			fmt.Sprint("n-pages: ", n), fmt.Sprint("width: ", width), fmt.Sprint("height: ", height),
+			"delay: " + delays,
 		} {
 			if !strings.Contains(said, line) {
 				t.Errorf("no %q in %s", line, said)
@@ -81,7 +82,8 @@ func exif(one tag) func([]byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, one.value)
 	b = append(b, 0, 0, 0, 0)
 	if one == gps { // which is at offset 26: the method by which the place was found
-		b = append(b, "\x00\x01\x00\x1b\x00\x07\x00\x00\x00\x12\x00\x00\x00\x2c\x00\x00\x00\x00ASCII\x00\x00\x00GPS secret"...)
+		b = append(b, "\x00\x01\x00\x1b\x00\x07\x00\x00\x00\x12\x00\x00\x00\x2c\x00\x00\x00\x00"+
+			"ASCII\x00\x00\x00GPS secret"...)
 	}
 	return func(jpeg []byte) []byte { return app1(jpeg, b) }
 }

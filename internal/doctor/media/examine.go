@@ -1,6 +1,6 @@
 // Package media examines whether this machine can run jobs: ffmpeg, libvips and what the kinds need of them, the limits
-// and the confinement that programs run under, the scratch folder, and the storage that a policy lists. What a fact means is
-// decided by pure functions (judge…).
+// and the confinement that programs run under, the scratch folder, and the storage that a policy lists. What a fact
+// means is decided by pure functions (judge…).
 package media
 
 import (

@@ -98,8 +98,8 @@ func judgeVips(version string, lacks []string) doctor.Finding {
 		f.Severity = doctor.Warning
 		f.What = "libvips " + version + " can't make or read " + strings.Join(lacks, ", ")
 		f.Why = "jobs of the kind image that need it fail for good, as bad input"
-		f.Fix = "apt-get install libheif-plugin-libde265 libheif-plugin-dav1d libheif-plugin-aomenc (from Debian 13 on " +
-			"they are packages of their own)"
+		f.Fix = "apt-get install libheif-plugin-libde265 libheif-plugin-dav1d libheif-plugin-aomenc (from Debian 13 " +
+			"on they are packages of their own)"
 	}
 	return f
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/polyglot-media/siren/worker/sandbox"
 )
 
-// image is an image job. libvips makes it: it decodes only as much of a photo as the size needs, reads HEIC as the whole
-// that its tiles are, and knows colour profiles, all of which ffmpeg doesn't.
+// image is an image job. libvips makes it: it decodes only as much of a photo as the size needs, reads HEIC as the
+// whole that its tiles are, and knows colour profiles, all of which ffmpeg doesn't.
 type image struct{ vips.Wish }
 
 func planImage(v kinds.Values) Recipe {
@@ -51,8 +51,8 @@ func (i image) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, er
 func bearable(p vips.Picture, moving bool) error {
 	const pixels, tallest = 16 * sandbox.MaxPixels, 10_000_000 // vips has all frames below each other
 	if moving && (p.Frames > tallest/p.Height || p.Frames > pixels/(p.Width*p.Height)) {
-		return work.Fail(work.OverLimit, fmt.Errorf("the input has %d frames of %d x %d; at most %d million pixels are "+
-			"allowed in all, and a height of %d: set animation to drop, for the first frame", p.Frames, p.Width,
+		return work.Fail(work.OverLimit, fmt.Errorf("the input has %d frames of %d x %d; at most %d million pixels "+
+			"are allowed in all, and a height of %d: set animation to drop, for the first frame", p.Frames, p.Width,
 			p.Height, pixels/1_000_000, tallest))
 	}
 	return nil

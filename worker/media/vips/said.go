@@ -6,11 +6,12 @@ import (
 )
 
 var (
-	damage = regexp.MustCompile(`(?i)premature end|not enough data|end of stream|crc error|corrupt|truncated|bad huffman|` +
-		`invalid sos|out of order read`)
+	damage = regexp.MustCompile(`(?i)premature end|not enough data|end of stream|crc error|corrupt|truncated|` +
+		`bad huffman|invalid sos|out of order read`)
 	// warned is what comes before each of its warnings: the time of day, and the number of the process.
-	warned = regexp.MustCompile(`^\(vips\w*:\d+\): VIPS-WARNING \*\*: [\d:.]+: `)
-	broken = regexp.MustCompile(`bad_alloc|out of memory|failed to allocate|Cannot allocate memory|Error creating thread`)
+	warned  = regexp.MustCompile(`^\(vips\w*:\d+\): VIPS-WARNING \*\*: [\d:.]+: `)
+	starved = regexp.MustCompile(`bad_alloc|out of memory|failed to allocate|Cannot allocate memory|` +
+		`Error creating thread`)
 )
 
 // Damage returns the first thing that vips said is wrong with a picture that it decoded all the same; "" for none.
@@ -25,7 +26,7 @@ func Damage(said string) string {
 
 // Starved reports whether vips had too little memory. It may end as if all were well then, with parts of the picture
 // missing.
-func Starved(said string) bool { return broken.MatchString(said) }
+func Starved(said string) bool { return starved.MatchString(said) }
 
 // InWords says why vips can't read a picture, by its last words.
 func InWords(last string) string {

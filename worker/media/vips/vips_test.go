@@ -85,12 +85,14 @@ func TestSteps(t *testing.T) {
 		steps []string
 	}{
 		{
-			"smaller", photo, Wish{Width: 640, Fit: "contain", Format: "jpg", Quality: 85, Background: orange},
+			"smaller", photo,
+			Wish{Width: 640, Fit: "contain", Format: "jpg", Quality: 85, Background: orange},
 			[]string{"thumbnail in output.jpg[Q=85,background=255 128 0,strip] 640 --height 10000000 --size down " +
 				"--fail-on none"},
 		},
 		{
-			"all of it, whole", p3, Wish{Fit: "contain", Format: "png", Strict: true},
+			"all of it, whole", p3,
+			Wish{Fit: "contain", Format: "png", Strict: true},
 			[]string{"thumbnail in output.png[compression=6,strip] 10000000 --height 10000000 --size down " +
 				"--fail-on error --export-profile srgb"},
 		},
@@ -101,7 +103,8 @@ func TestSteps(t *testing.T) {
 				"--export-profile srgb"},
 		},
 		{
-			"padded with nothing", photo, Wish{Width: 60, Height: 60, Fit: "pad", Format: "webp", Quality: 80},
+			"padded with nothing", photo,
+			Wish{Width: 60, Height: 60, Fit: "pad", Format: "webp", Quality: 80},
 			[]string{
 				"thumbnail in step0.png[compression=1,strip] 60 --height 60 --size down --fail-on none " +
 					"--export-profile srgb",
@@ -120,7 +123,8 @@ func TestSteps(t *testing.T) {
 			},
 		},
 		{
-			"the profile without the place", p3, Wish{Fit: "contain", Format: "avif", Quality: 60, KeepProfile: true},
+			"the profile without the place", p3,
+			Wish{Fit: "contain", Format: "avif", Quality: 60, KeepProfile: true},
 			[]string{
 				"thumbnail in step0.png[compression=1,strip] 10000000 --height 10000000 --size down --fail-on none",
 				"copy step0.png step1.png[compression=1,profile=profile.icc]",
@@ -128,11 +132,13 @@ func TestSteps(t *testing.T) {
 			},
 		},
 		{
-			"moving", moving, Wish{Width: 20, Fit: "contain", Format: "webp", Quality: 80, Moving: true},
+			"moving", moving,
+			Wish{Width: 20, Fit: "contain", Format: "webp", Quality: 80, Moving: true},
 			[]string{"thumbnail in[n=-1] output.webp[Q=80,strip] 20 --height 10000000 --size down --fail-on none"},
 		},
 		{
-			"not moving in a jpg", moving, Wish{Width: 20, Fit: "contain", Format: "png", Moving: true},
+			"not moving in a jpg", moving,
+			Wish{Width: 20, Fit: "contain", Format: "png", Moving: true},
 			[]string{"thumbnail in output.png[compression=6,strip] 20 --height 10000000 --size down --fail-on none"},
 		},
 	} {
