@@ -109,7 +109,7 @@ esac
 	all := Examine(t.Context(), Options{FFmpeg: small, Scratch: t.TempDir()}, room)
 	wantFinding(t, one(t, all, "media.ffmpeg"), doctor.Error, "ffmpeg 4.4.2", "older than 5.1")
 	if f := one(t, all, "media.codecs"); f.Severity != doctor.Error ||
-		!strings.HasPrefix(f.What, "ffmpeg lacks encoder libx264, encoder libwebp, muxer hls, ") {
+		!strings.HasPrefix(f.What, "ffmpeg lacks encoder libx264, encoder libwebp, encoder png, muxer hls, ") {
 		t.Errorf("%+v", f)
 	}
 	wantFinding(t, one(t, all, "media.formats"), doctor.Warning, "can't read", "webm")
@@ -135,10 +135,10 @@ func TestJudgeFFmpeg(t *testing.T) {
 func TestNeedsAreThoseOfTheKinds(t *testing.T) {
 	n := needs()
 	for sort, want := range map[string][]string{
-		"encoders": {"aac", "libwebp", "libx264", "mjpeg"}, "muxers": {"framecrc", "hls", "image2", "mp4"},
+		"encoders": {"aac", "libwebp", "libx264", "mjpeg", "png"}, "muxers": {"framecrc", "hls", "image2", "mp4"},
 		"filters": {
 			"aformat", "aresample", "blackframe", "bwdif", "format", "fps", "lutrgb", "lutyuv", "metadata", "overlay", "pad",
-			"pan", "scale", "setsar", "split", "thumbnail", "tile", "tonemap", "trim", "zscale",
+			"pan", "scale", "setparams", "setsar", "split", "thumbnail", "tile", "tonemap", "trim", "zscale",
 		},
 	} {
 		if got := slices.Sorted(slices.Values(n[sort])); !slices.Equal(got, want) {
