@@ -23,10 +23,10 @@ COPY --from=build /siren /usr/local/bin/siren
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/siren"]
 
-# The workers: the same with ffmpeg and ffprobe.
+# The workers: the same with ffmpeg, ffprobe and libvips' programs.
 FROM debian:bookworm-slim AS siren-worker
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates ffmpeg \
+    && apt-get install --yes --no-install-recommends ca-certificates ffmpeg libvips-tools \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /siren /usr/local/bin/siren
 USER 65532:65532

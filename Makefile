@@ -24,7 +24,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
-install: ## install what Siren needs from Debian: RabbitMQ, Redis, ffmpeg (asks for nothing when all is there)
+install: ## install what Siren needs from Debian: RabbitMQ, Redis, ffmpeg, libvips (asks for nothing when all is there)
 	@scripts/install
 
 .PHONY: build

@@ -11,6 +11,7 @@ func FuzzParams(f *testing.F) {
 		`{}`, `{"at":"50%"}`, `{"at":"1m","width":100}`,
 		`{"bitrate":"2.5M","audio":"64k","fps":29.97}`, `{"speed":"fast","crf":1e1}`, `null`, `{"at":1e999}`,
 		`{"preset":"fast"}`, `{"preset":"fast","speed":"slow"}`,
+		`{"fit":"pad","width":64,"height":64,"background":"#a0B1c2"}`, `{"background":"transparent"}`, `{"at":1e999}`,
 	} {
 		f.Add(seed)
 	}

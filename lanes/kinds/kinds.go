@@ -63,6 +63,46 @@ var all = []Kind{
 		relate: endsIn,
 	},
 	{
+		Name: "image", About: "a picture made smaller, cropped or converted: jpg, png, webp or avif, of a jpg, png, " +
+			"webp, gif, tiff, HEIC or AVIF. It is upright, has no metadata, and its colours mean sRGB",
+		Endings: pictures,
+		Params: []Param{
+			width, height,
+			{
+				Name: "fit", Type: Word, Words: []string{"contain", "cover", "pad"}, Default: `"contain"`,
+				About: "contain fits the picture into the box; cover crops it to the box's shape; pad fits it, and " +
+					"fills the rest of the box. It is never enlarged",
+			},
+			{
+				Name: "gravity", Type: Word, Words: []string{"center", "smart", "top", "bottom", "left", "right"},
+				Default: `"center"`,
+				About:   "what cover keeps; smart is what draws the eye (faces, contrast, strong colours)",
+			},
+			{
+				Name: "background", Type: Colour, Words: []string{"transparent"},
+				Otherwise: "white in a jpg, else transparent",
+				About:     "what pad fills the box with, and what shows through in a jpg",
+			},
+			format, quality,
+			{
+				Name: "profile", Type: Word, Words: []string{"srgb", "keep"}, Default: `"srgb"`,
+				About: "of colours: converted to sRGB, which every viewer takes for granted, or kept with the " +
+					"picture (but CMYK)",
+			},
+			{
+				Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,
+				About: "EXIF, XMP and IPTC: place, camera, author and whatever else the input says of itself",
+			},
+			{
+				Name: "animation", Type: Word, Words: []string{"keep", "drop"}, Default: `"keep"`,
+				About: "what becomes of a moving gif or webp: it moves in a webp that contains it; of any other, and " +
+					"with drop, only the first frame is used",
+			},
+			tolerate,
+		},
+		relate: imageBox,
+	},
+	{
 		Name: "probe", About: "what the input is: a summary, and ffprobe's JSON beside it (format, streams and " +
 			"chapters)",
 		Endings: []string{".json"},
@@ -99,19 +139,14 @@ var all = []Kind{
 		relate: sheets,
 	},
 	{
-		Name: "thumbnail", About: "one picture of a video, jpg or webp",
-		Endings: []string{".jpg", ".jpeg", ".webp"},
+		Name: "thumbnail", About: "one picture of a video: jpg, png, webp or avif",
+		Endings: pictures,
 		Params: []Param{
 			{
 				Name: "at", Type: Moment, Default: `"representative"`,
 				About: `the most representative frame, or seconds (12.5), a duration ("1m30s") or a part ("25%")`,
 			},
-			width, height,
-			{
-				Name: "format", Type: Word, Words: []string{"jpg", "webp"}, Otherwise: "by the output's ending",
-				About: "of the picture",
-			},
-			{Name: "quality", Type: Whole, Least: 1, Most: 100, Default: `85`, About: "of the picture"},
+			width, height, format, quality,
 			tolerate,
 		},
 		relate: picture,
@@ -148,7 +183,7 @@ var all = []Kind{
 			},
 			tolerate,
 		},
-		relate: quality,
+		relate: crfOrBitrate,
 	},
 }
 
@@ -166,6 +201,19 @@ var (
 		About: "of a box that the picture fits into, in its proportions; it is never enlarged",
 	}
 	height = Param{Name: "height", Type: Whole, Least: 16, Most: 8192, Otherwise: "the input's", About: "of that box"}
+)
+
+// pictures is what the name of a picture may end in; format and quality are of all of them.
+var (
+	pictures = []string{".jpg", ".jpeg", ".png", ".webp", ".avif"}
+	format   = Param{
+		Name: "format", Type: Word, Words: []string{"jpg", "png", "webp", "avif"},
+		Otherwise: "by the output's ending", About: "of the picture",
+	}
+	quality = Param{
+		Name: "quality", Type: Whole, Least: 1, Most: 100, Otherwise: "85, and 60 for avif, which looks the same",
+		About: "of the picture; a png has none, it loses nothing",
+	}
 )
 
 // tolerate is of every kind.
@@ -206,21 +254,47 @@ func sheets(v Values, output string, p *problems) {
 	endsIn(v, output, p)
 }
 
-// picture takes the format from the output's name or the param. They must not contradict each other.
+// picture takes the format from the output's name or the param, and the quality from the format. Name and param must
+// not contradict each other.
 func picture(v Values, output string, p *problems) {
-	named := map[string]string{".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}[ending(output)]
+	ext := ending(output)
+	named := ""
+	if slices.Contains(p.kind.Endings, ext) {
+		named = strings.Replace(ext[1:], "jpeg", "jpg", 1)
+	}
 	switch asked := v.Word("format"); {
 	case asked == "" && named == "":
-		p.add("the output must end in .jpg or .webp, not %q; or set format", plain.Clip(output, shown))
+		p.add("the output must end in %s, not %q; or set format", strings.Join(p.kind.Endings, ", "),
+			plain.Clip(output, shown))
 	case asked != "" && named != "" && asked != named:
 		p.add("format is %s, but the output's name %q says %s", asked, plain.Clip(output, shown), named)
 	case asked == "":
 		v["format"] = named
 	}
+	if v["quality"] == nil {
+		v["quality"] = 85.0
+		if v.Word("format") == "avif" {
+			v["quality"] = 60.0
+		}
+	}
 }
 
-// quality refuses a quality and a size at once.
-func quality(v Values, output string, p *problems) {
+// imageBox refuses what needs a whole box and has none, and what a format can't hold.
+func imageBox(v Values, output string, p *problems) {
+	picture(v, output, p)
+	if fit := v.Word("fit"); (fit == "cover" || fit == "pad") && (v.Whole("width") == 0 || v.Whole("height") == 0) {
+		p.add("fit %s needs width and height", fit)
+	}
+	if p.given("gravity") && v.Word("fit") != "cover" {
+		p.add("gravity is for fit cover alone")
+	}
+	if v.Word("format") == "jpg" && v.Word("background") == "transparent" {
+		p.add("a jpg can't be transparent: give another background or format")
+	}
+}
+
+// crfOrBitrate refuses a quality and a size at once.
+func crfOrBitrate(v Values, output string, p *problems) {
 	if p.given("crf") && p.given("bitrate") {
 		p.add("give crf (a quality) or bitrate (a size), not both")
 	}

@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -16,6 +17,7 @@ func TestWritten(t *testing.T) {
 		{"transcode", "audio", "null", `null`},
 		{"thumbnail", "at", "12.5", `12.5`},
 		{"thumbnail", "at", "25%", `"25%"`},
+		{"image", "background", "#ff8000", `"#ff8000"`},
 		{"another", "size", "3", `3`},
 		{"another", "name", "x", `"x"`},
 	} {
@@ -36,5 +38,35 @@ func TestDefaultsAreValues(t *testing.T) {
 				t.Errorf("kind %s: the default %s of %s: %v", k.Name, p.Default, p.Name, err)
 			}
 		}
+	}
+}
+
+func TestImage(t *testing.T) {
+	k, err := Find("image")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, output, params, says string }{
+		{"by the ending", "a.avif", `{}`, ""},
+		{"JPEG's other ending", "a.JPEG", `{"format":"jpg"}`, ""},
+		{"a format without an ending", "a", `{"format":"png"}`, ""},
+		{"neither", "a.gif", `{}`, "the output must end in .jpg, .jpeg, .png, .webp, .avif"},
+		{"both, and not the same", "a.png", `{"format":"webp"}`, `says png`},
+		{"half a box to cover", "a.jpg", `{"fit":"cover","width":64}`, "fit cover needs width and height"},
+		{"half a box to pad", "a.jpg", `{"fit":"pad","height":64}`, "fit pad needs width and height"},
+		{"gravity without a crop", "a.jpg", `{"gravity":"top","width":64}`, "gravity is for fit cover alone"},
+		{"a transparent JPEG", "a.jpg", `{"background":"transparent"}`, "a jpg can't be transparent"},
+		{"a colour", "a.jpg", `{"background":"#FF8000"}`, ""},
+		{"a colour by name", "a.jpg", `{"background":"orange"}`, `background must be a colour like "#ff8000"`},
+		{"an option in a colour", "a.jpg", `{"background":"#ff8000]"}`, "background must be a colour"},
+	} {
+		_, err := k.Read(json.RawMessage(c.params), c.output)
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.says)
+		}
+	}
+	v, _ := k.Read(json.RawMessage(`{"background":"#FF8000"}`), "a.webp")
+	if c, is := v.Colour("background"); !is || c.R != 255 || c.G != 128 || c.B != 0 || v.Whole("quality") != 85 {
+		t.Errorf("read %v", v)
 	}
 }

@@ -3,6 +3,7 @@ package kinds
 import (
 	"encoding/json"
 	"fmt"
+	"image/color"
 	"math"
 	"regexp"
 	"slices"
@@ -23,6 +24,7 @@ const (
 	Word    Type = "word"     // one of Words
 	BitRate Type = "bit rate" // 2500k or 2.5M, or one of Words
 	Moment  Type = "moment"   // a place in a video
+	Colour  Type = "colour"   // #rrggbb, or one of Words
 )
 
 // Param is one param of a kind.
@@ -61,6 +63,12 @@ func (v Values) Moment(name string) Place {
 	return m
 }
 
+// Colour returns the value of a param that is a colour, and whether it is one; a word isn't.
+func (v Values) Colour(name string) (color.NRGBA, bool) {
+	c, is := v[name].(color.NRGBA)
+	return c, is
+}
+
 // Place is a place in a video: the most representative frame, seconds from the start, or a part of the whole.
 type Place struct {
 	Representative bool
@@ -71,7 +79,7 @@ type Place struct {
 // MaxSeconds is how long an input may be.
 const MaxSeconds = 24 * 60 * 60
 
-// parse reads a value, which is a float64, one of the words, or a Place.
+// parse reads a value, which is a float64, one of the words, a Place, or a color.NRGBA.
 func (p Param) parse(raw json.RawMessage) (any, error) {
 	said := plain.Clip(string(raw), shown)
 	if p.Type == Moment {
@@ -103,6 +111,13 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 		return nil, fmt.Errorf("%s must be one of %s, not %q%s", p.Name, strings.Join(p.Words, ", "),
 			plain.Clip(text, shown), plain.Suggest(text, p.Words))
 	}
+	if p.Type == Colour {
+		if c, ok := colour(text); ok {
+			return c, nil
+		}
+		return nil, fmt.Errorf(`%s must be a colour like "#ff8000", or "%s", not %q`, p.Name,
+			strings.Join(p.Words, `", "`), plain.Clip(text, shown))
+	}
 	if v, ok := bitRate(text); ok && v >= p.Least && v <= p.Most {
 		return v, nil
 	}
@@ -126,6 +141,19 @@ func bitRate(text string) (float64, bool) {
 	}
 	v, _ := strconv.ParseFloat(m[1], 64) // the form is a number
 	return math.Trunc(v * map[string]float64{"k": 1e3, "M": 1e6}[m[2]]), true
+}
+
+const colourPattern = `^#[0-9a-fA-F]{6}$`
+
+var colourForm = regexp.MustCompile(colourPattern)
+
+// colour parses #rrggbb.
+func colour(text string) (c color.NRGBA, ok bool) {
+	if !colourForm.MatchString(text) {
+		return c, false
+	}
+	v, _ := strconv.ParseUint(text[1:], 16, 32) // the form is a number
+	return color.NRGBA{R: uint8(v >> 16), G: uint8(v >> 8), B: uint8(v), A: 255}, true
 }
 
 const representative = "representative"
@@ -159,6 +187,8 @@ func (p Param) Range() string {
 		return words()
 	case Moment:
 		return `"representative", seconds, a duration or a percentage`
+	case Colour:
+		return words() + ` or a colour ("#ff8000")`
 	case BitRate:
 		text := fmt.Sprintf("a bit rate from %.0fk to %.0fk (\"2500k\", \"2.5M\")", p.Least/1000, p.Most/1000)
 		if len(p.Words) > 0 {
@@ -188,6 +218,8 @@ func (p Param) Schema() map[string]any {
 		if len(p.Words) > 0 {
 			s["anyOf"] = append(s["anyOf"].([]any), map[string]any{"enum": p.Words})
 		}
+	case Colour:
+		s["anyOf"] = []any{text(map[string]any{"pattern": colourPattern}), map[string]any{"enum": p.Words}}
 	case Moment:
 		s["anyOf"] = []any{
 			map[string]any{"type": "number", "minimum": 0, "maximum": MaxSeconds},
@@ -210,7 +242,7 @@ func Written(kind, name, typed string) json.RawMessage {
 	for _, k := range all {
 		for _, p := range k.Params {
 			if p.Name == name && (kind == "" || kind == k.Name) {
-				isText := p.Type == Word || p.Type == BitRate
+				isText := p.Type == Word || p.Type == BitRate || p.Type == Colour
 				words, others = words || isText, others || !isText
 			}
 		}

@@ -4,6 +4,7 @@
 //
 //	probe    what is known of an input: its streams, its length, how its pictures are to be seen
 //	frame    ffmpeg's filters that make right pictures of them
+//	vips     libvips' command lines, and what it says
 //	attempt  one run of one job: its programs, their limits, what their ends mean
 //	recipe   how jobs of each kind are made
 //
@@ -25,6 +26,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 
 	"github.com/polyglot-media/siren/lanes/job"
@@ -48,6 +50,11 @@ func New(o Options) (*Handler, error) {
 	}
 	if o.Programs.FFprobe, err = Program(o.Programs.FFprobe, "ffprobe"); err != nil {
 		return nil, err
+	}
+	for program, name := range map[*string]string{&o.Programs.Vips: "vips", &o.Programs.VipsHeader: "vipsheader"} {
+		if *program, err = Program(*program, name); err != nil {
+			o.Log.Warn("jobs of the kind image fail here", slog.Any("error", err))
+		}
 	}
 	if o.Self, err = Self(o.Self); err != nil {
 		return nil, err
@@ -80,12 +87,16 @@ func Self(given string) (string, error) {
 	return path, nil
 }
 
-// Program finds ffmpeg or ffprobe.
+// Program finds a program that jobs run, by the name that it has or the one given.
 func Program(given, name string) (string, error) {
 	path, err := exec.LookPath(cmp.Or(given, name))
 	if err != nil {
-		return "", fmt.Errorf("%s is not installed here (%w): install the package ffmpeg, or say where it is", name,
-			err)
+		pack := "ffmpeg"
+		if strings.HasPrefix(name, "vips") {
+			pack = "libvips-tools"
+		}
+		return "", fmt.Errorf("%s is not installed here (%w): install the package %s, or say where it is", name, err,
+			pack)
 	}
 	return path, nil
 }
@@ -173,8 +184,10 @@ func (h *Handler) produce(ctx context.Context, a *attempt.Attempt, o order) ([]a
 	if err != nil {
 		return nil, err
 	}
-	if a.Info, err = a.Inspect(ctx); err != nil {
-		return nil, err
+	if !o.recipe.Looks {
+		if a.Info, err = a.Inspect(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if t := a.Task; t.Found != nil {
 		t.Found(a.Info.Facts())

@@ -69,6 +69,22 @@ var realFiles = []realFile{
 		check: shows(at(0.5, 0.5, 0xC81414)),
 	},
 	{
+		name: "HD video is BT.709, a PNG is sRGB and says so", makes: []string{c81414 + " in.mp4"},
+		kind: "thumbnail", output: "out.png", params: `{"width":640,"at":1}`,
+		check: both(sized(640, 360), shows(at(0.5, 0.5, 0xC81414)), with("sRGB")),
+	},
+	{
+		name: "HD video is BT.709, an AVIF is sRGB", makes: []string{c81414 + " in.mp4"},
+		kind: "thumbnail", params: `{"width":640}`, output: "out.avif",
+		check: both(sized(640, 360), shows(at(0.5, 0.5, 0xC81414))),
+	},
+	{
+		name: "the last frame as AVIF is a picture and no film", kind: "thumbnail", params: `{"at":7.5}`,
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=8 -c:v libx264 -preset ultrafast -g 1000 " +
+			"-sc_threshold 0 -f mpegts in.ts"},
+		output: "out.avif", check: both(sized(320, 240), without("avis")),
+	},
+	{
 		name:  "HD video that doesn't say which matrix it has",
 		makes: []string{strings.Split(c81414, "-colorspace")[0] + " in.mp4"},
 		kind:  "thumbnail", params: `{"quality":95}`, output: "out.jpg", check: shows(at(0.5, 0.5, 0xC81414)),

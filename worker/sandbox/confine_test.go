@@ -41,7 +41,7 @@ var deeds = map[string]func(foreign, outside string) error{
 		return os.WriteFile(filepath.Join(outside, "x"), nil, 0o600)
 	},
 	"remove another job's input": func(foreign, _ string) error { return os.Remove(foreign) },
-	"write the input":            func(string, string) error { return touch(inputPath) },
+	"write the input":            func(string, string) error { return touch(InputPath) },
 	"start what it wrote": func(string, string) error {
 		return errors.Join(os.WriteFile("script", []byte("#!/bin/sh\n"), 0o700), exec.Command("./script").Run())
 	},
@@ -64,7 +64,7 @@ var deeds = map[string]func(foreign, outside string) error{
 			SysProcAttr: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER},
 		}).Run()
 	},
-	"read the input":            func(string, string) error { return readAll(inputPath) },
+	"read the input":            func(string, string) error { return readAll(InputPath) },
 	"write a file of its own":   func(string, string) error { return os.WriteFile("own", []byte("x"), 0o600) },
 	"start a program of theirs": func(string, string) error { return exec.Command("/bin/true").Run() },
 	"see no secret around it": func(string, string) error {

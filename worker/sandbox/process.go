@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,10 +26,10 @@ import (
 // the worker hears of it.
 const grace = 300 * time.Millisecond
 
-// inputPath is the descriptor by which programs inherit the input, and inputName what they are told to open.
+// InputPath is the descriptor by which programs inherit the input, and InputName what ffmpeg is told to open.
 const (
-	inputPath = "/dev/fd/3"
-	InputName = "file:" + inputPath
+	InputPath = "/dev/fd/3"
+	InputName = "file:" + InputPath
 )
 
 // Box is what the programs of one attempt run in.
@@ -36,7 +37,8 @@ type Box struct {
 	Self   string       // the binary whose `run-limited` is RunLimited
 	Limits work.Limits  // of each program
 	Folder string       // where they work: the one folder that they may write
-	Input  *os.File     // which they get as inputName
+	Input  *os.File     // which they get as InputPath
+	Env    []string     // variables that they get beside ours
 	Said   io.Writer    // the job's log: what they say, and how they end
 	Log    *slog.Logger // the worker's
 	// Computed is told how long they have computed by now, all together; nil: nobody listens.
@@ -51,7 +53,7 @@ func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	argv := append(limitArgs(s.Limits, "--read", inputPath, "--folder", "."), program)
+	argv := append(limitArgs(s.Limits, "--read", InputPath, "--folder", "."), program)
 	cmd := exec.CommandContext(ctx, s.Self, append(argv, args...)...)
 	cmd.Dir = s.Folder
 	cmd.Env = []string{ // no secrets
@@ -59,7 +61,7 @@ func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.
 		// each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
 		"MALLOC_ARENA_MAX=2",
 	}
-	cmd.Env = append(cmd.Env, calm...)
+	cmd.Env = slices.Concat(cmd.Env, s.Env, calm)
 	cmd.ExtraFiles = []*os.File{s.Input}
 	stderr := &stderrLines{log: s.Said, errors: plain.Tail{Most: 8 << 10}}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
@@ -135,11 +137,9 @@ func explain(limits work.Limits, name string, err error, stderr string) error {
 		return work.Fail(work.OverLimit, fmt.Errorf("the input has more than %d streams (sound, subtitles, pictures): "+
 			"give one with those alone that are wanted", MaxStreams))
 	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory",
-		"could not allocate",
+		"could not allocate", "failed to allocate", "bad_alloc",
 		"Resource temporarily unavailable", "get_buffer() failed"): // no room for a thread, or for a frame
-		return work.Fail(work.OverLimit, fmt.Errorf("needs more than a slot's memory of %s: let such jobs run in a "+
-			"pool "+
-			"with a larger slot.memory (%s)", limits.Memory, line))
+		return NeedsMemory(limits, line)
 	case limits.Memory > 0 && says("Error while opening encoder"):
 		// its parameters are ours, and right; it doesn't say when it has no room for its threads
 		return work.Fail(work.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a "+
@@ -153,14 +153,22 @@ func explain(limits work.Limits, name string, err error, stderr string) error {
 	}
 }
 
+// NeedsMemory returns the error of a program that had too little memory, and said that.
+func NeedsMemory(limits work.Limits, said string) error {
+	return work.Fail(work.OverLimit, fmt.Errorf("needs more than a slot's memory of %s: let such jobs run in a pool "+
+		"with a larger slot.memory (%s)", limits.Memory, said))
+}
+
 var (
 	origin     = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] *`)
 	boilerless = regexp.MustCompile(`^(Conversion failed!|Error while (de|en)coding stream|` +
 		`Error while processing the decoded data|Error marking filters as finished|` +
-		`Cannot determine format of input|Last message repeated|Exiting normally)|^\s*$`)
+		`Cannot determine format of input|Last message repeated|Exiting normally|` +
+		// vips: that the output fails too, its warnings, and the number of an error of libheif
+		`vips2\w+: unable to write to target|\(vips\w*:\d+\): VIPS-WARNING|\(\d+\.\d+\)$)|^\s*$`)
 )
 
-// LastWord returns the last line of ffmpeg's that says something, without our paths and its addresses.
+// LastWord returns the last line of a program's that says something, without our paths and its addresses.
 func LastWord(stderr string) string {
 	said := "it gave no reason"
 	for line := range strings.Lines(stderr) {

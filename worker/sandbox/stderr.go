@@ -77,7 +77,7 @@ func (s *stderrLines) take(line string) {
 
 // tidy returns a line for people: without our own paths and without what isn't text.
 func tidy(line string) string {
-	line = strings.NewReplacer(InputName, "the input", inputPath, "the input").Replace(line)
+	line = strings.NewReplacer(InputName, "the input", InputPath, "the input").Replace(line)
 	return strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {
 			return c
@@ -89,7 +89,7 @@ func tidy(line string) string {
 // logStart writes the program's command line to the job's log, without our own paths and the long list of formats.
 // No argument is a text of the job's, so there is no secret in it.
 func logStart(log io.Writer, program string, args []string) {
-	short := strings.NewReplacer(Formats, "…", InputName, "input", "file:", "")
+	short := strings.NewReplacer(Formats, "…", InputName, "input", InputPath, "input", "file:", "")
 	words := []string{filepath.Base(program)}
 	for _, arg := range args {
 		words = append(words, short.Replace(arg))

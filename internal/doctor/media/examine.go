@@ -1,6 +1,6 @@
-// Package media examines whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits and the
-// confinement that programs run under, the scratch folder, and the storage that a policy lists. What a fact means is
-// decided by pure functions (judge…).
+// Package media examines whether this machine can run jobs: ffmpeg, libvips and what the kinds need of them, the limits
+// and the confinement that programs run under, the scratch folder, and the storage that a policy lists. What a fact
+// means is decided by pure functions (judge…).
 package media
 
 import (
@@ -44,8 +44,8 @@ type Options struct {
 	Storage storage.Options
 }
 
-// Examine looks whether this machine can run jobs: ffmpeg and what the kinds need of it, the limits that programs run
-// under, and the scratch folder.
+// Examine looks whether this machine can run jobs: ffmpeg, libvips and what the kinds need of them, the limits that
+// programs run under, and the scratch folder.
 func Examine(ctx context.Context, o Options, room Room) []doctor.Finding {
 	found := []doctor.Finding{}
 	self, err := media.Self(o.Self)
@@ -67,6 +67,7 @@ func Examine(ctx context.Context, o Options, room Room) []doctor.Finding {
 	} else {
 		found = append(found, doctor.Finding{Check: "media.ffprobe", What: "ffprobe is there"})
 	}
+	found = append(found, examineVips(ctx))
 	return append(found, examineScratch(o.Scratch, room)...)
 }
 

@@ -50,7 +50,7 @@ var room = Room{Slots: 2, Slot: lanes.SlotLimits{Memory: 1 << 30, Scratch: 1 << 
 func TestExamineThisMachine(t *testing.T) {
 	dir := t.TempDir()
 	all := Examine(t.Context(), Options{Scratch: dir}, room)
-	for _, check := range []string{"media.ffmpeg", "media.ffprobe", "media.codecs", "media.limits"} {
+	for _, check := range []string{"media.ffmpeg", "media.ffprobe", "media.codecs", "media.limits", "media.vips"} {
 		wantFinding(t, one(t, all, check), doctor.OK, "f")
 	}
 	wantFinding(t, one(t, all, "media.limits"), doctor.OK, "memory 1Gi, files 1Mi")
@@ -59,6 +59,24 @@ func TestExamineThisMachine(t *testing.T) {
 	}
 	if worst := doctor.Worst(all); worst > doctor.Note { // the temporary folder may be a tmpfs
 		t.Errorf("the worst is %s: %+v", worst, all)
+	}
+}
+
+func TestJudgeVips(t *testing.T) {
+	for _, c := range []struct {
+		version  string
+		lacks    []string
+		severity doctor.Severity
+		says     string
+	}{
+		{"vips-8.14.1\n", nil, doctor.OK, "libvips 8.14.1 reads HEIC"},
+		{"vips-8.16.1", []string{"avif", "heic"}, doctor.Warning, "can't make or read avif, heic"},
+		{"vips-8.12.1", nil, doctor.Warning, "older than 8.13"},
+	} {
+		wantFinding(t, judgeVips(c.version, c.lacks), c.severity, c.says)
+	}
+	if lacks := tryVips(t.Context(), "/bin/false", t.TempDir()); len(lacks) != 5 {
+		t.Errorf("a program that does nothing lacks %v", lacks)
 	}
 }
 
@@ -91,7 +109,7 @@ esac
 	all := Examine(t.Context(), Options{FFmpeg: small, Scratch: t.TempDir()}, room)
 	wantFinding(t, one(t, all, "media.ffmpeg"), doctor.Error, "ffmpeg 4.4.2", "older than 5.1")
 	if f := one(t, all, "media.codecs"); f.Severity != doctor.Error ||
-		!strings.HasPrefix(f.What, "ffmpeg lacks encoder libx264, encoder libwebp, muxer hls, ") {
+		!strings.HasPrefix(f.What, "ffmpeg lacks encoder libx264, encoder libwebp, encoder png, muxer hls, ") {
 		t.Errorf("%+v", f)
 	}
 	wantFinding(t, one(t, all, "media.formats"), doctor.Warning, "can't read", "webm")
@@ -117,10 +135,10 @@ func TestJudgeFFmpeg(t *testing.T) {
 func TestNeedsAreThoseOfTheKinds(t *testing.T) {
 	n := needs()
 	for sort, want := range map[string][]string{
-		"encoders": {"aac", "libwebp", "libx264", "mjpeg"}, "muxers": {"framecrc", "hls", "image2", "mp4"},
+		"encoders": {"aac", "libwebp", "libx264", "mjpeg", "png"}, "muxers": {"framecrc", "hls", "image2", "mp4"},
 		"filters": {
 			"aformat", "aresample", "blackframe", "bwdif", "format", "fps", "lutrgb", "lutyuv", "metadata", "overlay", "pad",
-			"pan", "scale", "setsar", "split", "thumbnail", "tile", "tonemap", "trim", "zscale",
+			"pan", "scale", "setparams", "setsar", "split", "thumbnail", "tile", "tonemap", "trim", "zscale",
 		},
 	} {
 		if got := slices.Sorted(slices.Values(n[sort])); !slices.Equal(got, want) {

@@ -13,8 +13,8 @@ import (
 	"github.com/polyglot-media/siren/worker/storage"
 )
 
-// Programs are the paths of what an attempt runs.
-type Programs struct{ FFmpeg, FFprobe string }
+// Programs are the paths of what an attempt runs. A worker may be without libvips' programs: "".
+type Programs struct{ FFmpeg, FFprobe, Vips, VipsHeader string }
 
 // Attempt is one run of one job: what its kind needs to make the output.
 type Attempt struct {

@@ -95,9 +95,12 @@ func Colours(v probe.Stream, still bool) []string {
 }
 
 // ForPicture returns the filters that make what an encoder of pictures takes of red, green and blue. JPEG is read by
-// BT.601 in full range, and by nothing else.
+// BT.601 in full range, and by nothing else. PNG says what it means by them: as all pictures here, sRGB.
 func ForPicture(v probe.Stream, format string) []string {
-	if format != "jpg" {
+	switch format {
+	case "png":
+		return []string{"setparams=color_primaries=bt709:color_trc=iec61966-2-1"}
+	case "webp":
 		return []string{"format=bgra"}
 	}
 	to := []string{"scale=out_color_matrix=bt601:out_range=pc", "format=yuvj420p"}

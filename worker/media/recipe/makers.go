@@ -20,6 +20,8 @@ type Recipe struct {
 	Main string
 	// Parts says that parts of the input will do: Make asks for them (attempt.FFmpegNear).
 	Parts bool
+	// Looks says that Make looks at the input itself: ffprobe isn't asked.
+	Looks bool
 	// Make makes the files of the output, of which there is one unless the output is a folder.
 	Make func(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error)
 }
@@ -27,7 +29,7 @@ type Recipe struct {
 // maker makes the outputs of one kind.
 type maker struct {
 	plan func(kinds.Values) Recipe // it does no I/O: the params have been checked
-	// uses is ffmpeg's options for outputs of every sort that the kind makes; nil: it needs ffprobe alone.
+	// uses is ffmpeg's options for outputs of every sort that the kind makes; nil: it doesn't run it.
 	uses func() [][]string
 }
 
@@ -35,6 +37,7 @@ type maker struct {
 // lanes/kinds.
 var makers = map[string]maker{
 	"hls":       {plan: planHLS, uses: hlsUses},
+	"image":     {plan: planImage},
 	"probe":     {plan: planProbe},
 	"sprite":    {plan: planSprite, uses: spriteUses},
 	"thumbnail": {plan: planThumbnail, uses: thumbnailUses},

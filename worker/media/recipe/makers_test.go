@@ -14,7 +14,7 @@ func TestKindsSayWhatTheyUse(t *testing.T) {
 		t.Errorf("made are %v, and the catalogue has %v", have, kinds.Names())
 	}
 	for name, k := range makers {
-		if (k.uses == nil) != (name == "probe") {
+		if (k.uses == nil) != (name == "probe" || name == "image") {
 			t.Errorf("kind %s: uses %t; a kind that runs ffmpeg says which options it gives", name, k.uses != nil)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/worker/media/attempt"
 	"github.com/polyglot-media/siren/worker/media/frame"
 	"github.com/polyglot-media/siren/worker/media/probe"
+	"github.com/polyglot-media/siren/worker/media/vips"
 )
 
 // thumbnail is the params of a thumbnail job.
@@ -31,9 +32,14 @@ func planThumbnail(v kinds.Values) Recipe {
 	return Recipe{MediaType: t.mediaType(), Parts: true, Make: t.make}
 }
 
-func (t thumbnail) mediaType() string {
-	return map[string]string{"jpg": "image/jpeg", "webp": "image/webp"}[t.format]
-}
+func (t thumbnail) mediaType() string { return pictureType(t.format) }
+
+// pictureType returns the media type of a picture's format.
+func pictureType(format string) string { return "image/" + strings.Replace(format, "jpg", "jpeg", 1) }
+
+// encoded returns the format that ffmpeg writes: its AVIF is a film of all the frames that come where the last one is
+// wanted, and loses what is transparent, so vips makes that of a PNG.
+func (t thumbnail) encoded() string { return strings.Replace(t.format, "avif", "png", 1) }
 
 func (t thumbnail) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error) {
 	v, err := a.Info.Picture(a.From)
@@ -44,7 +50,7 @@ func (t thumbnail) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 	if err != nil {
 		return nil, err
 	}
-	name := "output." + t.format
+	name := "output." + t.encoded()
 	for _, s := range searches {
 		err = a.FFmpegNear(ctx, s.start, s.frames, attempt.Run{
 			Input:   append(frame.Decoder(v), s.from()...),
@@ -53,6 +59,10 @@ func (t thumbnail) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 		if work.KindOf(err) != work.BadInput {
 			break
 		}
+	}
+	if err == nil && t.format != t.encoded() {
+		w := vips.Wish{Fit: "contain", Format: t.format, Quality: t.quality}
+		name, err = w.Output(), a.Vips(ctx, name, vips.Picture{Format: t.encoded()}, w)
 	}
 	return one(name, t.mediaType(), err)
 }
@@ -114,7 +124,7 @@ func (t thumbnail) args(v probe.Stream, still bool, s search) []string {
 	}
 	filters = append(filters, frame.Fit(v, t.width, t.height)...)
 	filters = slices.Concat(filters, named(s.light), frame.ToneMapped(v), frame.Colours(v, still), named(s.most),
-		frame.ForPicture(v, t.format))
+		frame.ForPicture(v, t.encoded()))
 	args := []string{
 		"-map", fmt.Sprintf("0:%d", v.Index), "-an", "-sn", "-dn", "-map_metadata", "-1",
 		"-vf", strings.Join(filters, ","),
@@ -133,9 +143,9 @@ func named(filter string) []string {
 	return []string{filter}
 }
 
-// thumbnailUses returns the options for both formats, of every sort of picture.
+// thumbnailUses returns the options for all formats, of every sort of picture.
 func thumbnailUses() (all [][]string) {
-	for _, format := range []string{"jpg", "webp"} {
+	for _, format := range []string{"jpg", "png", "webp"} {
 		t := thumbnail{format: format, width: 1, height: 1}
 		all = append(all, t.args(probe.Stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"}, false,
 			search{light: notBlack, most: "thumbnail"}),
@@ -187,7 +197,10 @@ func (t thumbnail) batch(a *attempt.Attempt, v probe.Stream) int {
 
 func (t thumbnail) encoder() []string {
 	one := []string{"-f", "image2", "-update", "1"}
-	if t.format == "webp" {
+	switch t.encoded() {
+	case "png":
+		return append(one, "-c:v", "png")
+	case "webp":
 		return append(one, "-c:v", "libwebp", "-quality", strconv.Itoa(t.quality))
 	}
 	scale := 31 - float64(t.quality-1)*29/99 // ffmpeg's 2 (best) to 31
