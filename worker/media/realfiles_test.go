@@ -215,7 +215,18 @@ var realVideos = []realFile{
 		edit: func(b []byte) []byte {
 			return bytes.Replace(bytes.Replace(b, []byte("mp4a"), []byte("xq7z"), 1), []byte("esds"), []byte("xsds"), 1)
 		},
-		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) { facts(t, r).sound("1", "mono") },
+		kind: "transcode", output: "out.mp4", check: warned("sound track 1 of input",
+			func(t *testing.T, r made) { facts(t, r).sound("1", "mono") }),
+	},
+	{
+		name: "all its sound is in a codec that nobody knows",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi -i sine=d=1 -c:v libx264 -preset ultrafast " +
+			"-c:a aac in.mp4"},
+		edit: func(b []byte) []byte {
+			return bytes.Replace(bytes.Replace(b, []byte("mp4a"), []byte("xq7z"), 1), []byte("esds"), []byte("xsds"), 1)
+		},
+		kind: "transcode", output: "out.mp4", check: warned("is left out (track 1): ffmpeg can't decode xq7z",
+			func(t *testing.T, r made) { facts(t, r).sound("", "") }),
 	},
 	{
 		name: "PQ becomes BT.709", makes: []string{pq + "in.mp4"}, kind: "transcode", params: `{"crf":4}`,

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/worker/media/attempt"
 	"github.com/polyglot-media/siren/worker/media/frame"
 	"github.com/polyglot-media/siren/worker/media/probe"
+	"github.com/polyglot-media/siren/worker/media/sound"
 )
 
 // transcode is the params of a transcode job.
@@ -19,9 +20,9 @@ type transcode struct {
 	width, height int // a box the picture is fitted into; it is never enlarged
 	fps           float64
 	preset        string
-	audio         int    // bits per second; 0: none
-	channels      string // stereo, mono or 5.1
-	keep          bool   // what the input says of itself: title, place, chapters
+	audio         int // bits per second; 0: none
+	heard         heard
+	keep          bool // what the input says of itself: title, place, chapters
 }
 
 const defaultAudioBitrate = 128_000
@@ -29,8 +30,8 @@ const defaultAudioBitrate = 128_000
 func planTranscode(v kinds.Values) Recipe {
 	t := transcode{
 		crf: v.Whole("crf"), bitrate: v.Whole("bitrate"), width: v.Whole("width"), height: v.Whole("height"),
-		fps: v.Number("fps"), preset: v.Word("preset"), audio: v.Whole("audio"), channels: v.Word("channels"),
-		keep: v.Word("metadata") == "keep",
+		fps: v.Number("fps"), preset: v.Word("preset"), audio: v.Whole("audio"),
+		heard: heard{channels: v.Word("channels")}, keep: v.Word("metadata") == "keep",
 	}
 	if v.Word("audio") == "keep" {
 		t.audio = defaultAudioBitrate
@@ -43,9 +44,15 @@ func (t transcode) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 	if err != nil {
 		return nil, err
 	}
-	var sound *probe.Stream
-	if s, err := a.Info.Best("audio", a.From); err == nil {
-		sound = &s
+	var soundtrack []string // options
+	if t.audio > 0 {
+		if s, ok := a.Soundtrack(); ok {
+			filters, err := t.heard.filters(ctx, a, s)
+			if err != nil {
+				return nil, err
+			}
+			soundtrack = t.sound(s, filters)
+		}
 	}
 	wanted := t.preset
 	width, height := v.Fitted(t.width, t.height, levelPixels)
@@ -55,12 +62,19 @@ func (t transcode) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 	}
 	const name = "output.mp4"
 	return one(name, "video/mp4", a.FFmpeg(ctx, attempt.Run{
-		Seconds: a.Info.Seconds(v), Input: frame.Decoder(v), Outputs: []attempt.Output{{Name: name, Options: t.args(v, sound)}},
+		Seconds: a.Info.Seconds(v), Input: frame.Decoder(v),
+		Outputs: []attempt.Output{{Name: name, Options: t.args(v, soundtrack)}},
 	}))
 }
 
-// Args returns ffmpeg's options for the output. sound is nil when there is none.
-func (t transcode) args(v probe.Stream, sound *probe.Stream) []string {
+// sound returns ffmpeg's options for the sound, with its filters.
+func (t transcode) sound(s probe.Stream, filters []string) []string {
+	return append([]string{"-map", fmt.Sprintf("0:%d", s.Index), "-c:a", "aac", "-b:a", strconv.Itoa(t.audio)},
+		withFilters(filters)...)
+}
+
+// args returns ffmpeg's options for the output, with those of its sound; none when it has none.
+func (t transcode) args(v probe.Stream, soundtrack []string) []string {
 	width, height := v.Fitted(t.width, t.height, levelPixels)
 	filters := append(frame.Deinterlaced(v), frame.Square(v)...)
 	filters = append(filters, frame.InFrame(width, height))
@@ -83,9 +97,8 @@ func (t transcode) args(v probe.Stream, sound *probe.Stream) []string {
 	} else {
 		args = append(args, "-crf", strconv.Itoa(t.crf))
 	}
-	if t.audio > 0 && sound != nil {
-		args = append(args, "-map", fmt.Sprintf("0:%d", sound.Index), "-c:a", "aac", "-b:a", strconv.Itoa(t.audio))
-		args = append(args, layout(*sound, t.channels)...)
+	if soundtrack != nil {
+		args = append(args, soundtrack...)
 	} else {
 		args = append(args, "-an")
 	}
@@ -101,29 +114,12 @@ func (t transcode) args(v probe.Stream, sound *probe.Stream) []string {
 // 36,864 blocks of 16 x 16.
 const levelPixels = 36_864 * 256
 
-// layout returns the options for the channels of a sound. An AAC of surround sound in an unusual layout isn't played by
-// browsers.
-func layout(s probe.Stream, want string) []string {
-	switch {
-	case s.Channels > 2 && s.Layout == "": // nobody knows what is where
-		return []string{"-af", "pan=stereo|c0=c0|c1=c1"}
-	case want == "5.1" && s.Channels > 5:
-		return []string{"-af", "aformat=channel_layouts=5.1"}
-	case want == "mono":
-		return []string{"-ac", "1"}
-	case s.Channels > 2:
-		return []string{"-ac", "2"}
-	default:
-		return nil
-	}
-}
-
 // transcodeUses returns the options for pictures and sounds of every sort.
 func transcodeUses() [][]string {
-	sound := &probe.Stream{Channels: 6, Layout: "5.1(side)"}
+	t := transcode{width: 1, height: 1, fps: 25}
 	return [][]string{
-		transcode{width: 1, height: 1, fps: 25, audio: defaultAudioBitrate, channels: "5.1"}.args(
-			probe.Stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"}, sound),
-		transcode{audio: defaultAudioBitrate}.args(probe.Stream{Transfer: "smpte2084"}, &probe.Stream{Channels: 10}),
+		t.args(probe.Stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"},
+			t.sound(probe.Stream{}, sound.Layout(probe.Stream{Channels: 10}, "mono"))),
+		t.args(probe.Stream{Transfer: "smpte2084"}, nil),
 	}
 }
