@@ -10,6 +10,7 @@ func FuzzParams(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"at":"50%"}`, `{"at":"1m","width":100}`,
 		`{"bitrate":"2.5M","audio":"64k","fps":29.97}`, `{"preset":"fast","crf":1e1}`, `null`, `{"at":1e999}`,
+		`{"colour":"#2563eb","background":"transparent","bits":16}`, `{"loudness":-16,"rate":48000,"format":"opus"}`,
 	} {
 		f.Add(seed)
 	}

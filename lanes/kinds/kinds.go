@@ -33,6 +33,8 @@ type Kind struct {
 
 // all is every kind there is. A new one is an entry here, and a file and a line in worker/media.
 var all = []Kind{
+	audio,
+	loudness,
 	{
 		Name: "probe", About: "what the input is: a summary, and ffprobe's JSON beside it (format, streams and " +
 			"chapters)",
@@ -80,18 +82,13 @@ var all = []Kind{
 				Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
 				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC",
 			},
-			{
-				Name: "channels", Type: Word, Words: []string{"stereo", "mono", "5.1"}, Default: `"stereo"`,
-				About: "of the sound, at most; 5.1 for surround sound",
-			},
-			{
-				Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,
-				About: "title, place, chapters and whatever else the input says of itself",
-			},
+			channels,
+			metadata,
 			tolerate,
 		},
 		relate: quality,
 	},
+	waveform,
 }
 
 // width and height are a box that a picture is fitted into.

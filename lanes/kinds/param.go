@@ -3,6 +3,7 @@ package kinds
 import (
 	"encoding/json"
 	"fmt"
+	"image/color"
 	"math"
 	"regexp"
 	"slices"
@@ -23,6 +24,7 @@ const (
 	Word    Type = "word"     // one of Words
 	BitRate Type = "bit rate" // 2500k or 2.5M, or one of Words
 	Moment  Type = "moment"   // a place in a video
+	Colour  Type = "colour"   // #rrggbb, or one of Words
 )
 
 // Param is one param of a kind.
@@ -60,6 +62,12 @@ func (v Values) Moment(name string) Place {
 	return m
 }
 
+// Colour returns the value of a param that is a colour, without transparency; ok is false when it is a word, or absent.
+func (v Values) Colour(name string) (c color.NRGBA, ok bool) {
+	c, ok = v[name].(color.NRGBA)
+	return c, ok
+}
+
 // Place is a place in a video: the most representative frame, seconds from the start, or a part of the whole.
 type Place struct {
 	Representative bool
@@ -70,7 +78,7 @@ type Place struct {
 // MaxSeconds is how long an input may be.
 const MaxSeconds = 24 * 60 * 60
 
-// parse reads a value, which is a float64, one of the words, or a Place.
+// parse reads a value, which is a float64, one of the words, a colour, or a Place.
 func (p Param) parse(raw json.RawMessage) (any, error) {
 	said := plain.Clip(string(raw), shown)
 	if p.Type == Moment {
@@ -102,6 +110,12 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 		return nil, fmt.Errorf("%s must be one of %s, not %q%s", p.Name, strings.Join(p.Words, ", "),
 			plain.Clip(text, shown), plain.Suggest(text, p.Words))
 	}
+	if p.Type == Colour {
+		if c, ok := colour(text); ok {
+			return c, nil
+		}
+		return nil, fmt.Errorf("%s must be %s, not %q", p.Name, p.Range(), plain.Clip(text, shown))
+	}
 	if v, ok := bitRate(text); ok && v >= p.Least && v <= p.Most {
 		return v, nil
 	}
@@ -125,6 +139,19 @@ func bitRate(text string) (float64, bool) {
 	}
 	v, _ := strconv.ParseFloat(m[1], 64) // the form is a number
 	return math.Trunc(v * map[string]float64{"k": 1e3, "M": 1e6}[m[2]]), true
+}
+
+const colourPattern = `^#[0-9a-fA-F]{6}$`
+
+var colourForm = regexp.MustCompile(colourPattern)
+
+// colour parses #rrggbb.
+func colour(text string) (color.NRGBA, bool) {
+	if !colourForm.MatchString(text) {
+		return color.NRGBA{}, false
+	}
+	n, _ := strconv.ParseUint(text[1:], 16, 24) // the form is a number
+	return color.NRGBA{R: uint8(n >> 16), G: uint8(n >> 8), B: uint8(n), A: 255}, true
 }
 
 const representative = "representative"
@@ -158,6 +185,12 @@ func (p Param) Range() string {
 		return words()
 	case Moment:
 		return `"representative", seconds, a duration or a percentage`
+	case Colour:
+		text := `a colour ("#2563eb")`
+		if len(p.Words) > 0 {
+			text = words() + " or " + text
+		}
+		return text
 	case BitRate:
 		text := fmt.Sprintf("a bit rate from %.0fk to %.0fk (\"2500k\", \"2.5M\")", p.Least/1000, p.Most/1000)
 		if len(p.Words) > 0 {
@@ -182,8 +215,9 @@ func (p Param) Schema() map[string]any {
 		s["minimum"], s["maximum"] = p.Least, p.Most
 	case Word:
 		s["enum"] = p.Words
-	case BitRate:
-		s["anyOf"] = []any{text(map[string]any{"pattern": bitRatePattern})}
+	case BitRate, Colour:
+		pattern := map[Type]string{BitRate: bitRatePattern, Colour: colourPattern}[p.Type]
+		s["anyOf"] = []any{text(map[string]any{"pattern": pattern})}
 		if len(p.Words) > 0 {
 			s["anyOf"] = append(s["anyOf"].([]any), map[string]any{"enum": p.Words})
 		}
@@ -208,7 +242,7 @@ func Written(kind, name, typed string) json.RawMessage {
 	for _, k := range all {
 		for _, p := range k.Params {
 			if p.Name == name && (kind == "" || kind == k.Name) {
-				isText := p.Type == Word || p.Type == BitRate
+				isText := p.Type == Word || p.Type == BitRate || p.Type == Colour
 				words, others = words || isText, others || !isText
 			}
 		}

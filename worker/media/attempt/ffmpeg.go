@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,12 +20,23 @@ type Run struct {
 	Seconds float64  // how long the longest output will be; 0 when nobody knows
 	Input   []string // options of the input
 	Outputs []Output
+	// Printed takes what ffmpeg writes to Stdout. There is no other way to know how far it is then.
+	Printed Printed
 }
 
-// Output is a file that ffmpeg makes in the scratch folder.
+// Output is a file that ffmpeg makes in the scratch folder, or Stdout.
 type Output struct {
 	Name    string
 	Options []string
+}
+
+// Stdout is the name of an output that is read while ffmpeg works, or that is thrown away (-f null).
+const Stdout = "pipe:1"
+
+// Printed reads what ffmpeg writes to Stdout, of which it knows how many seconds of the input that was made of.
+type Printed interface {
+	io.Writer
+	Seconds() float64
 }
 
 // FFmpeg runs ffmpeg on the input. Its -timelimit would only set RLIMIT_CPU, which is set.
@@ -44,7 +56,11 @@ func (a *Attempt) FFmpeg(ctx context.Context, r Run) error {
 // run runs ffmpeg on what is here of the input, and returns what it said was wrong.
 func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 	p := progress{total: r.Seconds, report: a.Task.Report}
-	said, err = a.Box.Run(ctx, a.Programs.FFmpeg, a.args(r), &p)
+	var out io.Writer = &p
+	if r.Printed != nil {
+		out = &printing{progress: &p, to: r.Printed}
+	}
+	said, err = a.Box.Run(ctx, a.Programs.FFmpeg, a.args(r), out)
 	if work.KindOf(err) == work.BadInput {
 		return said, a.unreadable(inWords(err))
 	} else if err != nil {
@@ -55,9 +71,15 @@ func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 			"is full (%s)", sandbox.LastWord(said)))
 	}
 	for _, o := range r.Outputs {
+		if o.Name == Stdout {
+			continue
+		}
 		if info, err := a.Dir.Stat(o.Name); err != nil || info.Size() == 0 {
 			return said, work.Fail(work.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.From))
 		}
+	}
+	if r.Printed != nil {
+		p.done = r.Printed.Seconds()
 	}
 	if a.cut != "" && p.done < r.Seconds/20 {
 		return said, work.Fail(work.BadInput, fmt.Errorf("%s, and next to nothing can be read of what is there", a.cut))
@@ -67,7 +89,10 @@ func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 
 // args returns the command line of a run.
 func (a *Attempt) args(r Run) []string {
-	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, sandbox.Guards(a.Task.Limits)...)
+	args := append([]string{"-nostdin", "-nostats", "-y"}, sandbox.Guards(a.Task.Limits)...)
+	if r.Printed == nil {
+		args = append(args, "-progress", Stdout)
+	}
 	threads := a.threads()
 	if len(threads) > 0 {
 		args = append(args, "-filter_threads", threads[1])
@@ -79,7 +104,11 @@ func (a *Attempt) args(r Run) []string {
 	for _, o := range r.Outputs {
 		// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
 		args = append(append(args, o.Options...), "-fflags", "+bitexact", "-flags", "+bitexact")
-		args = append(append(args, threads...), "file:"+o.Name)
+		name := "file:" + o.Name
+		if o.Name == Stdout {
+			name = Stdout
+		}
+		args = append(append(args, threads...), name)
 	}
 	return args
 }
@@ -137,6 +166,21 @@ func (p *progress) line(line string) {
 	case "progress":
 		p.report(p.value())
 	}
+}
+
+// printing hands on what ffmpeg prints, and reports progress by it, a hundred times at most where the length is known.
+type printing struct {
+	*progress
+	to Printed
+}
+
+func (p *printing) Write(b []byte) (int, error) {
+	n, err := p.to.Write(b)
+	if done := p.to.Seconds(); done >= p.done+max(p.total/100, 1) {
+		p.done = done
+		p.report(job.Progress{Note: p.value().Note}) // more is to come: what is made of it
+	}
+	return n, err
 }
 
 func (p *progress) value() job.Progress {

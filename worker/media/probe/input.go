@@ -4,11 +4,9 @@ package probe
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/storage"
 )
@@ -19,6 +17,7 @@ type Input struct {
 	Streams []Stream `json:"streams"`
 	Format  struct {
 		Name     string  `json:"format_name"`
+		Start    decimal `json:"start_time"`
 		Duration decimal `json:"duration"`
 	} `json:"format"`
 	Chapters []struct {
@@ -48,6 +47,9 @@ type Stream struct {
 	Channels    int     `json:"channels"`
 	Layout      string  `json:"channel_layout"`
 	SampleRate  decimal `json:"sample_rate"`
+	Bits        int     `json:"bits_per_sample"`
+	RawBits     decimal `json:"bits_per_raw_sample"`
+	Start       decimal `json:"start_time"`
 	Duration    decimal `json:"duration"`
 	Tags        struct {
 		// of VP8 and VP9: "1" when there is a second picture that says what shows through
@@ -99,50 +101,6 @@ func (i Input) Best(sort string, from storage.Place) (best Stream, err error) {
 		}
 	}
 	return best, err
-}
-
-// known reports whether ffmpeg can decode the stream, as far as ffprobe says. Of sound that is announced and never
-// comes, or that it can't parse, ffprobe knows no rate and no channels.
-func (s Stream) known() bool {
-	if s.Type == "audio" && (s.Channels == 0 || s.SampleRate == 0) {
-		return false
-	}
-	return s.Codec != "" && s.Codec != "unknown" && s.Codec != "none" && !slices.Contains(undecoded, s.Codec)
-}
-
-// undecoded are the codecs of sound that ffmpeg 5.1 to 7.1 names and can't decode.
-var undecoded = []string{"ac4", "mpegh_3d_audio"}
-
-// Passed returns the tracks of sound that players would rather take than the one that Best returns, and that ffmpeg
-// can't decode.
-func (i Input) Passed(best Stream) (all []Stream) {
-	for _, s := range i.Streams {
-		preferred := s.Disposition.Default > best.Disposition.Default ||
-			s.Disposition.Default == best.Disposition.Default && s.Index < best.Index
-		if s.Type == "audio" && !s.known() && (best.Type == "" || preferred) {
-			all = append(all, s)
-		}
-	}
-	return all
-}
-
-// Undecodable says why ffmpeg can't decode the stream.
-func (s Stream) Undecodable() string {
-	if s.encrypted() != "" {
-		return "it is encrypted"
-	}
-	name := s.Codec
-	if name == "" || name == "unknown" || name == "none" {
-		name = strings.Trim(s.Tag, "[]0")
-	}
-	switch {
-	case s.Codec != "" && !slices.Contains(undecoded, s.Codec) && s.Codec != "unknown" && s.Codec != "none":
-		return "there is nothing in it, or nothing that can be read"
-	case name == "":
-		return "ffmpeg doesn't know its codec"
-	default:
-		return "ffmpeg can't decode " + plain.Clip(name, 20)
-	}
 }
 
 // encrypted is what an error adds of a stream that is encrypted, as its four letters say (ISO/IEC 23001-7).

@@ -34,9 +34,12 @@ type maker struct {
 // makers is how each kind of the catalogue is made. A new one is a file of its own and a line here, beside its entry in
 // lanes/kinds.
 var makers = map[string]maker{
+	"audio":     {plan: planAudio, uses: audioUses},
+	"loudness":  {plan: planLoudness, uses: loudnessUses},
 	"probe":     {plan: planProbe},
 	"thumbnail": {plan: planThumbnail, uses: thumbnailUses},
 	"transcode": {plan: planTranscode, uses: transcodeUses},
+	"waveform":  {plan: planWaveform, uses: waveformUses},
 }
 
 // Plan returns the recipe of a job of the kind, which is in the catalogue.
