@@ -499,7 +499,8 @@ var damagedFiles = []realFile{
 
 // TestRealFiles makes each file and runs its job.
 func TestRealFiles(t *testing.T) {
-	for _, f := range slices.Concat(realFiles, realVideos, damagedFiles, probedFiles) {
+	for _, f := range slices.Concat(realFiles, realVideos, damagedFiles, probedFiles, convertedSounds, levelledSounds,
+		measuredSounds, drawnSounds) {
 		t.Run(strings.ReplaceAll(f.name, " ", "_"), func(t *testing.T) {
 			b := newBench(t)
 			var last string

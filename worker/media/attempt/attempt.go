@@ -29,6 +29,7 @@ type Attempt struct {
 	cut      string
 	Strict   bool // such a one, or one that is damaged, is refused
 	Warnings []string
+	fraction float64 // of the job that is done, as reported
 }
 
 // Warn notes what is wrong with the input, for the job's owner. The same isn't said twice.

@@ -2,6 +2,7 @@ package attempt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,7 +18,9 @@ import (
 
 // Run is what ffmpeg is to make of the input.
 type Run struct {
+	Of      string   // a file of the scratch folder that ffmpeg has made, in place of the input; "": the input
 	Seconds float64  // how long the longest output will be; 0 when nobody knows
+	To      float64  // how much of the job is done then, from 0 to 1; 0: all of it
 	Input   []string // options of the input
 	Outputs []Output
 	// Printed takes what ffmpeg writes to Stdout. There is no other way to know how far it is then.
@@ -55,7 +58,7 @@ func (a *Attempt) FFmpeg(ctx context.Context, r Run) error {
 
 // run runs ffmpeg on what is here of the input, and returns what it said was wrong.
 func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
-	p := progress{total: r.Seconds, report: a.Task.Report}
+	p := progress{total: r.Seconds, to: cmp.Or(r.To, 1), report: a.report}
 	var out io.Writer = &p
 	if r.Printed != nil {
 		out = &printing{progress: &p, to: r.Printed}
@@ -87,6 +90,13 @@ func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 	return said, nil
 }
 
+// report reports progress that never goes back: a job may take several runs.
+func (a *Attempt) report(p job.Progress) {
+	a.fraction = max(a.fraction, p.Fraction)
+	p.Fraction = a.fraction
+	a.Task.Report(p)
+}
+
 // args returns the command line of a run.
 func (a *Attempt) args(r Run) []string {
 	args := append([]string{"-nostdin", "-nostats", "-y"}, sandbox.Guards(a.Task.Limits)...)
@@ -100,7 +110,11 @@ func (a *Attempt) args(r Run) []string {
 	if a.Strict {
 		args = append(args, "-xerror", "-err_detect", "explode")
 	}
-	args = slices.Concat(args, threads, r.Input, []string{"-i", sandbox.InputName})
+	input := sandbox.InputName
+	if r.Of != "" {
+		input = "file:" + r.Of
+	}
+	args = slices.Concat(args, threads, r.Input, []string{"-i", input})
 	for _, o := range r.Outputs {
 		// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
 		args = append(append(args, o.Options...), "-fflags", "+bitexact", "-flags", "+bitexact")
@@ -132,6 +146,7 @@ func (a *Attempt) threads() []string {
 // progress reads ffmpeg's -progress output and reports it.
 type progress struct {
 	total  float64 // seconds to come
+	to     float64 // the part of the job that they are
 	done   float64 // seconds made
 	speed  string
 	report func(job.Progress)
@@ -178,7 +193,7 @@ func (p *printing) Write(b []byte) (int, error) {
 	n, err := p.to.Write(b)
 	if done := p.to.Seconds(); done >= p.done+max(p.total/100, 1) {
 		p.done = done
-		p.report(job.Progress{Note: p.value().Note}) // more is to come: what is made of it
+		p.report(job.Progress{Note: p.value().Note})
 	}
 	return n, err
 }
@@ -186,7 +201,7 @@ func (p *printing) Write(b []byte) (int, error) {
 func (p *progress) value() job.Progress {
 	v := job.Progress{Note: fmt.Sprintf("%.1f s", p.done)}
 	if p.total > 0 {
-		v.Fraction = min(p.done/p.total, 1)
+		v.Fraction = p.to * min(p.done/p.total, 1)
 		v.Note = fmt.Sprintf("%.1f of %.1f s", min(p.done, p.total), p.total)
 	}
 	if strings.HasSuffix(p.speed, "x") {

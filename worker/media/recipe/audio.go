@@ -41,7 +41,6 @@ func planAudio(v kinds.Values) Recipe {
 		format: v.Word("format"), bitrate: v.Whole("bitrate"), keep: v.Word("metadata") == "keep",
 		heard: heard{channels: v.Word("channels"), loudness: v.Number("loudness"), rate: v.Whole("rate")},
 	}
-	c.heard.exact = audioFormats[c.format].each == 0
 	return Recipe{MediaType: audioFormats[c.format].mediaType, Make: c.make}
 }
 
@@ -51,18 +50,26 @@ func (c audio) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, er
 		return nil, err
 	}
 	c.heard.rate = c.rate(s)
-	filters, err := c.heard.filters(ctx, a, s)
-	if err != nil {
-		return nil, err
-	}
 	if most := c.mostBits(s); c.bitrate > most {
 		a.Warn("%dk instead of %dk: more isn't possible in %s, with %d channels of %d Hz", most/1000, c.bitrate/1000,
 			c.format, sound.Channels(s, c.heard.channels), c.heard.rate)
 	}
-	name := "output." + c.format
-	return one(name, audioFormats[c.format].mediaType, a.FFmpeg(ctx, attempt.Run{
-		Seconds: a.Info.Seconds(s), Outputs: []attempt.Output{{Name: name, Options: c.args(a.Info, s, filters)}},
-	}))
+	name, made, to := "output."+c.format, false, 1.0
+	if c.heard.loudness != 0 { // it is measured then
+		to = 0.8
+	}
+	encode := func(filters []string) (string, error) {
+		made = true
+		return name, a.FFmpeg(ctx, attempt.Run{
+			Seconds: a.Info.Seconds(s), To: to,
+			Outputs: []attempt.Output{{Name: name, Options: c.args(a.Info, s, filters)}},
+		})
+	}
+	filters, err := c.heard.filtersFor(ctx, a, s, encode)
+	if err == nil && !made {
+		_, err = encode(filters)
+	}
+	return one(name, audioFormats[c.format].mediaType, err)
 }
 
 // args returns ffmpeg's options for the output.
@@ -145,5 +152,5 @@ func audioUses() (all [][]string) {
 			all = append(all, audio{format: format}.args(probe.Input{}, s, limited))
 		}
 	}
-	return append(all, metered(probe.Stream{}, nil))
+	return append(all, metering{}.args())
 }

@@ -61,7 +61,7 @@ func (q loudness) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File,
 	if s.Layout == "" { // which of many channels counts how much isn't known
 		chain = sound.Layout(s, "5.1")
 	}
-	l, err := measured(ctx, a, s, chain)
+	l, err := measured(ctx, a, metering{sound: s, filters: chain, seconds: a.Info.Seconds(s)})
 	if err != nil {
 		return nil, err
 	}
@@ -87,5 +87,5 @@ func (q loudness) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File,
 
 // loudnessUses returns the options for every sort of sound.
 func loudnessUses() [][]string {
-	return [][]string{metered(probe.Stream{}, sound.Layout(probe.Stream{Channels: 10}, "5.1"))}
+	return [][]string{metering{filters: sound.Layout(probe.Stream{Channels: 10}, "5.1")}.args()}
 }

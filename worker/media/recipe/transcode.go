@@ -3,6 +3,7 @@ package recipe
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,6 +37,7 @@ func planTranscode(v kinds.Values) Recipe {
 	if v.Word("audio") == "keep" {
 		t.audio = defaultAudioBitrate
 	}
+	t.heard.encoder = []string{"-c:a", "aac", "-b:a", strconv.Itoa(t.audio)}
 	return Recipe{MediaType: "video/mp4", Make: t.make}
 }
 
@@ -69,8 +71,7 @@ func (t transcode) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 
 // sound returns ffmpeg's options for the sound, with its filters.
 func (t transcode) sound(s probe.Stream, filters []string) []string {
-	return append([]string{"-map", fmt.Sprintf("0:%d", s.Index), "-c:a", "aac", "-b:a", strconv.Itoa(t.audio)},
-		withFilters(filters)...)
+	return slices.Concat([]string{"-map", fmt.Sprintf("0:%d", s.Index)}, t.heard.encoder, withFilters(filters))
 }
 
 // args returns ffmpeg's options for the output, with those of its sound; none when it has none.
@@ -116,7 +117,7 @@ const levelPixels = 36_864 * 256
 
 // transcodeUses returns the options for pictures and sounds of every sort.
 func transcodeUses() [][]string {
-	t := transcode{width: 1, height: 1, fps: 25}
+	t := transcode{width: 1, height: 1, fps: 25, heard: heard{encoder: []string{"-c:a", "aac"}}}
 	return [][]string{
 		t.args(probe.Stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"},
 			t.sound(probe.Stream{}, sound.Layout(probe.Stream{Channels: 10}, "mono"))),

@@ -12,8 +12,8 @@ type Target struct {
 	Ceiling float64 // of its peaks, dBTP
 }
 
-// Within is how near to its target a sound comes, in LU.
-const Within = 0.5
+// near is how far from the target a sound may come out, in LU: EBU R 128 allows 0.5.
+const near = 0.2
 
 // Gain is how a sound is brought to its target.
 type Gain struct {
@@ -34,10 +34,13 @@ func (t Target) Gain(l Loudness) Gain {
 // Again returns a better gain than the one that came out like l; ok: there is no need, l is on target.
 func (t Target) Again(g Gain, l Loudness) (_ Gain, ok bool) {
 	off, over := t.LUFS-l.Integrated, l.Peak-t.Ceiling
-	if math.Abs(off) <= Within/5 && over <= 0 {
+	if math.Abs(off) <= near && over <= 0 {
 		return g, true
 	}
 	g.DB = min(g.DB+off, most)
+	if over > 0 && g.Limit == 0 {
+		g.Limit = t.Ceiling
+	}
 	if over > 0 {
 		g.Limit -= over + 0.02
 	}
