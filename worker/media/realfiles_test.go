@@ -25,8 +25,9 @@ import (
 
 // realFile is a file as people have them, made by ffmpeg here, and what is right to make of it.
 type realFile struct {
-	name string
-	edit func([]byte) []byte // of the input, after all steps; nil: none
+	name   string
+	source string              // a public report of such a file
+	edit   func([]byte) []byte // of the input, after all steps; nil: none
 	// ffmpeg's options for each step, the output's name last; a later step may read an earlier file
 	makes  []string
 	kind   string
@@ -217,6 +218,21 @@ var realVideos = []realFile{
 		},
 		kind: "transcode", output: "out.mp4", check: warned("sound track 1 of input",
 			func(t *testing.T, r made) { facts(t, r).sound("1", "mono") }),
+	},
+	{
+		name:   "a phone's film whose second sound track is spatial audio",
+		source: "https://github.com/immich-app/immich/issues/30511",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 -map 1 " +
+			"-map 2 -c:v libx264 -preset ultrafast -c:a aac -ac:a:0 2 -ac:a:1 1 in.mp4"},
+		edit: func(b []byte) []byte { // of the two tracks, the second
+			i := bytes.LastIndex(b, []byte("mp4a"))
+			copy(b[i:], "apac")
+			return append(b[:i:i], bytes.Replace(b[i:], []byte("esds"), []byte("dapa"), 1)...)
+		},
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
+			facts(t, r).sound("2", "stereo")
+			quiet(t, r)
+		},
 	},
 	{
 		name: "all its sound is in a codec that nobody knows",

@@ -87,23 +87,31 @@ const music = "-f lavfi -i aevalsrc=0.05*sin(880*t)+0.9*(random(0)-0.5)*exp(-8*m
 
 var convertedSounds = []realFile{
 	{
-		name: "a film's sound as AAC", makes: []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=2 -f lavfi -i " +
+		name:   "a film's sound as AAC",
+		source: "https://github.com/eladg/ffmpeg-by-example/issues/165",
+		makes: []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=2 -f lavfi -i " +
 			"sine=d=2:r=44100 -ac 2 -c:v mpeg4 in.mkv"},
 		kind: "audio", output: "out.m4a", check: sounds("aac", "44100", "2", 2, quiet),
 	},
 	{
-		name: "5.1 as MP3 of 96 kHz", makes: []string{
+		name:   "5.1 as MP3 of 96 kHz",
+		source: "https://github.com/p2r3/convert/pull/385",
+		makes: []string{
 			"-f lavfi -i aevalsrc=0.1*sin(500*t)|0|0|0|0|0:c=5.1(side):s=96000:d=2 in.flac",
 		},
 		kind: "audio", output: "out.mp3", check: sounds("mp3", "48000", "2", 2, quiet),
 	},
 	{
-		name: "a telephone's 8 kHz as MP3", makes: []string{"-f lavfi -i sine=d=2:r=8000 -c:a pcm_mulaw in.wav"},
-		kind: "audio", params: `{"bitrate":"192k"}`, output: "out.mp3",
+		name:   "a telephone's 8 kHz as MP3",
+		source: "https://github.com/TooTallNate/node-lame/issues/11",
+		makes:  []string{"-f lavfi -i sine=d=2:r=8000 -c:a pcm_mulaw in.wav"},
+		kind:   "audio", params: `{"bitrate":"192k"}`, output: "out.mp3",
 		check: warned("64k instead of 192k", sounds("mp3", "8000", "1", 2)),
 	},
 	{
-		name: "5.1(side) as Opus of 5.1", makes: []string{
+		name:   "5.1(side) as Opus of 5.1",
+		source: "https://github.com/jellyfin/jellyfin-ffmpeg/issues/248",
+		makes: []string{
 			"-f lavfi -i aevalsrc=0.1*sin(500*t)|0|0|0|0|0:c=5.1(side):s=44100:d=2 -c:a ac3 in.ac3",
 		},
 		kind: "audio", params: `{"channels":"5.1"}`, output: "out.opus", check: sounds("opus", "48000", "6", 2, quiet),
@@ -135,7 +143,9 @@ var convertedSounds = []realFile{
 		check: sounds("pcm_s16le", "16000", "1", 6, quiet),
 	},
 	{
-		name: "cover and title are dropped", makes: covered, kind: "audio", output: "out.mp3",
+		name:   "cover and title are dropped",
+		source: "https://github.com/C4illin/ConvertX/issues/601",
+		makes:  covered, kind: "audio", output: "out.mp3",
 		check: func(t *testing.T, r made) {
 			if text := told(t, r); strings.Contains(text, "a_title") || strings.Contains(text, "video") {
 				t.Errorf("it says %s", text)
@@ -143,7 +153,9 @@ var convertedSounds = []realFile{
 		},
 	},
 	{
-		name: "cover and title are kept", makes: covered, kind: "audio", params: `{"metadata":"keep"}`,
+		name:   "cover and title are kept",
+		source: "https://github.com/a-schild/jave2/issues/266",
+		makes:  covered, kind: "audio", params: `{"metadata":"keep"}`,
 		output: "out.mp3", check: func(t *testing.T, r made) {
 			if text := told(t, r); !strings.Contains(text, "a_title") || !strings.Contains(text, "attached_pic=1") {
 				t.Errorf("it says %s", text)
@@ -186,28 +198,38 @@ func told(t *testing.T, r made) string {
 
 var levelledSounds = []realFile{
 	{
-		name: "quiet speech for a podcast: a gain alone", makes: []string{tone("-40", "4", 2) + " in.wav"},
-		kind: "audio", params: `{"loudness":-16}`, output: "out.m4a", check: levelled(-16, quiet),
+		name:   "quiet speech for a podcast: a gain alone",
+		source: "https://github.com/umputun/feed-master/issues/119",
+		makes:  []string{tone("-40", "4", 2) + " in.wav"},
+		kind:   "audio", params: `{"loudness":-16}`, output: "out.m4a", check: levelled(-16, quiet),
 	},
 	{
-		name: "in mono, as one channel", makes: []string{tone("-35", "4", 1) + " in.wav"},
-		kind: "audio", params: `{"loudness":-19}`, output: "out.mp3", check: levelled(-19, quiet),
+		name:   "in mono, as one channel",
+		source: "https://github.com/complexlogic/rsgain/issues/125",
+		makes:  []string{tone("-35", "4", 1) + " in.wav"},
+		kind:   "audio", params: `{"loudness":-19}`, output: "out.mp3", check: levelled(-19, quiet),
 	},
 	{
-		name: "stereo becomes mono before it is measured", makes: []string{music + "in.wav"},
-		kind: "audio", params: `{"loudness":-23,"channels":"mono"}`, output: "out.m4a", check: levelled(-23, quiet),
+		name:   "stereo becomes mono before it is measured",
+		source: "https://github.com/jiixyj/libebur128/issues/42",
+		makes:  []string{music + "in.wav"},
+		kind:   "audio", params: `{"loudness":-23,"channels":"mono"}`, output: "out.m4a", check: levelled(-23, quiet),
 	},
 	{
 		name: "peaks that allow no gain are limited", makes: []string{music + "in.wav"},
 		kind: "audio", params: `{"loudness":-12}`, output: "out.flac", check: levelled(-12, quiet),
 	},
 	{
-		name: "peaks are limited, and the encoder adds none", makes: []string{music + "in.wav"},
-		kind: "audio", params: `{"loudness":-12}`, output: "out.mp3", check: levelled(-12, quiet),
+		name:   "peaks are limited, and the encoder adds none",
+		source: "https://github.com/slhck/ffmpeg-normalize/issues/190",
+		makes:  []string{music + "in.wav"},
+		kind:   "audio", params: `{"loudness":-12}`, output: "out.mp3", check: levelled(-12, quiet),
 	},
 	{
-		name: "clipped and too loud", makes: []string{"-f lavfi -i aevalsrc=clip(4*sin(997*2*PI*t)\\,-1\\,1):d=4 -ac 2 in.wav"},
-		kind: "audio", params: `{"loudness":-16}`, output: "out.opus", check: levelled(-16, quiet),
+		name:   "clipped and too loud",
+		source: "https://github.com/audacity/audacity/issues/4750",
+		makes:  []string{"-f lavfi -i aevalsrc=clip(4*sin(997*2*PI*t)\\,-1\\,1):d=4 -ac 2 in.wav"},
+		kind:   "audio", params: `{"loudness":-16}`, output: "out.opus", check: levelled(-16, quiet),
 	},
 	{
 		name: "5.1", makes: []string{
@@ -220,18 +242,30 @@ var levelledSounds = []realFile{
 		kind: "audio", params: `{"loudness":-5}`, output: "out.flac", check: levelled(-5),
 	},
 	{
-		name: "a second of sound", makes: []string{tone("-30", "1", 1) + " in.wav"},
-		kind: "audio", params: `{"loudness":-20}`, output: "out.wav",
+		name:   "above full signal, as floating point allows",
+		source: "https://github.com/slhck/ffmpeg-normalize/issues/92",
+		makes:  []string{tone("8", "4", 2) + " -c:a pcm_f32le in.wav"},
+		kind:   "audio", params: `{"loudness":-16}`, output: "out.mp3", check: levelled(-16, quiet),
+	},
+	{
+		name:   "a second of sound",
+		source: "https://github.com/slhck/ffmpeg-normalize/issues/87",
+		makes:  []string{tone("-30", "1", 1) + " in.wav"},
+		kind:   "audio", params: `{"loudness":-20}`, output: "out.wav",
 		check: warned("the loudness of less than 3 s says little", levelled(-20)),
 	},
 	{
-		name: "a click, too short to be measured", makes: []string{tone("-30", "0.2", 1) + " in.wav"},
-		kind: "audio", params: `{"loudness":-20}`, output: "out.wav",
+		name:   "a click, too short to be measured",
+		source: "https://github.com/slhck/ffmpeg-normalize/issues/113",
+		makes:  []string{tone("-30", "0.2", 1) + " in.wav"},
+		kind:   "audio", params: `{"loudness":-20}`, output: "out.wav",
 		check: warned("too short to measure", sounds("pcm_s16le", "48000", "1", 0.2)),
 	},
 	{
-		name: "silence", makes: []string{"-f lavfi -i anullsrc=d=3 in.wav"},
-		kind: "audio", params: `{"loudness":-16}`, output: "out.m4a", check: warned("is silent", sounds("aac", "44100", "2", 3)),
+		name:   "silence",
+		source: "https://github.com/Frikanalen/frikanalen/issues/164",
+		makes:  []string{"-f lavfi -i anullsrc=d=3 in.wav"},
+		kind:   "audio", params: `{"loudness":-16}`, output: "out.m4a", check: warned("is silent", sounds("aac", "44100", "2", 3)),
 	},
 	{
 		name: "more than can be had", makes: []string{"-f lavfi -i aevalsrc=if(lt(mod(t\\,1)\\,0.01)\\,0.9\\,0):s=8000:d=4 in.wav"},
@@ -276,8 +310,10 @@ var measuredSounds = []realFile{
 		}),
 	},
 	{
-		name: "the loudness of one channel", makes: []string{tone("-20", "4", 1) + " in.wav"},
-		kind: "loudness", output: "out.json", check: reports(map[string]float64{"integratedLUFS": -23.01, "channels": 1}),
+		name:   "the loudness of one channel",
+		source: "https://github.com/reaper-oss/sws/issues/1209",
+		makes:  []string{tone("-20", "4", 1) + " in.wav"},
+		kind:   "loudness", output: "out.json", check: reports(map[string]float64{"integratedLUFS": -23.01, "channels": 1}),
 	},
 	{
 		name: "the range of loud and quiet parts", makes: []string{
@@ -288,8 +324,10 @@ var measuredSounds = []realFile{
 		}),
 	},
 	{
-		name: "the loudness of silence", makes: []string{"-f lavfi -i anullsrc=d=4 in.wav"},
-		kind: "loudness", params: `{"target":-23}`, output: "out.json", check: func(t *testing.T, r made) {
+		name:   "the loudness of silence",
+		source: "https://github.com/Frikanalen/frikanalen/issues/164",
+		makes:  []string{"-f lavfi -i anullsrc=d=4 in.wav"},
+		kind:   "loudness", params: `{"target":-23}`, output: "out.json", check: func(t *testing.T, r made) {
 			reports(map[string]float64{
 				"integratedLUFS": none, "thresholdLUFS": none, "truePeakDBTP": none, "seconds": 4,
 			})(t, r)
@@ -377,7 +415,9 @@ const apart = "-f lavfi -i aevalsrc=t/6*sin(880*t)|0.9*(random(0)-0.5)*exp(-8*mo
 
 var drawnSounds = []realFile{
 	{
-		name: "peaks of 256 samples", makes: []string{apart + "in.flac"}, kind: "waveform", output: "out.json",
+		name:   "peaks of 256 samples",
+		source: "https://github.com/bbc/audiowaveform/issues/147",
+		makes:  []string{apart + "in.flac"}, kind: "waveform", output: "out.json",
 		check: peaked("in.flac", peaks{Channels: 1, Bits: 8, SamplesPerPixel: 256}),
 	},
 	{
@@ -386,7 +426,9 @@ var drawnSounds = []realFile{
 		check:  peaked("in.flac", peaks{Channels: 2, Bits: 16, SamplesPerPixel: 1000}),
 	},
 	{
-		name: "peaks for a width", makes: []string{apart + "in.flac"}, kind: "waveform", output: "out.json",
+		name:   "peaks for a width",
+		source: "https://github.com/katspaugh/wavesurfer.js/issues/722",
+		makes:  []string{apart + "in.flac"}, kind: "waveform", output: "out.json",
 		params: `{"width":500,"bits":16}`,
 		check:  peaked("in.flac", peaks{Channels: 1, Bits: 16, SamplesPerPixel: 530}), // of 264,600 samples
 	},
@@ -426,7 +468,9 @@ var drawnSounds = []realFile{
 		},
 	},
 	{
-		name: "a drawing in time with pictures that begin before the sound", makes: []string{
+		name:   "a drawing in time with pictures that begin before the sound",
+		source: "https://github.com/SubtitleEdit/subtitleedit/issues/4084",
+		makes: []string{
 			"-f lavfi -i testsrc2=s=160x90:r=10:d=2 -itsoffset 1 -f lavfi -i sine=d=1 -c:v mpeg4 -c:a flac in.mkv",
 		},
 		kind: "waveform", params: `{"width":100,"height":100}`, output: "out.png", check: func(t *testing.T, r made) {
