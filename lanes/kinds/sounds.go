@@ -18,8 +18,8 @@ var (
 	}
 	loudnessTarget = Param{
 		Name: "loudness", Type: Number, Least: -40, Most: -5, Otherwise: "the input's",
-		About: "of the sound in LUFS (EBU R 128): -16 for podcasts, -14 for streaming, -23 for broadcast; its peaks stay " +
-			"below -1 dBTP. What comes out as one channel counts as one, so -19 for mono is as loud as -16 for stereo",
+		About: "of the sound in LUFS (EBU R 128): -16 for podcasts, -14 for streaming, -23 for broadcast; its peaks " +
+			"stay below -1 dBTP. What comes out as one channel counts as one, so -19 for mono is as loud as -16 for stereo",
 	}
 	metadata = Param{
 		Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,
@@ -55,8 +55,8 @@ var audio = Kind{
 }
 
 var loudness = Kind{
-	Name: "loudness", About: "how loud the sound is by EBU R 128, as JSON: integrated loudness, range, true peak, the " +
-		"loudest moments",
+	Name: "loudness", About: "how loud the sound is by EBU R 128, as JSON: integrated loudness, range, true peak, " +
+		"the loudest moments",
 	Endings: []string{".json"},
 	Params: []Param{
 		{
@@ -69,7 +69,8 @@ var loudness = Kind{
 }
 
 var waveform = Kind{
-	Name: "waveform", About: "the sound drawn as a PNG, or its peaks as JSON in the format of audiowaveform (version 2)",
+	Name: "waveform", About: "the sound drawn as a PNG, or its peaks as JSON in the format of audiowaveform " +
+		"(version 2)",
 	Endings: []string{".png", ".json"},
 	Params: []Param{
 		{

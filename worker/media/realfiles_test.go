@@ -222,8 +222,8 @@ var realVideos = []realFile{
 	{
 		name:   "a phone's film whose second sound track is spatial audio",
 		source: "https://github.com/immich-app/immich/issues/30511",
-		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 -map 1 " +
-			"-map 2 -c:v libx264 -preset ultrafast -c:a aac -ac:a:0 2 -ac:a:1 1 in.mp4"},
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 " +
+			"-map 1 -map 2 -c:v libx264 -preset ultrafast -c:a aac -ac:a:0 2 -ac:a:1 1 in.mp4"},
 		edit: func(b []byte) []byte { // of the two tracks, the second
 			i := bytes.LastIndex(b, []byte("mp4a"))
 			copy(b[i:], "apac")

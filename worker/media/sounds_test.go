@@ -173,8 +173,9 @@ var convertedSounds = []realFile{
 		},
 	},
 	{
-		name: "the sound of a film without any", makes: []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=1 -c:v mpeg4 in.mkv"},
-		kind: "audio", output: "out.m4a", check: refused("has no audio"),
+		name:  "the sound of a film without any",
+		makes: []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=1 -c:v mpeg4 in.mkv"},
+		kind:  "audio", output: "out.m4a", check: refused("has no audio"),
 	},
 	{
 		name: "half a song", makes: []string{music + "-movflags +faststart in.m4a"}, edit: keep(50), kind: "audio",
@@ -233,13 +234,15 @@ var levelledSounds = []realFile{
 	},
 	{
 		name: "5.1", makes: []string{
-			"-f lavfi -i aevalsrc=" + strings.Repeat("0.02*sin(3000*t)|", 5) + "0.02*sin(300*t):c=5.1(side):s=48000:d=4 in.flac",
+			"-f lavfi -i aevalsrc=" + strings.Repeat("0.02*sin(3000*t)|", 5) +
+				"0.02*sin(300*t):c=5.1(side):s=48000:d=4 in.flac",
 		},
 		kind: "audio", params: `{"loudness":-23,"channels":"5.1"}`, output: "out.m4a", check: levelled(-23, quiet),
 	},
 	{
-		name: "next to silence, whose peak has no three digits", makes: []string{tone("-58", "4", 1) + " -c:a pcm_s24le in.wav"},
-		kind: "audio", params: `{"loudness":-5}`, output: "out.flac", check: levelled(-5),
+		name:  "next to silence, whose peak has no three digits",
+		makes: []string{tone("-58", "4", 1) + " -c:a pcm_s24le in.wav"},
+		kind:  "audio", params: `{"loudness":-5}`, output: "out.flac", check: levelled(-5),
 	},
 	{
 		name:   "above full signal, as floating point allows",
@@ -265,11 +268,13 @@ var levelledSounds = []realFile{
 		name:   "silence",
 		source: "https://github.com/Frikanalen/frikanalen/issues/164",
 		makes:  []string{"-f lavfi -i anullsrc=d=3 in.wav"},
-		kind:   "audio", params: `{"loudness":-16}`, output: "out.m4a", check: warned("is silent", sounds("aac", "44100", "2", 3)),
+		kind:   "audio", params: `{"loudness":-16}`, output: "out.m4a",
+		check: warned("is silent", sounds("aac", "44100", "2", 3)),
 	},
 	{
-		name: "more than can be had", makes: []string{"-f lavfi -i aevalsrc=if(lt(mod(t\\,1)\\,0.01)\\,0.9\\,0):s=8000:d=4 in.wav"},
-		kind: "audio", params: `{"loudness":-5}`, output: "out.flac",
+		name:  "more than can be had",
+		makes: []string{"-f lavfi -i aevalsrc=if(lt(mod(t\\,1)\\,0.01)\\,0.9\\,0):s=8000:d=4 in.wav"},
+		kind:  "audio", params: `{"loudness":-5}`, output: "out.flac",
 		check: warned("they allow no more", func(t *testing.T, r made) {
 			if _, peak := loud(t, r.file); peak > -1 {
 				t.Errorf("%v dBTP", peak)
@@ -306,14 +311,16 @@ var measuredSounds = []realFile{
 		name: "the loudness of a known tone in two channels", makes: []string{tone("-20", "5", 2) + " in.wav"},
 		kind: "loudness", params: `{"target":-16}`, output: "out.json", check: reports(map[string]float64{
 			"integratedLUFS": -20, "thresholdLUFS": -30, "rangeLU": 0, "truePeakDBTP": -20, "maxMomentaryLUFS": -20,
-			"maxShortTermLUFS": -20, "seconds": 5, "channels": 2, "targetLUFS": -16, "gainDB": 4, "truePeakAfterDBTP": -16,
+			"maxShortTermLUFS": -20, "seconds": 5, "channels": 2, "targetLUFS": -16, "gainDB": 4,
+			"truePeakAfterDBTP": -16,
 		}),
 	},
 	{
 		name:   "the loudness of one channel",
 		source: "https://github.com/reaper-oss/sws/issues/1209",
 		makes:  []string{tone("-20", "4", 1) + " in.wav"},
-		kind:   "loudness", output: "out.json", check: reports(map[string]float64{"integratedLUFS": -23.01, "channels": 1}),
+		kind:   "loudness", output: "out.json",
+		check: reports(map[string]float64{"integratedLUFS": -23.01, "channels": 1}),
 	},
 	{
 		name: "the range of loud and quiet parts", makes: []string{
@@ -375,7 +382,8 @@ func peaked(input string, want peaks) func(*testing.T, made) {
 		workertest.Must(t, err)
 		var got peaks
 		workertest.Must(t, json.Unmarshal(text, &got))
-		raw := output(t, "ffmpeg", "-v", "error", "-i", strings.Replace(r.file, "out/out.json", "in/"+input, 1), "-f", "s16le", "-")
+		file := strings.Replace(r.file, "out/out.json", "in/"+input, 1)
+		raw := output(t, "ffmpeg", "-v", "error", "-i", file, "-f", "s16le", "-")
 		of, each := 2, got.SamplesPerPixel // the inputs have two channels
 		frames := len(raw) / 2 / of
 		sample := func(frame, channel int) int {
@@ -400,8 +408,8 @@ func peaked(input string, want peaks) func(*testing.T, made) {
 		}
 		want.Version, want.SampleRate = 2, 44100
 		if !slices.Equal(got.Data, want.Data) {
-			t.Errorf("%d numbers, want these %d: first %v, want %v", len(got.Data), len(want.Data), got.Data[:min(8, len(got.Data))],
-				want.Data[:8])
+			t.Errorf("%d numbers, want these %d: first %v, want %v", len(got.Data), len(want.Data),
+				got.Data[:min(8, len(got.Data))], want.Data[:8])
 		}
 		if got.Data, want.Data = nil, nil; got.Length != want.Length || got.Bits != want.Bits ||
 			got.Channels != want.Channels || got.SamplesPerPixel != want.SamplesPerPixel || got.Version != 2 ||
@@ -421,7 +429,8 @@ var drawnSounds = []realFile{
 		check: peaked("in.flac", peaks{Channels: 1, Bits: 8, SamplesPerPixel: 256}),
 	},
 	{
-		name: "peaks of each channel in 16 bits", makes: []string{apart + "in.flac"}, kind: "waveform", output: "out.json",
+		name: "peaks of each channel in 16 bits", makes: []string{apart + "in.flac"},
+		kind: "waveform", output: "out.json",
 		params: `{"channels":"split","bits":16,"samplesPerPixel":1000}`,
 		check:  peaked("in.flac", peaks{Channels: 2, Bits: 16, SamplesPerPixel: 1000}),
 	},
@@ -459,7 +468,8 @@ var drawnSounds = []realFile{
 	{
 		name:  "a drawing of each channel on white",
 		makes: []string{"-f lavfi -i aevalsrc=0.9*sin(2*PI*440*t)|0:s=44100:d=1 in.wav"},
-		kind:  "waveform", params: `{"width":200,"height":100,"channels":"split","background":"#ffffff"}`, output: "out.png",
+		kind:  "waveform", params: `{"width":200,"height":100,"channels":"split","background":"#ffffff"}`,
+		output: "out.png",
 		check: func(t *testing.T, r made) {
 			drawing(t, r, 200, 100)
 			near(t, "left", pixel(t, r.file, 0.5, 0.1), 0x2563EB)
@@ -490,8 +500,9 @@ var drawnSounds = []realFile{
 		},
 	},
 	{
-		name: "a drawing of a film without sound", makes: []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=1 -c:v mpeg4 in.mkv"},
-		kind: "waveform", output: "out.png", check: refused("has no audio"),
+		name:  "a drawing of a film without sound",
+		makes: []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=1 -c:v mpeg4 in.mkv"},
+		kind:  "waveform", output: "out.png", check: refused("has no audio"),
 	},
 }
 

@@ -10,7 +10,8 @@ func (a *Attempt) Sound() (probe.Stream, error) {
 		return s, err
 	}
 	for _, p := range a.Info.Passed(s) {
-		a.Warn("sound track %d of input %s is left out, and track %d taken: %s", p.Index, a.From, s.Index, p.Undecodable())
+		a.Warn("sound track %d of input %s is left out, and track %d taken: %s", p.Index, a.From, s.Index,
+			p.Undecodable())
 	}
 	return s, nil
 }

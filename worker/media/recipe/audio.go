@@ -3,6 +3,7 @@ package recipe
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -148,9 +149,9 @@ func audioUses() (all [][]string) {
 	limited := sound.Gain{Limit: ceiling}.Filters(48_000)
 	for _, deep := range []int{16, 24} {
 		s := probe.Stream{Codec: "pcm_s24le", Bits: deep, SampleRate: 48_000, Channels: 2}
-		for format := range audioFormats {
+		for _, format := range slices.Sorted(maps.Keys(audioFormats)) {
 			all = append(all, audio{format: format}.args(probe.Input{}, s, limited))
 		}
 	}
-	return append(all, metering{}.args())
+	return append(all, metering{}.args(), heard{}.trial(probe.Stream{}, nil))
 }

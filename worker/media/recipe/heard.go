@@ -28,11 +28,16 @@ const ceiling = -1
 func (h heard) filters(ctx context.Context, a *attempt.Attempt, s probe.Stream) ([]string, error) {
 	return h.filtersFor(ctx, a, s, func(filters []string) (string, error) {
 		const name = "trial.mka"
-		options := slices.Concat(only(s), withFilters(filters), h.encoder, []string{"-f", "matroska"})
 		return name, a.FFmpeg(ctx, attempt.Run{
-			Seconds: a.Info.Seconds(s), To: 0.05, Outputs: []attempt.Output{{Name: name, Options: options}},
+			Seconds: a.Info.Seconds(s), To: 0.05,
+			Outputs: []attempt.Output{{Name: name, Options: h.trial(s, filters)}},
 		})
 	})
+}
+
+// trial returns ffmpeg's options for the sound alone, as it will be encoded.
+func (h heard) trial(s probe.Stream, filters []string) []string {
+	return slices.Concat(only(s), withFilters(filters), h.encoder, []string{"-f", "matroska"})
 }
 
 // filtersFor returns the filters of a sound that encode makes a file of, which is what counts. Unless the sound is left
@@ -79,8 +84,8 @@ func (h heard) filtersFor(ctx context.Context, a *attempt.Attempt, s probe.Strea
 			return filters, nil
 		}
 		if try == most {
-			a.Warn("the sound of input %s comes out at %.1f LUFS with peaks of %.1f dBTP, not at %v LUFS: they allow no more",
-				a.From, l.Integrated, l.Peak, h.loudness)
+			a.Warn("the sound of input %s comes out at %.1f LUFS with peaks of %.1f dBTP, not at %v LUFS: they "+
+				"allow no more", a.From, l.Integrated, l.Peak, h.loudness)
 			return filters, nil
 		}
 		gain = better

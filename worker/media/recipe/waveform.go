@@ -164,7 +164,8 @@ type capped struct {
 
 func (c *capped) Write(b []byte) (int, error) {
 	if c.written += lanes.Bytes(len(b)); c.most > 0 && c.written > c.most {
-		return 0, work.Fail(work.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s", c.most))
+		return 0, work.Fail(work.OverLimit, fmt.Errorf("the output is larger than a slot's scratch space of %s: give "+
+			"more samplesPerPixel", c.most))
 	}
 	return c.to.Write(b)
 }

@@ -21,8 +21,8 @@ type Gain struct {
 	Limit float64 // of the peaks, dBTP; 0: they needn't be limited
 }
 
-// Gain returns what brings a sound to the target: the same gain throughout and, where its peaks would come out too high,
-// a limiter. What that takes away from the loudness is seen when it is measured again; see Again.
+// Gain returns what brings a sound to the target: the same gain throughout and, where its peaks would come out too
+// high, a limiter. What that takes away from the loudness is seen when it is measured again; see Again.
 func (t Target) Gain(l Loudness) Gain {
 	g := Gain{DB: t.LUFS - l.Integrated}
 	if l.Peak+g.DB > t.Ceiling {

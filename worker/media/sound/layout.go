@@ -1,5 +1,5 @@
-// Package sound is what ffmpeg is told to do with sound, what its meters say, and how sound is drawn: channels, loudness,
-// peaks. It runs nothing.
+// Package sound is ffmpeg's filters for the channels and the loudness of sound, what its meter says, and how sound is
+// drawn. It runs nothing.
 package sound
 
 import "github.com/polyglot-media/siren/worker/media/probe"

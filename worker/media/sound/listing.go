@@ -16,8 +16,8 @@ type Listing struct {
 
 // Begin writes the head: samples a second, the channels, and how many samples of each a pixel is of.
 func (l *Listing) Begin(rate, waves, each int) error {
-	_, err := fmt.Fprintf(l.To, `{"version":2,"channels":%d,"sample_rate":%d,"samples_per_pixel":%d,"bits":%d,"data":[`,
-		waves, rate, each, l.Bits)
+	_, err := fmt.Fprintf(l.To, `{"version":2,"channels":%d,"sample_rate":%d,"samples_per_pixel":%d,"bits":%d,`+
+		`"data":[`, waves, rate, each, l.Bits)
 	return err
 }
 
