@@ -60,34 +60,7 @@ var all = []Kind{
 		},
 		relate: picture,
 	},
-	{
-		Name: "transcode", About: "the video as H.264 and AAC in an mp4 that plays while it loads",
-		Endings: []string{".mp4", ".m4v"},
-		Params: []Param{
-			{
-				Name: "crf", Type: Whole, Least: 0, Most: 51, Default: `23`,
-				About: "quality, from 0 (lossless); not with bitrate",
-			},
-			{
-				Name: "bitrate", Type: BitRate, Least: 50_000, Most: 200_000_000, Otherwise: "by crf",
-				About: "of the video; not with crf",
-			},
-			width, height,
-			{Name: "fps", Type: Number, Least: 1, Most: 240, Otherwise: "the input's", About: "frames per second"},
-			{Name: "preset", Type: Word, Words: []string{
-				"medium", "ultrafast", "superfast", "veryfast", "faster",
-				"fast", "slow",
-			}, Default: `"medium"`, About: "of the encoder: faster makes larger files"},
-			{
-				Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
-				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC",
-			},
-			channels,
-			metadata,
-			tolerate,
-		},
-		relate: quality,
-	},
+	transcode,
 	waveform,
 }
 
@@ -134,14 +107,6 @@ func picture(v Values, output string, p *problems) {
 	case asked == "":
 		v["format"] = named
 	}
-}
-
-// quality refuses a quality and a size at once.
-func quality(v Values, output string, p *problems) {
-	if p.given("crf") && p.given("bitrate") {
-		p.add("give crf (a quality) or bitrate (a size), not both")
-	}
-	endsIn(v, output, p)
 }
 
 // All returns every kind, sorted by name.

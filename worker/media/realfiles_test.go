@@ -511,6 +511,18 @@ var damagedFiles = []realFile{
 			"setpts=PTS+gte(N\\,25)*90000/TB -vsync passthrough -c:v libx264 -preset ultrafast in.mkv"},
 		kind: "thumbnail", output: "out.jpg", check: warned("lasts 25 hours", sized(320, 240)),
 	},
+	{
+		name: "a jump in its times of 25 hours, of pictures and sound", makes: []string{
+			"-f lavfi -i testsrc2=s=320x240:r=25:d=2,setpts=PTS+gte(N\\,25)*90000/TB -f lavfi -i " +
+				"sine=d=2:r=48000,asetpts=PTS+gte(T\\,1)*90000/TB -vsync passthrough -c:v libx264 -preset ultrafast " +
+				"-c:a flac in.mkv",
+		},
+		kind: "transcode", output: "out.mp4", check: warned("jumps in its times are left out", func(t *testing.T, r made) {
+			f := facts(t, r)
+			f.within("seconds", f.number("duration"), 1.9, 2.2)
+			f.within("video frames", f.number("nb_frames"), 49, 51)
+		}),
+	},
 }
 
 // TestRealFiles makes each file and runs its job.
@@ -518,30 +530,43 @@ func TestRealFiles(t *testing.T) {
 	for _, f := range slices.Concat(realFiles, realVideos, damagedFiles, probedFiles, convertedSounds, levelledSounds,
 		measuredSounds, drawnSounds) {
 		t.Run(strings.ReplaceAll(f.name, " ", "_"), func(t *testing.T) {
-			b := newBench(t)
-			var last string
-			for _, step := range f.makes {
-				words := strings.Fields(step)
-				last = words[len(words)-1]
-				cmd := exec.Command("ffmpeg", append([]string{"-hide_banner", "-loglevel", "error", "-y"}, words...)...)
-				cmd.Dir = b.in
-				if out, err := cmd.CombinedOutput(); err != nil {
-					t.Fatalf("ffmpeg %s: %v: %s", step, err, out)
-				}
-			}
-			if f.edit != nil {
-				text, err := os.ReadFile(filepath.Join(b.in, last))
-				workertest.Must(t, err)
-				workertest.Must(t, os.WriteFile(filepath.Join(b.in, last), f.edit(text), 0o644))
-			}
-			r := made{file: filepath.Join(b.out, f.output)}
-			r.result, r.err = b.run(job.Job{
-				Kind: f.kind, Params: paramsJSON(f.params), Input: "file://" + filepath.Join(b.in, last),
-				Output: b.output(f.output),
-			})
-			f.check(t, r)
+			f.check(t, f.run(t))
 		})
 	}
+}
+
+// run makes the file and runs its job.
+func (f realFile) run(t *testing.T) made {
+	t.Helper()
+	b := newBench(t)
+	input := b.made(f.makes...)
+	if f.edit != nil {
+		file := strings.TrimPrefix(input, "file://")
+		text, err := os.ReadFile(file)
+		workertest.Must(t, err)
+		workertest.Must(t, os.WriteFile(file, f.edit(text), 0o644))
+	}
+	r := made{file: filepath.Join(b.out, f.output)}
+	r.result, r.err = b.run(job.Job{
+		Kind: f.kind, Params: paramsJSON(f.params), Input: input, Output: b.output(f.output),
+	})
+	return r
+}
+
+// made makes an input by steps of ffmpeg's, and returns the URL of the last one's.
+func (b *bench) made(steps ...string) string {
+	b.t.Helper()
+	var last string
+	for _, step := range steps {
+		words := strings.Fields(step)
+		last = words[len(words)-1]
+		cmd := exec.Command("ffmpeg", append([]string{"-hide_banner", "-loglevel", "error", "-y"}, words...)...)
+		cmd.Dir = b.in
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.t.Fatalf("ffmpeg %s: %v: %s", step, err, out)
+		}
+	}
+	return "file://" + filepath.Join(b.in, last)
 }
 
 // report is what ffprobe says of the output's first video, or of its first sound.

@@ -20,6 +20,7 @@ import (
 type Run struct {
 	Of      string   // a file of the scratch folder that ffmpeg has made, in place of the input; "": the input
 	Seconds float64  // how long the longest output will be; 0 when nobody knows
+	From    float64  // how much of the job is done before it, from 0 to 1
 	To      float64  // how much of the job is done then, from 0 to 1; 0: all of it
 	Input   []string // options of the input
 	Outputs []Output
@@ -58,7 +59,7 @@ func (a *Attempt) FFmpeg(ctx context.Context, r Run) error {
 
 // run runs ffmpeg on what is here of the input, and returns what it said was wrong.
 func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
-	p := progress{total: r.Seconds, to: cmp.Or(r.To, 1), report: a.report}
+	p := progress{total: r.Seconds, from: r.From, to: cmp.Or(r.To, 1), report: a.report}
 	var out io.Writer = &p
 	if r.Printed != nil {
 		out = &printing{progress: &p, to: r.Printed}
@@ -107,6 +108,9 @@ func (a *Attempt) args(r Run) []string {
 	if len(threads) > 0 {
 		args = append(args, "-filter_threads", threads[1])
 	}
+	if a.jumps { // by more than these seconds: what follows is taken to come at once
+		args = append(args, "-dts_error_threshold", "30")
+	}
 	if a.Strict {
 		args = append(args, "-xerror", "-err_detect", "explode")
 	}
@@ -146,7 +150,8 @@ func (a *Attempt) threads() []string {
 // progress reads ffmpeg's -progress output and reports it.
 type progress struct {
 	total  float64 // seconds to come
-	to     float64 // the part of the job that they are
+	from   float64 // how much of the job was done before, and
+	to     float64 // is then
 	done   float64 // seconds made
 	speed  string
 	report func(job.Progress)
