@@ -51,6 +51,10 @@ e2e: install ## end-to-end tests on the cluster that KUBECONFIG names, or in kin
 chart: ## lint the Helm chart and run its unit tests
 	scripts/chart
 
+.PHONY: players
+players: install build ## play what jobs make in Chromium, with hls.js, and read playlists with m3u8-parser; a minute
+	@scripts/players
+
 .PHONY: race
 race: install ## run all tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -p 1 -timeout 30m ./...

@@ -34,6 +34,36 @@ type Kind struct {
 // all is every kind there is. A new one is an entry here, and a file and a line in worker/media.
 var all = []Kind{
 	audio,
+	{
+		Name: "hls", About: "a film for adaptive streaming (HLS in CMAF): master.m3u8, and a folder for each size and " +
+			"for the sound; or sound alone",
+		Endings: []string{"/"},
+		Params: []Param{
+			{
+				Name: "top", Type: Word, Words: []string{"240p", "360p", "480p", "720p", "1080p", "1440p", "2160p"},
+				Default: `"1080p"`, About: "the largest size; none is above the input's",
+			},
+			{
+				Name: "segment", Type: Number, Least: 1, Most: 20, Default: `6`,
+				About: "seconds that each segment lasts; a key frame comes at least every two",
+			},
+			{
+				Name: "crf", Type: Whole, Least: 0, Most: 51, Default: `23`,
+				About: "quality, from 0 (best), up to the bit rate that each size is given at most",
+			},
+			speed,
+			{
+				Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
+				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC",
+			},
+			{
+				Name: "channels", Type: Word, Words: []string{"stereo", "mono", "5.1"}, Default: `"stereo"`,
+				About: "of the sound, at most; 5.1 for surround sound",
+			},
+			tolerate,
+		},
+		relate: endsIn,
+	},
 	loudness,
 	{
 		Name: "probe", About: "what the input is: a summary, and ffprobe's JSON beside it (format, streams and " +
@@ -41,6 +71,35 @@ var all = []Kind{
 		Endings: []string{".json"},
 		Params:  []Param{tolerate},
 		relate:  endsIn,
+	},
+	{
+		Name: "sprite", About: "small pictures of a whole film on contact sheets, and sprite.vtt, WebVTT that says " +
+			"which is shown when: what players show over their time bar",
+		Endings: []string{"/"},
+		Params: []Param{
+			{
+				Name: "interval", Type: Number, Least: 0.1, Most: 3600,
+				Otherwise: "a hundredth of the length, from 1 to 10",
+				About:     "seconds between pictures; not with count",
+			},
+			{
+				Name: "count", Type: Whole, Least: 1, Most: 10_000, Otherwise: "by interval",
+				About: "of pictures, evenly spread; not with interval",
+			},
+			{Name: "columns", Type: Whole, Least: 1, Most: 100, Default: `10`, About: "of a sheet"},
+			{Name: "rows", Type: Whole, Least: 1, Most: 100, Default: `10`, About: "of a sheet"},
+			{
+				Name: "width", Type: Whole, Least: 16, Most: 1024, Default: `160`,
+				About: "of a box that each picture fits into, in its proportions; it is never enlarged",
+			},
+			{Name: "height", Type: Whole, Least: 16, Most: 1024, Default: `160`, About: "of that box"},
+			{
+				Name: "format", Type: Word, Words: []string{"jpg", "webp"}, Default: `"jpg"`, About: "of the sheets",
+			},
+			{Name: "quality", Type: Whole, Least: 1, Most: 100, Default: `75`, About: "of the sheets"},
+			tolerate,
+		},
+		relate: sheets,
 	},
 	{
 		Name: "thumbnail", About: "one picture of a video, jpg or webp",
@@ -62,6 +121,13 @@ var all = []Kind{
 	},
 	transcode,
 	waveform,
+}
+
+// speed is of an encoder.
+var speed = Param{
+	Name: "speed", Type: Word, Words: []string{
+		"medium", "ultrafast", "superfast", "veryfast", "faster", "fast", "slow",
+	}, Default: `"medium"`, About: "of the encoder: faster makes larger files",
 }
 
 // width and height are a box that a picture is fitted into.
@@ -94,6 +160,21 @@ func ending(output string) string {
 		return "/"
 	}
 	return strings.ToLower(path.Ext(output))
+}
+
+// sheets refuses pictures whose places are given twice, and sheets that are larger than any format allows: WebP ends at
+// 16,383 pixels a side.
+func sheets(v Values, output string, p *problems) {
+	if p.given("interval") && p.given("count") {
+		p.add("give interval (seconds) or count (of pictures), not both")
+	}
+	const side, pixels = 16_383, 64_000_000
+	width, height := v.Whole("columns")*v.Whole("width"), v.Whole("rows")*v.Whole("height")
+	if width > side || height > side || width*height > pixels {
+		p.add("a sheet may be of %d x %d pixels, which is too large: give fewer columns and rows, or a smaller width "+
+			"and height (at most %d a side, and %d million in all)", width, height, side, pixels/1_000_000)
+	}
+	endsIn(v, output, p)
 }
 
 // picture takes the format from the output's name or the param. They must not contradict each other.

@@ -194,7 +194,7 @@ func partsOf(args []string) (all [][2]string) {
 			all = append(all, [2]string{"encoders", args[i+1]})
 		case "-f":
 			all = append(all, [2]string{"muxers", args[i+1]})
-		case "-vf", "-af":
+		case "-vf", "-af", "-filter_complex":
 			for _, name := range filterNames(args[i+1]) {
 				all = append(all, [2]string{"filters", name})
 			}

@@ -139,11 +139,11 @@ func TestNeedsAreThoseOfTheKinds(t *testing.T) {
 			"aac", "flac", "libmp3lame", "libopus", "libsvtav1", "libvpx-vp9", "libwebp", "libx264", "libx265", "mjpeg",
 			"pcm_s16le", "pcm_s24le",
 		},
-		"muxers": {"flac", "image2", "ipod", "mp3", "mp4", "null", "ogg", "s16le", "wav", "webm"},
+		"muxers": {"flac", "framecrc", "hls", "image2", "ipod", "matroska", "mp3", "mp4", "null", "ogg", "s16le", "wav", "webm"},
 		"filters": {
 			"aformat", "alimiter", "ametadata", "aresample", "blackframe", "bwdif", "ebur128", "format", "fps", "lutrgb",
-			"lutyuv", "metadata", "overlay", "pad", "pan", "scale", "setsar", "split", "thumbnail", "tonemap", "trim",
-			"volume", "zscale",
+			"lutyuv", "metadata", "overlay", "pad", "pan", "scale", "setsar", "split", "thumbnail", "tile", "tonemap",
+			"trim", "volume", "zscale",
 		},
 	} {
 		if got := slices.Sorted(slices.Values(n[sort])); !slices.Equal(got, want) {

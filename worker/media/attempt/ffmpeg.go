@@ -31,6 +31,7 @@ type Run struct {
 // Output is a file that ffmpeg makes in the scratch folder, or Stdout.
 type Output struct {
 	Name    string
+	Several bool // the name is a pattern, such as %03d.jpg, of the names of several files
 	Options []string
 }
 
@@ -75,7 +76,7 @@ func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 			"is full (%s)", sandbox.LastWord(said)))
 	}
 	for _, o := range r.Outputs {
-		if o.Name == Stdout {
+		if o.Name == Stdout || o.Several {
 			continue
 		}
 		if info, err := a.Dir.Stat(o.Name); err != nil || info.Size() == 0 {

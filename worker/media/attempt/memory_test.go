@@ -73,11 +73,40 @@ func TestAffordable(t *testing.T) {
 		encoder := encoders[measured.codec]
 		i := slices.IndexFunc(encoder.speeds, func(s speed) bool { return s.name == measured.speed })
 		for out, want := range map[int]lanes.Bytes{uhd: measured.uhd << 20, hd: measured.hd << 20} {
-			got := encoder.encodes(encoder.speeds[i].each, out, out, measured.threads)
+			got := encoder.encodes(encoder.speeds[i].each, out, []int{out}, measured.threads)
 			if want > 0 && (got < want || got > want*5/4) {
 				t.Errorf("%s, %s with %d threads, %d pixels: %s estimated, %s measured", measured.codec, measured.speed,
 					measured.threads, out, got, want)
 			}
+		}
+	}
+}
+
+// A ladder of 1080p, 720p, 480p, 360p and 240p of one decoding.
+func TestEncodesSeveralAsMeasured(t *testing.T) {
+	ladder := []int{1920 * 1080, 1280 * 720, 854 * 480, 640 * 360, 426 * 240}
+	for _, m := range []struct {
+		speed, threads int
+		in             int
+		mib            lanes.Bytes
+	}{
+		{0, 1, 3840 * 2160, 557},
+		{0, 2, 3840 * 2160, 874},
+		{0, 1, 1920 * 1080, 422},
+		{0, 2, 1920 * 1080, 718},
+		{2, 1, 3840 * 2160, 859},
+		{2, 2, 3840 * 2160, 1269},
+		{2, 1, 1920 * 1080, 723},
+		{2, 2, 1920 * 1080, 1114},
+		{5, 1, 3840 * 2160, 1391},
+		{5, 2, 3840 * 2160, 1805},
+		{5, 1, 1920 * 1080, 1255},
+		{5, 2, 1920 * 1080, 1649},
+	} {
+		p := encoders["h264"].speeds[m.speed]
+		if got := encoders["h264"].encodes(p.each, m.in, ladder, m.threads); got < m.mib<<20 || got > m.mib<<20*3/2 {
+			t.Errorf("%s with %d threads of %d pixels: %s estimated, %d Mi measured", p.name, m.threads, m.in, got,
+				m.mib)
 		}
 	}
 }

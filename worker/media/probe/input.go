@@ -4,6 +4,7 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -83,6 +84,13 @@ func (d *decimal) UnmarshalJSON(raw []byte) error {
 // cover pictures.
 func (i Input) Video(from storage.Place) (Stream, error) {
 	return i.Best("video", from)
+}
+
+// Filmed reports whether there are moving pictures, if ones that nobody can decode.
+func (i Input) Filmed() bool {
+	return slices.ContainsFunc(i.Streams, func(s Stream) bool {
+		return s.Type == "video" && s.Disposition.AttachedPicture == 0
+	})
 }
 
 // Best returns the default stream of a type, or else the first, of those that can be decoded.

@@ -33,8 +33,10 @@ type maker struct {
 // lanes/kinds.
 var makers = map[string]maker{
 	"audio":     {plan: planAudio, uses: audioUses},
+	"hls":       {plan: planHLS, uses: hlsUses},
 	"loudness":  {plan: planLoudness, uses: loudnessUses},
 	"probe":     {plan: planProbe},
+	"sprite":    {plan: planSprite, uses: spriteUses},
 	"thumbnail": {plan: planThumbnail, uses: thumbnailUses},
 	"transcode": {plan: planTranscode, uses: transcodeUses},
 	"waveform":  {plan: planWaveform, uses: waveformUses},

@@ -1,0 +1,374 @@
+package recipe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/language"
+
+	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/media/attempt"
+	"github.com/polyglot-media/siren/worker/media/frame"
+	"github.com/polyglot-media/siren/worker/media/hls"
+	"github.com/polyglot-media/siren/worker/media/probe"
+	"github.com/polyglot-media/siren/worker/media/sound"
+)
+
+// ladder is the params of an hls job.
+type ladder struct {
+	top      string  // the name of the largest size
+	segment  float64 // seconds
+	crf      int
+	speed    string // of the encoder
+	audio    int    // bits per second; 0: none
+	channels string // stereo, mono or 5.1
+}
+
+// What an hls job makes: the master playlist, and a folder for each size and for the sound, which have the same files.
+const (
+	masterList  = "master.m3u8"
+	mediaList   = "index.m3u8"
+	initSegment = "init.mp4"
+	soundFolder = "audio"
+
+	playlistType = "application/vnd.apple.mpegurl"
+)
+
+func planHLS(v kinds.Values) Recipe {
+	l := ladder{
+		top: v.Word("top"), segment: v.Number("segment"), crf: v.Whole("crf"), speed: v.Word("speed"),
+		audio: v.Whole("audio"), channels: v.Word("channels"),
+	}
+	if v.Word("audio") == "keep" {
+		l.audio = 128_000
+	}
+	return Recipe{MediaType: playlistType, Main: masterList, Make: l.make}
+}
+
+// climb is one run of ffmpeg: the sizes that it makes, and whether it makes the sound.
+type climb struct {
+	rungs   []hls.Rung
+	speed   string
+	threads int
+	sound   bool
+}
+
+func (l ladder) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error) {
+	if a.Info.Still() {
+		return nil, work.Fail(work.BadInput, fmt.Errorf("input %s is a picture, not a film: an image or thumbnail "+
+			"job makes smaller ones of it", a.From))
+	}
+	var pictures, sound *probe.Stream
+	v, err := a.Info.Video(a.From)
+	if err == nil {
+		pictures = &v
+	}
+	if s, none := a.Info.Best("audio", a.From); none == nil && l.audio > 0 {
+		sound = &s
+	}
+	if pictures == nil && (sound == nil || a.Info.Filmed()) {
+		return nil, err
+	}
+	var rungs []hls.Rung
+	if pictures != nil {
+		rungs = l.rungs(v)
+	}
+	climbs := l.climbs(a, v, rungs)
+	climbs[0].sound = sound != nil
+	for i, c := range climbs {
+		if err := l.run(ctx, a, c, pictures, sound, part{i, len(climbs)}); err != nil {
+			return nil, err
+		}
+	}
+	return l.publish(a, rungs, pictures, sound)
+}
+
+// rungs returns the sizes to make.
+func (l ladder) rungs(v probe.Stream) []hls.Rung {
+	width, height := v.Fitted(0, 0, largest("h264"))
+	return hls.Ladder(float64(width), float64(height), l.top, rate(v))
+}
+
+// rate returns the constant frame rate of all sizes.
+func rate(v probe.Stream) float64 {
+	average, _ := probe.Ratio(v.FrameRate) // 0 when nobody knows
+	return hls.Rate(v.Base(), average)
+}
+
+// climbs divides the sizes into runs that fit into the slot's memory: all are made in one, of one decoding, where that
+// needs no cheaper speed.
+func (l ladder) climbs(a *attempt.Attempt, v probe.Stream, rungs []hls.Rung) []climb {
+	var pixels []int
+	for _, r := range rungs {
+		pixels = append(pixels, r.Width*r.Height)
+	}
+	speed, threads := a.Affordable("h264", l.speed, v, pixels...)
+	if last := len(rungs) - 1; speed != l.speed && last > 0 {
+		return append(l.climbs(a, v, rungs[last:]), l.climbs(a, v, rungs[:last])...)
+	}
+	return []climb{{rungs: rungs, speed: speed, threads: threads}}
+}
+
+// part is which of several runs one is.
+type part struct{ this, of int }
+
+// run makes the sizes and the sound of one run, each in a folder of its own.
+func (l ladder) run(ctx context.Context, a *attempt.Attempt, c climb, v, sound *probe.Stream, p part) error {
+	if c.speed != l.speed && v != nil {
+		a.Warn("speed %s instead of %s: a slot's memory of %s has no room for more", c.speed, l.speed,
+			a.Task.Limits.Memory)
+	}
+	run := attempt.Run{}
+	if v != nil {
+		run = attempt.Run{Seconds: a.Info.Seconds(*v), Input: frame.Decoder(*v), Outputs: l.videos(*v, c)}
+	}
+	if c.sound {
+		run.Outputs = append(run.Outputs, l.sound(*sound))
+		run.Seconds = max(run.Seconds, a.Info.Seconds(*sound))
+	}
+	for _, o := range run.Outputs {
+		if err := a.Dir.Mkdir(path.Dir(o.Name), 0o700); err != nil {
+			return fmt.Errorf("make a folder of the output: %w", err)
+		}
+	}
+	threads, report := a.Task.Limits.Threads, a.Task.Report
+	defer func() { a.Task.Limits.Threads, a.Task.Report = threads, report }()
+	a.Task.Limits.Threads = c.threads
+	a.Task.Report = func(now job.Progress) {
+		now.Fraction = (float64(p.this) + now.Fraction) / float64(p.of)
+		report(now)
+	}
+	return a.FFmpeg(ctx, run)
+}
+
+// videos returns the outputs for the sizes of one run: all of the same frames, which are made upright, constant in
+// their rate and right in their colours once, and then scaled.
+func (l ladder) videos(v probe.Stream, c climb) (outputs []attempt.Output) {
+	width, height := 0, 0
+	for _, r := range c.rungs {
+		width, height = max(width, r.Width), max(height, r.Height)
+	}
+	fps := rate(v)
+	filters := slices.Concat(frame.Deinterlaced(v), frame.Square(v),
+		[]string{"fps=" + attempt.Number(fps) + ":start_time=0", frame.InFrame(width, height)},
+		frame.ToneMapped(v), frame.ForVideo(v), []string{fmt.Sprintf("split=%d", len(c.rungs))})
+	graph := fmt.Sprintf("[0:%d]%s", v.Index, strings.Join(filters, ","))
+	scaled := ""
+	for i, r := range c.rungs {
+		graph += fmt.Sprintf("[whole%d]", i)
+		scaled += fmt.Sprintf(";[whole%d]scale=%d:%d,setsar=1[size%d]", i, r.Width, r.Height, i)
+	}
+	every := l.segment / math.Ceil(l.segment/2) // a key frame each two seconds, or a bit more often
+	for i, r := range c.rungs {
+		var args []string
+		if i == 0 {
+			args = []string{"-filter_complex", graph + scaled}
+		}
+		args = append(args, "-map", fmt.Sprintf("[size%d]", i), "-c:v", "libx264", "-preset", c.speed,
+			"-crf", strconv.Itoa(l.crf), "-maxrate", strconv.Itoa(r.Most), "-bufsize", strconv.Itoa(2*r.Most),
+			// closed groups of pictures, which begin at the same times in all sizes, and nowhere else
+			"-force_key_frames", "expr:gte(t,n_forced*"+attempt.Number(every)+")", "-forced-idr", "1",
+			"-sc_threshold", "0", "-g", strconv.Itoa(int(math.Ceil(fps*every))+1))
+		outputs = append(outputs, l.segmented(r.Name, append(args, frame.Tags(v)...)))
+	}
+	return outputs
+}
+
+// sound returns the output for the sound. What it lacks at its beginning, or loses on its way, is silence.
+func (l ladder) sound(s probe.Stream) attempt.Output {
+	args := []string{"-map", fmt.Sprintf("0:%d", s.Index), "-c:a", "aac", "-b:a", strconv.Itoa(l.audio)}
+	args = append(args, withFilters(append(sound.Layout(s, l.channels), "aresample=async=1:first_pts=0"))...)
+	if s.SampleRate != 44_100 { // what every player takes is this and 48,000
+		args = append(args, "-ar", "48000")
+	}
+	return l.segmented(soundFolder, args)
+}
+
+// segmented returns the output for what the options make, in segments in a folder. Its times begin at zero: what comes
+// before, as the first of AAC's samples and the order in which frames are decoded ask for, is left out by an edit list.
+func (l ladder) segmented(folder string, options []string) attempt.Output {
+	return attempt.Output{Name: path.Join(folder, mediaList), Options: append(options,
+		"-map_metadata", "-1", "-map_chapters", "-1", "-avoid_negative_ts", "disabled", "-f", "hls",
+		"-hls_time", attempt.Number(l.segment), "-hls_playlist_type", "vod", "-hls_flags", "independent_segments",
+		"-hls_segment_type", "fmp4", "-hls_segment_options", "brand=cmfc", "-hls_fmp4_init_filename", initSegment,
+		"-hls_segment_filename", "file:"+path.Join(folder, "%03d.m4s"))}
+}
+
+// publish writes the master playlist, by what was made, and returns all files.
+func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v, sound *probe.Stream) ([]attempt.File, error) {
+	var files []attempt.File
+	var videos []hls.Video
+	for _, r := range rungs {
+		m, err := readRendition(a, r.Name)
+		if err != nil {
+			return nil, err
+		}
+		made := hls.Video{
+			Playlist: path.Join(r.Name, mediaList), Codec: m.codec, Width: r.Width, Height: r.Height,
+			FrameRate: rate(*v), Rates: m.rates,
+		}
+		videos, files = append(videos, made), append(files, m.files("video/mp4", made)...)
+	}
+	var heard *hls.Audio
+	if sound != nil {
+		m, err := readRendition(a, soundFolder)
+		if err != nil {
+			return nil, err
+		}
+		heard = &hls.Audio{
+			Playlist: path.Join(soundFolder, mediaList), Codec: m.codec, Language: tongue(sound.Tags.Language),
+			Channels: hears(*sound, l.channels), Rates: m.rates,
+		}
+		files = append(files, m.files("audio/mp4", *heard)...)
+	}
+	if err := a.Dir.WriteFile(masterList, []byte(hls.Master(videos, heard)), 0o600); err != nil {
+		return nil, fmt.Errorf("write the master playlist: %w", err)
+	}
+	return append(files, attempt.File{Name: masterList, MediaType: playlistType}), nil
+}
+
+// rendition is what was made in one folder.
+type rendition struct {
+	folder   string
+	codec    string
+	segments []hls.Segment
+	rates    hls.Rates
+}
+
+// segmentForm is what segments are called: nothing else that a playlist names is looked at.
+var segmentForm = regexp.MustCompile(`^\d{3,6}\.m4s$`)
+
+// readRendition reads what ffmpeg made in a folder.
+func readRendition(a *attempt.Attempt, folder string) (r rendition, err error) {
+	r.folder = folder
+	list, err := readMade(a, path.Join(folder, mediaList))
+	if err != nil {
+		return r, err
+	}
+	if r.segments, err = hls.Segments(list); err != nil {
+		return r, err
+	}
+	for i, s := range r.segments {
+		if !segmentForm.MatchString(s.Name) {
+			return r, fmt.Errorf("ffmpeg named a segment %q", s.Name)
+		}
+		info, err := a.Dir.Stat(path.Join(folder, s.Name))
+		if err != nil {
+			return r, err
+		}
+		if !info.Mode().IsRegular() {
+			return r, fmt.Errorf("%s is not a regular file", s.Name)
+		}
+		r.segments[i].Bytes = info.Size()
+	}
+	if folder == soundFolder && hls.Leftover(r.segments) {
+		if err := r.join(a); err != nil {
+			return r, fmt.Errorf("join the last two segments: %w", err)
+		}
+	}
+	r.rates = hls.Measure(r.segments)
+	media := hls.Media(r.segments, initSegment)
+	if err := a.Dir.WriteFile(path.Join(folder, mediaList), []byte(media), 0o600); err != nil {
+		return r, fmt.Errorf("write a media playlist: %w", err)
+	}
+	begin, err := readMade(a, path.Join(folder, initSegment))
+	if err != nil {
+		return r, err
+	}
+	if r.codec, err = hls.Codec(begin); err != nil {
+		return r, fmt.Errorf("%s: %w", folder, err)
+	}
+	return r, nil
+}
+
+// join puts the last segment at the end of the one before it.
+func (r *rendition) join(a *attempt.Attempt) error {
+	last := len(r.segments) - 1
+	before, left := &r.segments[last-1], r.segments[last]
+	content, err := readMade(a, path.Join(r.folder, left.Name))
+	if err != nil {
+		return err
+	}
+	f, err := a.Dir.OpenFile(path.Join(r.folder, before.Name), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(content); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	before.Seconds, before.Bytes = before.Seconds+left.Seconds, before.Bytes+left.Bytes
+	r.segments = r.segments[:last]
+	return f.Close()
+}
+
+// readMade reads a small file that ffmpeg made.
+func readMade(a *attempt.Attempt, name string) ([]byte, error) {
+	f, err := a.Dir.OpenMade(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const most = 8 << 20
+	return io.ReadAll(io.LimitReader(f, most))
+}
+
+// files returns the files of the rendition; its playlist has the facts.
+func (r rendition) files(mediaType string, facts any) []attempt.File {
+	all := []attempt.File{
+		{Name: path.Join(r.folder, mediaList), MediaType: playlistType, Facts: facts},
+		{Name: path.Join(r.folder, initSegment), MediaType: mediaType},
+	}
+	for _, s := range r.segments {
+		all = append(all, attempt.File{Name: path.Join(r.folder, s.Name), MediaType: mediaType})
+	}
+	return all
+}
+
+// tongue returns a language as BCP 47 has it; "" for none. Containers have three letters of ISO 639-2.
+func tongue(code string) string {
+	tag, err := language.Parse(code)
+	if err != nil || tag == language.Und {
+		return ""
+	}
+	return tag.String()
+}
+
+// hears returns how many channels a sound gets (see layout).
+func hears(s probe.Stream, want string) int {
+	switch {
+	case s.Channels > 2 && s.Layout == "":
+		return 2
+	case want == "5.1" && s.Channels > 5:
+		return 6
+	case want == "mono":
+		return 1
+	default:
+		return min(s.Channels, 2)
+	}
+}
+
+// hlsUses returns the options for pictures and sounds of every sort.
+func hlsUses() (all [][]string) {
+	l := ladder{segment: 6, channels: "5.1"}
+	for _, v := range []probe.Stream{
+		{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p", Width: 720, Height: 576},
+		{Transfer: "smpte2084", Width: 1920, Height: 1080},
+	} {
+		for _, o := range l.videos(v, climb{rungs: l.rungs(v)}) {
+			all = append(all, o.Options)
+		}
+	}
+	return append(all, l.sound(probe.Stream{Channels: 6, Layout: "5.1(side)"}).Options,
+		l.sound(probe.Stream{Channels: 10}).Options)
+}
