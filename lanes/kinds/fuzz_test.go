@@ -12,6 +12,8 @@ func FuzzParams(f *testing.F) {
 		`{"bitrate":"2.5M","audio":"64k","fps":29.97}`, `{"speed":"fast","crf":1e1}`, `null`, `{"at":1e999}`,
 		`{"preset":"fast"}`, `{"preset":"fast","speed":"slow"}`,
 		`{"fit":"pad","width":64,"height":64,"background":"#a0B1c2"}`, `{"background":"transparent"}`, `{"at":1e999}`,
+		`{"bitrate":"2.5M","audio":"64k","fps":29.97}`, `{"preset":"fast","crf":1e1}`, `null`, `{"at":1e999}`,
+		`{"colour":"#2563eb","background":"transparent","bits":16}`, `{"loudness":-16,"rate":48000,"format":"opus"}`,
 	} {
 		f.Add(seed)
 	}

@@ -32,6 +32,7 @@ type Kind struct {
 
 // all is every kind there is. A new one is an entry here, and a file and a line in worker/media.
 var all = []Kind{
+	audio,
 	{
 		Name: "hls", About: "a film for adaptive streaming (HLS in CMAF): master.m3u8, and a folder for each size and " +
 			"for the sound; or sound alone",
@@ -102,6 +103,7 @@ var all = []Kind{
 		},
 		relate: imageBox,
 	},
+	loudness,
 	{
 		Name: "probe", About: "what the input is: a summary, and ffprobe's JSON beside it (format, streams and " +
 			"chapters)",
@@ -151,45 +153,13 @@ var all = []Kind{
 		},
 		relate: picture,
 	},
-	{
-		Name: "transcode", About: "the video as H.264 and AAC in an mp4 that plays while it loads",
-		Endings: []string{".mp4", ".m4v"},
-		Params: []Param{
-			{
-				Name: "crf", Type: Whole, Least: 0, Most: 51, Default: `23`,
-				About: "quality, from 0 (lossless); not with bitrate",
-			},
-			{
-				Name: "bitrate", Type: BitRate, Least: 50_000, Most: 200_000_000, Otherwise: "by crf",
-				About: "of the video; not with crf",
-			},
-			width, height,
-			{Name: "fps", Type: Number, Least: 1, Most: 240, Otherwise: "the input's", About: "frames per second"},
-			{Name: "speed", Was: "preset", Type: Word, Words: []string{
-				"medium", "ultrafast", "superfast", "veryfast", "faster",
-				"fast", "slow",
-			}, Default: `"medium"`, About: "of the encoder: faster makes larger files"},
-			{
-				Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
-				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC",
-			},
-			{
-				Name: "channels", Type: Word, Words: []string{"stereo", "mono", "5.1"}, Default: `"stereo"`,
-				About: "of the sound, at most; 5.1 for surround sound",
-			},
-			{
-				Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,
-				About: "title, place, chapters and whatever else the input says of itself",
-			},
-			tolerate,
-		},
-		relate: crfOrBitrate,
-	},
+	transcode,
+	waveform,
 }
 
 // speed is of an encoder.
 var speed = Param{
-	Name: "speed", Type: Word, Words: []string{
+	Name: "speed", Was: "preset", Type: Word, Words: []string{
 		"medium", "ultrafast", "superfast", "veryfast", "faster", "fast", "slow",
 	}, Default: `"medium"`, About: "of the encoder: faster makes larger files",
 }

@@ -79,7 +79,7 @@ type Place struct {
 // MaxSeconds is how long an input may be.
 const MaxSeconds = 24 * 60 * 60
 
-// parse reads a value, which is a float64, one of the words, a Place, or a color.NRGBA.
+// parse reads a value, which is a float64, one of the words, a colour, or a Place.
 func (p Param) parse(raw json.RawMessage) (any, error) {
 	said := plain.Clip(string(raw), shown)
 	if p.Type == Moment {
@@ -115,8 +115,7 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 		if c, ok := colour(text); ok {
 			return c, nil
 		}
-		return nil, fmt.Errorf(`%s must be a colour like "#ff8000", or "%s", not %q`, p.Name,
-			strings.Join(p.Words, `", "`), plain.Clip(text, shown))
+		return nil, fmt.Errorf("%s must be %s, not %q", p.Name, p.Range(), plain.Clip(text, shown))
 	}
 	if v, ok := bitRate(text); ok && v >= p.Least && v <= p.Most {
 		return v, nil
@@ -148,12 +147,12 @@ const colourPattern = `^#[0-9a-fA-F]{6}$`
 var colourForm = regexp.MustCompile(colourPattern)
 
 // colour parses #rrggbb.
-func colour(text string) (c color.NRGBA, ok bool) {
+func colour(text string) (color.NRGBA, bool) {
 	if !colourForm.MatchString(text) {
-		return c, false
+		return color.NRGBA{}, false
 	}
-	v, _ := strconv.ParseUint(text[1:], 16, 32) // the form is a number
-	return color.NRGBA{R: uint8(v >> 16), G: uint8(v >> 8), B: uint8(v), A: 255}, true
+	n, _ := strconv.ParseUint(text[1:], 16, 24) // the form is a number
+	return color.NRGBA{R: uint8(n >> 16), G: uint8(n >> 8), B: uint8(n), A: 255}, true
 }
 
 const representative = "representative"
@@ -188,7 +187,11 @@ func (p Param) Range() string {
 	case Moment:
 		return `"representative", seconds, a duration or a percentage`
 	case Colour:
-		return words() + ` or a colour ("#ff8000")`
+		text := `a colour ("#2563eb")`
+		if len(p.Words) > 0 {
+			text = words() + " or " + text
+		}
+		return text
 	case BitRate:
 		text := fmt.Sprintf("a bit rate from %.0fk to %.0fk (\"2500k\", \"2.5M\")", p.Least/1000, p.Most/1000)
 		if len(p.Words) > 0 {
@@ -213,13 +216,12 @@ func (p Param) Schema() map[string]any {
 		s["minimum"], s["maximum"] = p.Least, p.Most
 	case Word:
 		s["enum"] = p.Words
-	case BitRate:
-		s["anyOf"] = []any{text(map[string]any{"pattern": bitRatePattern})}
+	case BitRate, Colour:
+		pattern := map[Type]string{BitRate: bitRatePattern, Colour: colourPattern}[p.Type]
+		s["anyOf"] = []any{text(map[string]any{"pattern": pattern})}
 		if len(p.Words) > 0 {
 			s["anyOf"] = append(s["anyOf"].([]any), map[string]any{"enum": p.Words})
 		}
-	case Colour:
-		s["anyOf"] = []any{text(map[string]any{"pattern": colourPattern}), map[string]any{"enum": p.Words}}
 	case Moment:
 		s["anyOf"] = []any{
 			map[string]any{"type": "number", "minimum": 0, "maximum": MaxSeconds},

@@ -5,6 +5,7 @@
 //	probe    what is known of an input: its streams, its length, how its pictures are to be seen
 //	frame    ffmpeg's filters that make right pictures of them
 //	vips     libvips' command lines, and what it says
+//	sound    those of its sound, what it measures, how it is drawn
 //	attempt  one run of one job: its programs, their limits, what their ends mean
 //	recipe   how jobs of each kind are made
 //

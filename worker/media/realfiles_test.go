@@ -25,8 +25,9 @@ import (
 
 // realFile is a file as people have them, made by ffmpeg here, and what is right to make of it.
 type realFile struct {
-	name string
-	edit func([]byte) []byte // of the input, after all steps; nil: none
+	name   string
+	source string              // a public report of such a file, or what it was modelled on
+	edit   func([]byte) []byte // of the input, after all steps; nil: none
 	// ffmpeg's options for each step, the output's name last; a later step may read an earlier file
 	makes  []string
 	kind   string
@@ -60,12 +61,16 @@ const pq = "-f lavfi -i color=c=gray:s=640x360:r=25:d=1,format=yuv420p10le,geq=l
 
 var realFiles = []realFile{
 	{
-		name: "HD video is BT.709, a JPEG is BT.601", makes: []string{c81414 + " in.mp4"},
-		kind: "thumbnail", params: `{"quality":95}`, output: "out.jpg", check: shows(at(0.5, 0.5, 0xC81414)),
+		name:   "HD video is BT.709, a JPEG is BT.601",
+		source: "https://github.com/mltframework/mlt/pull/1024",
+		makes:  []string{c81414 + " in.mp4"},
+		kind:   "thumbnail", params: `{"quality":95}`, output: "out.jpg", check: shows(at(0.5, 0.5, 0xC81414)),
 	},
 	{
-		name: "HD video is BT.709, a WebP is BT.601", makes: []string{c81414 + " in.mp4"},
-		kind: "thumbnail", params: `{"quality":95,"width":640}`, output: "out.webp",
+		name:   "HD video is BT.709, a WebP is BT.601",
+		source: "https://github.com/mltframework/mlt/pull/1024",
+		makes:  []string{c81414 + " in.mp4"},
+		kind:   "thumbnail", params: `{"quality":95,"width":640}`, output: "out.webp",
 		check: shows(at(0.5, 0.5, 0xC81414)),
 	},
 	{
@@ -85,60 +90,73 @@ var realFiles = []realFile{
 		output: "out.avif", check: both(sized(320, 240), without("avis")),
 	},
 	{
-		name:  "HD video that doesn't say which matrix it has",
-		makes: []string{strings.Split(c81414, "-colorspace")[0] + " in.mp4"},
-		kind:  "thumbnail", params: `{"quality":95}`, output: "out.jpg", check: shows(at(0.5, 0.5, 0xC81414)),
+		name:   "HD video that doesn't say which matrix it has",
+		source: "https://github.com/OpenShot/openshot-qt/issues/2711",
+		makes:  []string{strings.Split(c81414, "-colorspace")[0] + " in.mp4"},
+		kind:   "thumbnail", params: `{"quality":95}`, output: "out.jpg", check: shows(at(0.5, 0.5, 0xC81414)),
 	},
 	{
-		name: "RGB screen recording", makes: []string{"-f lavfi -i color=c=0xC81414:s=1280x720:r=25:d=1,format=bgr0 " +
+		name:   "RGB screen recording",
+		source: "https://github.com/advancedfx/advancedfx/issues/286",
+		makes: []string{"-f lavfi -i color=c=0xC81414:s=1280x720:r=25:d=1,format=bgr0 " +
 			"-c:v libx264rgb -preset ultrafast -qp 0 in.mkv"},
 		kind: "thumbnail", params: `{"quality":95}`, output: "out.jpg", check: shows(at(0.5, 0.5, 0xC81414)),
 	},
 	{
-		name: "a film of one frame", makes: []string{"-f lavfi -i color=c=0x2040C0:s=320x240:r=1:d=1 -frames:v 1 " +
+		name:   "a film of one frame",
+		source: "https://github.com/ynput/ayon-core/pull/1250",
+		makes: []string{"-f lavfi -i color=c=0x2040C0:s=320x240:r=1:d=1 -frames:v 1 " +
 			"-c:v libx264 in.mp4"},
 		kind: "thumbnail", output: "out.jpg", check: shows(at(0.5, 0.5, 0x2040C0)),
 	},
 	{
-		name: "a short picture with long sound, at a time that only the sound has",
+		name:   "a short picture with long sound, at a time that only the sound has",
+		source: "https://github.com/soluble-io/soluble-mediatools/issues/16",
 		makes: []string{"-f lavfi -i color=c=0x2040C0:s=320x240:r=25:d=1 -f lavfi -i sine=d=20 -c:v libx264 -c:a aac " +
 			"in.mkv"},
 		kind: "thumbnail", params: `{"at":"50%"}`, output: "out.jpg", check: shows(at(0.5, 0.5, 0x2040C0)),
 	},
 	{
-		name: "a short picture with long sound, the most representative frame",
+		name:   "a short picture with long sound, the most representative frame",
+		source: "https://github.com/soluble-io/soluble-mediatools/issues/16",
 		makes: []string{"-f lavfi -i color=c=0x2040C0:s=320x240:r=25:d=1 -f lavfi -i sine=d=60 -c:v libx264 -c:a aac " +
 			"in.mkv"},
 		kind: "thumbnail", output: "out.webp", check: shows(at(0.5, 0.5, 0x2040C0)),
 	},
 	{
-		name: "one key frame, and a time far behind it",
+		name:   "one key frame, and a time far behind it",
+		source: "https://github.com/heygen-com/hyperframes/issues/3460",
 		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=8 -c:v libx264 -preset ultrafast -g 1000 " +
 			"-sc_threshold 0 " +
 			"-f mpegts in.ts"},
 		kind: "thumbnail", params: `{"at":7.5}`, output: "out.jpg", check: sized(320, 240),
 	},
 	{
-		name: "six seconds of black at the beginning",
+		name:   "six seconds of black at the beginning",
+		source: "https://github.com/openequella/openEQUELLA/issues/183",
 		makes: []string{"-f lavfi -i color=c=black:s=320x240:r=25:d=6 -f lavfi -i " +
 			"color=c=0x20C040:s=320x240:r=25:d=4 " +
 			"-filter_complex concat=n=2:v=1 -c:v libx264 -preset ultrafast in.mp4"},
 		kind: "thumbnail", output: "out.jpg", check: shows(at(0.5, 0.5, 0x20C040)),
 	},
 	{
-		name: "nothing but black", makes: []string{"-f lavfi -i color=c=black:s=320x240:r=25:d=6 -c:v libx264 in.mp4"},
-		kind: "thumbnail", output: "out.jpg", check: shows(at(0.5, 0.5, 0)),
+		name:   "nothing but black",
+		source: "https://github.com/saimn/sigal/pull/485",
+		makes:  []string{"-f lavfi -i color=c=black:s=320x240:r=25:d=6 -c:v libx264 in.mp4"},
+		kind:   "thumbnail", output: "out.jpg", check: shows(at(0.5, 0.5, 0)),
 	},
 	{
-		name:  "a picture that is transparent on the left, as JPEG",
-		makes: []string{leftClear + "in.png"},
-		kind:  "thumbnail", params: `{"quality":95}`, output: "out.jpg",
+		name:   "a picture that is transparent on the left, as JPEG",
+		source: "https://github.com/ImageMagick/ImageMagick/issues/7997",
+		makes:  []string{leftClear + "in.png"},
+		kind:   "thumbnail", params: `{"quality":95}`, output: "out.jpg",
 		check: shows(at(0.25, 0.5, 0xFFFFFF), at(0.75, 0.5, 0x2040C0)),
 	},
 	{
-		name:  "a picture that is transparent on the left, as WebP",
-		makes: []string{leftClear + "in.png"},
-		kind:  "thumbnail", params: `{"quality":95}`, output: "out.webp", check: func(t *testing.T, r made) {
+		name:   "a picture that is transparent on the left, as WebP",
+		source: "https://github.com/spruceUI/spruceOS/pull/1210",
+		makes:  []string{leftClear + "in.png"},
+		kind:   "thumbnail", params: `{"quality":95}`, output: "out.webp", check: func(t *testing.T, r made) {
 			clear, full := pixel(t, r.file, 0.25, 0.5), pixel(t, r.file, 0.75, 0.5)
 			if clear.A != 0 || full.A != 255 {
 				t.Errorf("left %v, right %v; want the left transparent", clear, full)
@@ -147,14 +165,16 @@ var realFiles = []realFile{
 		},
 	},
 	{
-		name: "VP9 with transparency",
+		name:   "VP9 with transparency",
+		source: "https://github.com/mautrix/telegram/issues/822",
 		makes: []string{"-f lavfi -i color=c=0x2040C0:s=320x240:r=5:d=1,format=yuva420p," +
 			"geq=lum=p(X\\,Y):cb=p(X\\,Y):cr=p(X\\,Y):a='if(lt(X,W/2),0,255)' -c:v libvpx-vp9 -pix_fmt yuva420p " +
 			"in.webm"},
 		kind: "thumbnail", params: `{"quality":95}`, output: "out.jpg", check: shows(at(0.25, 0.5, 0xFFFFFF)),
 	},
 	{
-		name: "sound with a cover",
+		name:   "sound with a cover",
+		source: "https://github.com/navidrome/navidrome/issues/2213",
 		makes: []string{
 			"-f lavfi -i color=c=0xC81414:s=300x300 -frames:v 1 cover.jpg",
 			"-f lavfi -i sine=d=3 -i cover.jpg -map 0 -map 1 -c:a aac -c:v copy -disposition:v attached_pic in.m4a",
@@ -162,12 +182,14 @@ var realFiles = []realFile{
 		kind: "thumbnail", output: "out.jpg", check: shows(at(0.5, 0.5, 0xC81414)),
 	},
 	{
-		name:  "PQ: white of 203 cd/m² is nine tenths of an ordinary screen's",
-		makes: []string{pq + "in.mp4"}, kind: "thumbnail", params: `{"quality":95}`, output: "out.jpg",
+		name:   "PQ: white of 203 cd/m² is nine tenths of an ordinary screen's",
+		source: "https://github.com/dirkvdb/ffmpegthumbnailer/issues/236",
+		makes:  []string{pq + "in.mp4"}, kind: "thumbnail", params: `{"quality":95}`, output: "out.jpg",
 		check: shows(at(0.5, 0.5, 0xE6E6E6)),
 	},
 	{
-		name: "HLG: white of three quarters of full signal",
+		name:   "HLG: white of three quarters of full signal",
+		source: "https://github.com/Xanashi/Icaros/issues/220",
 		makes: []string{"-f lavfi -i color=c=gray:s=640x360:r=25:d=1,format=yuv420p10le,geq=lum=721:cb=512:cr=512 " +
 			"-c:v libx265 -preset ultrafast -x265-params log-level=error:colorprim=bt2020:transfer=arib-std-b67:" +
 			"colormatrix=bt2020nc:range=limited -tag:v hvc1 in.mp4"},
@@ -182,8 +204,10 @@ const jittery = "-f lavfi -i testsrc2=s=640x360:r=30:d=4,settb=1/1000,setpts=N*3
 
 var realVideos = []realFile{
 	{
-		name: "a browser's recording with a clock of 1 ms", makes: []string{jittery + "in.webm"},
-		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
+		name:   "a browser's recording with a clock of 1 ms",
+		source: "https://github.com/muaz-khan/RecordRTC/issues/264",
+		makes:  []string{jittery + "in.webm"},
+		kind:   "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
 			f := facts(t, r)
 			f.within("video frames", f.number("nb_frames"), 118, 122)
 			f.within("level", f.number("level"), 9, 42)
@@ -191,7 +215,8 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "slow motion of 240 frames a second",
+		name:   "slow motion of 240 frames a second",
+		source: "https://github.com/joojoooo/immich-upload-optimizer/issues/2",
 		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=240:d=1 -c:v libx264 " +
 			"-preset ultrafast in.mp4"},
 		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
@@ -201,40 +226,77 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "sound in 5.1(side)", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi " +
+		name:   "sound in 5.1(side)",
+		source: "https://github.com/shaka-project/shaka-packager/issues/598",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi " +
 			"-i aevalsrc=0|0|0|0|0|0:c=5.1(side):d=1 -c:v libx264 -preset ultrafast -c:a ac3 in.mkv"},
 		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) { facts(t, r).sound("2", "stereo") },
 	},
 	{
-		name: "sound in 5.1(side), kept as surround sound",
+		name:   "sound in 5.1(side), kept as surround sound",
+		source: "https://github.com/xqq/mpegts.js/issues/157",
 		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi " +
 			"-i aevalsrc=0|0|0|0|0|0:c=5.1(side):d=1 -c:v libx264 -preset ultrafast -c:a ac3 in.mkv"},
 		kind: "transcode", params: `{"channels":"5.1"}`, output: "out.mp4",
 		check: func(t *testing.T, r made) { facts(t, r).sound("6", "5.1") },
 	},
 	{
-		name: "ten channels without names", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi " +
+		name:   "ten channels without names",
+		source: "https://github.com/mifi/lossless-cut/pull/3038",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi " +
 			"-i aevalsrc=0|0|0|0|0|0|0|0|0|0:d=1 -c:v libx264 -preset ultrafast -c:a pcm_s16le in.mov"},
 		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) { facts(t, r).sound("2", "stereo") },
 	},
 	{
-		name: "the second sound track is the default one", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 " +
+		name:   "the second sound track is the default one",
+		source: "https://github.com/jellyfin/jellyfin-roku/issues/212",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 " +
 			"-f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -c:a aac " +
 			"-ac:a:0 2 -ac:a:1 1 -disposition:a:0 0 -disposition:a:1 default in.mkv"},
 		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) { facts(t, r).sound("1", "mono") },
 	},
 	{
-		name: "the first sound track is in a codec that nobody knows",
+		name:   "the first sound track is in a codec that nobody knows",
+		source: "https://github.com/immich-app/immich/issues/30511",
 		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 " +
 			"-f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -c:a aac " +
 			"-ac:a:0 2 -ac:a:1 1 in.mp4"},
 		edit: func(b []byte) []byte {
 			return bytes.Replace(bytes.Replace(b, []byte("mp4a"), []byte("xq7z"), 1), []byte("esds"), []byte("xsds"), 1)
 		},
-		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) { facts(t, r).sound("1", "mono") },
+		kind: "transcode", output: "out.mp4", check: warned("sound track 1 of input",
+			func(t *testing.T, r made) { facts(t, r).sound("1", "mono") }),
 	},
 	{
-		name: "PQ becomes BT.709", makes: []string{pq + "in.mp4"}, kind: "transcode", params: `{"crf":4}`,
+		name:   "a phone's film whose second sound track is spatial audio",
+		source: "https://github.com/immich-app/immich/issues/30511",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 " +
+			"-map 1 -map 2 -c:v libx264 -preset ultrafast -c:a aac -ac:a:0 2 -ac:a:1 1 in.mp4"},
+		edit: func(b []byte) []byte { // of the two tracks, the second
+			i := bytes.LastIndex(b, []byte("mp4a"))
+			copy(b[i:], "apac")
+			return append(b[:i:i], bytes.Replace(b[i:], []byte("esds"), []byte("dapa"), 1)...)
+		},
+		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
+			facts(t, r).sound("2", "stereo")
+			quiet(t, r)
+		},
+	},
+	{
+		name:   "all its sound is in a codec that nobody knows",
+		source: "the same, without a track that can be decoded",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi -i sine=d=1 -c:v libx264 -preset ultrafast " +
+			"-c:a aac in.mp4"},
+		edit: func(b []byte) []byte {
+			return bytes.Replace(bytes.Replace(b, []byte("mp4a"), []byte("xq7z"), 1), []byte("esds"), []byte("xsds"), 1)
+		},
+		kind: "transcode", output: "out.mp4", check: warned("is left out (track 1): ffmpeg can't decode xq7z",
+			func(t *testing.T, r made) { facts(t, r).sound("", "") }),
+	},
+	{
+		name:   "PQ becomes BT.709",
+		source: "https://github.com/LibrePhotos/librephotos/pull/2044",
+		makes:  []string{pq + "in.mp4"}, kind: "transcode", params: `{"crf":4}`,
 		output: "out.mp4",
 		check: func(t *testing.T, r made) {
 			facts(t, r).colours("tv", "bt709", "bt709", "bt709")
@@ -242,7 +304,8 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "a screen recording in RGB",
+		name:   "a screen recording in RGB",
+		source: "https://github.com/GyanD/codexffmpeg/issues/30",
 		makes: []string{"-f lavfi -i color=c=0xC81414:s=1280x720:r=25:d=1,format=bgr0 " +
 			"-c:v libx264rgb -preset ultrafast -qp 0 in.mkv"},
 		kind: "transcode", params: `{"crf":4}`, output: "out.mp4", check: func(t *testing.T, r made) {
@@ -251,7 +314,8 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "an old phone's film in full range",
+		name:   "an old phone's film in full range",
+		source: "https://github.com/HandBrake/HandBrake/issues/2561",
 		makes: []string{"-f lavfi -i color=c=0xC81414:s=320x240:r=25:d=1,format=rgb24," +
 			"scale=out_range=pc,format=yuvj420p -c:v mjpeg in.avi"},
 		kind: "transcode", params: `{"crf":4}`, output: "out.mp4", check: func(t *testing.T, r made) {
@@ -260,7 +324,9 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "where it was filmed, its chapters and its timecode", makes: []string{
+		name:   "where it was filmed, its chapters and its timecode",
+		source: "https://github.com/mastodon/mastodon/issues/22948",
+		makes: []string{
 			"-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v libx264 -preset ultrafast -metadata location=+48.1+011.6/ " +
 				"-metadata title=secret -timecode 01:00:00:00 in.mov",
 		},
@@ -276,7 +342,8 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "what the input says of itself is kept when the job says so",
+		name:   "what the input says of itself is kept when the job says so",
+		source: "https://github.com/HandBrake/HandBrake/issues/344",
 		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v libx264 -preset ultrafast -metadata " +
 			"title=kept in.mp4"},
 		kind: "transcode", params: `{"metadata":"keep"}`, output: "out.mp4", check: func(t *testing.T, r made) {
@@ -288,7 +355,9 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "fields of a television camera", makes: []string{"-f lavfi -i testsrc2=s=720x576:r=50:d=1 -vf " +
+		name:   "fields of a television camera",
+		source: "https://github.com/zynine-/HDHRViewerV2.bundle/issues/6",
+		makes: []string{"-f lavfi -i testsrc2=s=720x576:r=50:d=1 -vf " +
 			"tinterlace=4,setfield=tff " +
 			"-c:v mpeg2video -flags +ilme+ildct -q:v 2 in.mpg"},
 		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
@@ -303,7 +372,9 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "a picture that changes its size midway", makes: []string{
+		name:   "a picture that changes its size midway",
+		source: "https://github.com/replayio/devtools/issues/3011",
+		makes: []string{
 			"-f lavfi -i color=c=0x2040C0:s=640x360:r=25:d=2 -c:v libx264 -preset ultrafast a.ts",
 			"-f lavfi -i color=c=0x2040C0:s=360x360:r=25:d=2 -c:v libx264 -preset ultrafast -output_ts_offset 2 b.ts",
 			"-i concat:a.ts|b.ts -c copy in.ts",
@@ -317,7 +388,9 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "an odd shape of pixels", makes: []string{"-f lavfi -i testsrc2=s=1440x1080:r=25:d=1 -vf setsar=4/3 " +
+		name:   "an odd shape of pixels",
+		source: "https://github.com/abhiTronix/vidgear/issues/385",
+		makes: []string{"-f lavfi -i testsrc2=s=1440x1080:r=25:d=1 -vf setsar=4/3 " +
 			"-c:v libx264 " +
 			"-preset ultrafast in.mp4"},
 		kind: "transcode", params: `{"width":853,"speed":"ultrafast"}`, output: "out.mp4",
@@ -328,7 +401,8 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "a scene that hardly moves, of which people seek",
+		name:   "a scene that hardly moves, of which people seek",
+		source: "https://github.com/Chocobozzz/PeerTube/issues/1147",
 		makes: []string{"-f lavfi -i color=c=gray:s=320x240:r=25:d=9 -c:v " +
 			"libx264 -preset ultrafast in.mp4"},
 		kind: "transcode", output: "out.mp4", check: func(t *testing.T, r made) {
@@ -341,7 +415,8 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "VP9 with transparency becomes black behind",
+		name:   "VP9 with transparency becomes black behind",
+		source: "https://github.com/renpy/renpy/issues/3324",
 		makes: []string{"-f lavfi -i color=c=0x2040C0:s=320x240:r=5:d=1," +
 			"format=yuva420p,geq=lum=p(X\\,Y):cb=p(X\\,Y):cr=p(X\\,Y):a='if(lt(X,W/2),0,255)' -c:v libvpx-vp9 " +
 			"-pix_fmt yuva420p " +
@@ -350,7 +425,9 @@ var realVideos = []realFile{
 		check: shows(at(0.25, 0.5, 0), at(0.75, 0.5, 0x2040C0)),
 	},
 	{
-		name: "a phone held upright", makes: []string{
+		name:   "a phone held upright",
+		source: "https://github.com/brarcher/video-transcoder/issues/69",
+		makes: []string{
 			"-f lavfi -i color=c=black:s=320x240:r=25:d=1,drawbox=x=0:y=0:w=80:h=80:c=0x2040C0:t=fill -c:v libx264 " +
 				"-preset " +
 				"ultrafast a.mp4",
@@ -363,7 +440,9 @@ var realVideos = []realFile{
 		},
 	},
 	{
-		name: "a picture too large for players", makes: []string{"-f lavfi -i testsrc2=s=5120x2880:r=2:d=1 -c:v " +
+		name:   "a picture too large for players",
+		source: "https://github.com/jellyfin/jellyfin-ffmpeg/issues/60",
+		makes: []string{"-f lavfi -i testsrc2=s=5120x2880:r=2:d=1 -c:v " +
 			"libx264 -preset " +
 			"ultrafast in.mp4"},
 		kind: "transcode", params: `{"speed":"ultrafast"}`, output: "out.mp4", check: func(t *testing.T, r made) {
@@ -425,67 +504,88 @@ func overLimit(says string) func(*testing.T, made) {
 
 var damagedFiles = []realFile{
 	{
-		name: "seventy tracks", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -map 0" +
+		name:   "seventy tracks",
+		source: "https://github.com/justdan96/tsMuxer/issues/892",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -map 0" +
 			strings.Repeat(" -map 0", 69) + " -c:v mpeg4 in.mkv"},
 		kind: "transcode", output: "out.mp4", check: overLimit("more than 64 streams"),
 	},
 	{
-		name: "an animated WebP", makes: []string{"-f lavfi -i testsrc2=s=64x64:r=5:d=1 -loop 0 in.webp"},
-		kind: "thumbnail", output: "out.jpg", check: refused("is an animated WebP"),
+		name:   "an animated WebP",
+		source: "https://github.com/arthenica/ffmpeg-kit/issues/343",
+		makes:  []string{"-f lavfi -i testsrc2=s=64x64:r=5:d=1 -loop 0 in.webp"},
+		kind:   "thumbnail", output: "out.jpg", check: refused("is an animated WebP"),
 	},
 	{
-		name:  "a film whose video is encrypted",
-		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v libx264 -preset ultrafast in.mp4"},
-		edit:  func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("avc1"), []byte("encv")) },
-		kind:  "transcode", output: "out.mp4", check: refused("it is encrypted"),
+		name:   "a film whose video is encrypted",
+		source: "https://github.com/Digiex/M4V-Converter/issues/2",
+		makes:  []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v libx264 -preset ultrafast in.mp4"},
+		edit:   func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("avc1"), []byte("encv")) },
+		kind:   "transcode", output: "out.mp4", check: refused("it is encrypted"),
 	},
 	{
-		name:  "a film in a codec that nobody knows",
-		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v libx264 -preset ultrafast in.mp4"},
-		edit:  func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("avc1"), []byte("xq7z")) },
-		kind:  "thumbnail", output: "out.jpg", check: refused("in a codec that ffmpeg doesn't know"),
+		name:   "a film in a codec that nobody knows",
+		source: "https://github.com/iina/iina/issues/5089",
+		makes:  []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v libx264 -preset ultrafast in.mp4"},
+		edit:   func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("avc1"), []byte("xq7z")) },
+		kind:   "thumbnail", output: "out.jpg", check: refused("in a codec that ffmpeg doesn't know"),
 	},
 	{
-		name: "a film without its last twenty bytes", makes: []string{front},
-		edit: func(b []byte) []byte { return b[:len(b)-20] }, kind: "transcode", output: "out.mp4",
+		name:   "a film without its last twenty bytes",
+		source: "modelled on a copy that ended early: a box longer than its file (ISO/IEC 14496-12, 4.2)",
+		makes:  []string{front},
+		edit:   func(b []byte) []byte { return b[:len(b)-20] }, kind: "transcode", output: "out.mp4",
 		check: warned("is cut off", func(t *testing.T, r made) {
 			f := facts(t, r)
 			f.within("seconds", f.number("duration"), 7.9, 8.1)
 		}),
 	},
 	{
-		name: "half a film", makes: []string{front}, edit: keep(50), kind: "transcode", output: "out.mp4",
+		name:   "half a film",
+		source: "modelled on a copy that ended early: a box longer than its file (ISO/IEC 14496-12, 4.2)",
+		makes:  []string{front}, edit: keep(50), kind: "transcode", output: "out.mp4",
 		check: warned("is cut off", func(t *testing.T, r made) {
 			f := facts(t, r)
 			f.within("seconds", f.number("duration"), 2, 6)
 		}),
 	},
 	{
-		name: "a thumbnail of half a film, of its end", makes: []string{front}, edit: keep(50), kind: "thumbnail",
+		name:   "a thumbnail of half a film, of its end",
+		source: "modelled on a copy that ended early: a box longer than its file (ISO/IEC 14496-12, 4.2)",
+		makes:  []string{front}, edit: keep(50), kind: "thumbnail",
 		params: `{"at":"100%"}`, output: "out.jpg", check: warned("is cut off", sized(640, 360)),
 	},
 	{
-		name: "half a film, and its job wants all", makes: []string{front}, edit: keep(50), kind: "transcode",
+		name:   "half a film, and its job wants all",
+		source: "modelled on a copy that ended early: a box longer than its file (ISO/IEC 14496-12, 4.2)",
+		makes:  []string{front}, edit: keep(50), kind: "transcode",
 		params: `{"tolerate":"none"}`, output: "out.mp4", check: refused("is cut off: it has"),
 	},
 	{
-		name: "next to nothing of a film", makes: []string{front}, edit: keep(3), kind: "transcode", output: "out.mp4",
+		name:   "next to nothing of a film",
+		source: "modelled on a copy that ended early: a box longer than its file (ISO/IEC 14496-12, 4.2)",
+		makes:  []string{front}, edit: keep(3), kind: "transcode", output: "out.mp4",
 		check: refused("is cut off: it has"),
 	},
 	{
-		name: "a film that is damaged in places", makes: []string{front}, edit: spoil, kind: "transcode",
+		name:   "a film that is damaged in places",
+		source: "https://github.com/ossrs/srs/issues/550",
+		makes:  []string{front}, edit: spoil, kind: "transcode",
 		output: "out.mp4",
 		check:  warned("is damaged", func(t *testing.T, r made) { facts(t, r).sized("640", "360") }),
 	},
 	{
-		name: "a film that is damaged in places, and its job wants all", makes: []string{front}, edit: spoil,
+		name:   "a film that is damaged in places, and its job wants all",
+		source: "https://github.com/ossrs/srs/issues/550",
+		makes:  []string{front}, edit: spoil,
 		kind:   "transcode",
 		params: `{"tolerate":"none"}`, output: "out.mp4", check: refused(""),
 	},
 	{
-		name:  "an AVI that went through a pipe",
-		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v mpeg4 in.avi"},
-		edit:  func(b []byte) []byte { copy(b[4:8], "\xff\xff\xff\xff"); return b }, kind: "transcode",
+		name:   "an AVI that went through a pipe",
+		source: "https://github.com/kkroening/ffmpeg-python/issues/118",
+		makes:  []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v mpeg4 in.avi"},
+		edit:   func(b []byte) []byte { copy(b[4:8], "\xff\xff\xff\xff"); return b }, kind: "transcode",
 		output: "out.mp4",
 		check: func(t *testing.T, r made) {
 			f := facts(t, r)
@@ -496,40 +596,73 @@ var damagedFiles = []realFile{
 		},
 	},
 	{
-		name: "a jump in its times of 25 hours", makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=2," +
+		name:   "a jump in its times of 25 hours",
+		source: "https://github.com/bluerobotics/qgroundcontrol/issues/108",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=2," +
 			"setpts=PTS+gte(N\\,25)*90000/TB -vsync passthrough -c:v libx264 -preset ultrafast in.mkv"},
 		kind: "thumbnail", output: "out.jpg", check: warned("lasts 25 hours", sized(320, 240)),
+	},
+	{
+		name:   "a jump in its times of 25 hours, of pictures and sound",
+		source: "https://github.com/mavlink/qgroundcontrol/issues/8321",
+		makes: []string{
+			"-f lavfi -i testsrc2=s=320x240:r=25:d=2,setpts=PTS+gte(N\\,25)*90000/TB -f lavfi -i " +
+				"sine=d=2:r=48000,asetpts=PTS+gte(T\\,1)*90000/TB -vsync passthrough -c:v libx264 -preset ultrafast " +
+				"-c:a flac in.mkv",
+		},
+		kind: "transcode", output: "out.mp4", check: warned("jumps in its times are left out", func(t *testing.T, r made) {
+			f := facts(t, r)
+			f.within("seconds", f.number("duration"), 1.9, 2.2)
+			f.within("video frames", f.number("nb_frames"), 49, 51)
+		}),
 	},
 }
 
 // TestRealFiles makes each file and runs its job.
 func TestRealFiles(t *testing.T) {
-	for _, f := range slices.Concat(realFiles, realVideos, damagedFiles, probedFiles) {
+	for _, f := range slices.Concat(realFiles, realVideos, damagedFiles, probedFiles, convertedSounds, levelledSounds,
+		measuredSounds, drawnSounds) {
 		t.Run(strings.ReplaceAll(f.name, " ", "_"), func(t *testing.T) {
-			b := newBench(t)
-			var last string
-			for _, step := range f.makes {
-				words := strings.Fields(step)
-				last = words[len(words)-1]
-				cmd := exec.Command("ffmpeg", append([]string{"-hide_banner", "-loglevel", "error", "-y"}, words...)...)
-				cmd.Dir = b.in
-				if out, err := cmd.CombinedOutput(); err != nil {
-					t.Fatalf("ffmpeg %s: %v: %s", step, err, out)
-				}
+			if f.source == "" {
+				t.Error("it has no source: name a public report of such a file, or what it was modelled on")
 			}
-			if f.edit != nil {
-				text, err := os.ReadFile(filepath.Join(b.in, last))
-				workertest.Must(t, err)
-				workertest.Must(t, os.WriteFile(filepath.Join(b.in, last), f.edit(text), 0o644))
-			}
-			r := made{file: filepath.Join(b.out, f.output)}
-			r.result, r.err = b.run(job.Job{
-				Kind: f.kind, Params: paramsJSON(f.params), Input: "file://" + filepath.Join(b.in, last),
-				Output: b.output(f.output),
-			})
-			f.check(t, r)
+			f.check(t, f.run(t))
 		})
 	}
+}
+
+// run makes the file and runs its job.
+func (f realFile) run(t *testing.T) made {
+	t.Helper()
+	b := newBench(t)
+	input := b.made(f.makes...)
+	if f.edit != nil {
+		file := strings.TrimPrefix(input, "file://")
+		text, err := os.ReadFile(file)
+		workertest.Must(t, err)
+		workertest.Must(t, os.WriteFile(file, f.edit(text), 0o644))
+	}
+	r := made{file: filepath.Join(b.out, f.output)}
+	r.result, r.err = b.run(job.Job{
+		Kind: f.kind, Params: paramsJSON(f.params), Input: input, Output: b.output(f.output),
+	})
+	return r
+}
+
+// made makes an input by steps of ffmpeg's, and returns the URL of the last one's.
+func (b *bench) made(steps ...string) string {
+	b.t.Helper()
+	var last string
+	for _, step := range steps {
+		words := strings.Fields(step)
+		last = words[len(words)-1]
+		cmd := exec.Command("ffmpeg", append([]string{"-hide_banner", "-loglevel", "error", "-y"}, words...)...)
+		cmd.Dir = b.in
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.t.Fatalf("ffmpeg %s: %v: %s", step, err, out)
+		}
+	}
+	return "file://" + filepath.Join(b.in, last)
 }
 
 // report is what ffprobe says of the output's first video, or of its first sound.

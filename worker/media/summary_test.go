@@ -35,7 +35,8 @@ func says(want probe.Summary) func(*testing.T, made) {
 
 var probedFiles = []realFile{
 	{
-		name: "a probe of a phone's film that is held upright",
+		name:   "a probe of a phone's film that is held upright",
+		source: "https://github.com/Vanilagy/mp4-muxer/issues/13",
 		makes: []string{
 			"-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v libx264 -preset ultrafast a.mp4",
 			"-i a.mp4 -c copy -metadata:s:v rotate=270 in.mp4",
@@ -46,7 +47,8 @@ var probedFiles = []realFile{
 		}),
 	},
 	{
-		name: "a probe of television: fields, pixels that aren't square",
+		name:   "a probe of television: fields, pixels that aren't square",
+		source: "https://github.com/jellyfin/jellyfin-roku/issues/622",
 		makes: []string{"-f lavfi -i testsrc2=s=720x576:r=50:d=1 -vf tinterlace=4,setfield=tff,setsar=16/11 -c:v " +
 			"mpeg2video -flags +ilme+ildct in.mkv"},
 		kind: "probe", output: "out.json", check: says(probe.Summary{
@@ -55,20 +57,25 @@ var probedFiles = []realFile{
 		}),
 	},
 	{
-		name: "a probe of HDR", makes: []string{pq + "in.mp4"}, kind: "probe", output: "out.json", check: says(probe.Summary{
+		name:   "a probe of HDR",
+		source: "https://github.com/photoprism/photoprism/issues/3295",
+		makes:  []string{pq + "in.mp4"}, kind: "probe", output: "out.json", check: says(probe.Summary{
 			Container: "mp4", Seconds: 1,
 			Video: &probe.Pictures{Codec: "hevc", Width: 640, Height: 360, FPS: 25, Steady: true, HDR: "PQ"},
 		}),
 	},
 	{
-		name: "a probe of a still picture", makes: []string{leftClear + "in.png"}, kind: "probe", output: "out.json",
+		name:   "a probe of a still picture",
+		source: "https://github.com/ImageMagick/ImageMagick/issues/7997",
+		makes:  []string{leftClear + "in.png"}, kind: "probe", output: "out.json",
 		check: says(probe.Summary{
 			Container: "png_pipe",
 			Video:     &probe.Pictures{Codec: "png", Width: 320, Height: 240, Still: true, Transparent: true},
 		}),
 	},
 	{
-		name: "a probe of a film in two languages, without chapters",
+		name:   "a probe of a film in two languages, without chapters",
+		source: "https://github.com/HaveAGitGat/Tdarr_Plugins/issues/128",
 		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=1 -f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 " +
 			"-map 1 " +
 			"-map 2 -c:v libx264 -preset ultrafast -c:a flac -ac:a:1 2 -metadata:s:a:0 language=deu -metadata:s:a:1 " +

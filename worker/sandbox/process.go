@@ -60,6 +60,7 @@ func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.
 		"PATH=" + os.Getenv("PATH"), "HOME=.", "TMPDIR=.", "LANG=C.UTF-8",
 		// each arena, one a thread by default, takes 64 MiB of the slot's address space and uses little of it
 		"MALLOC_ARENA_MAX=2",
+		"SVT_LOG=1", // SVT-AV1 says what is wrong and not how it is set
 	}
 	cmd.Env = slices.Concat(cmd.Env, s.Env, calm)
 	cmd.ExtraFiles = []*os.File{s.Input}
@@ -137,13 +138,18 @@ func explain(limits work.Limits, name string, err error, stderr string) error {
 		return work.Fail(work.OverLimit, fmt.Errorf("the input has more than %d streams (sound, subtitles, pictures): "+
 			"give one with those alone that are wanted", MaxStreams))
 	case says("Cannot allocate memory", "failed to map segment", "malloc of size", "Out of memory", "out of memory",
-		"could not allocate", "failed to allocate", "bad_alloc",
+		"could not allocate", "allocate memory failed", "Memory allocation error", "insufficient resources",
+		"std::bad_alloc",                                           // of SVT-AV1, libvpx and x265
 		"Resource temporarily unavailable", "get_buffer() failed"): // no room for a thread, or for a frame
 		return NeedsMemory(limits, line)
 	case limits.Memory > 0 && says("Error while opening encoder"):
 		// its parameters are ours, and right; it doesn't say when it has no room for its threads
 		return work.Fail(work.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a "+
 			"slot's memory of %s: let such jobs run in a pool with a larger slot.memory", limits.Memory))
+	case unknownEncoder.MatchString(stderr):
+		return work.Fail(work.Transient, fmt.Errorf("this worker's ffmpeg lacks the encoder %s: install a full build of "+
+			"ffmpeg there (siren doctor says what it lacks), or choose another codec",
+			unknownEncoder.FindStringSubmatch(stderr)[1]))
 	case says("No space left on device", "Input/output error"):
 		return work.Fail(work.Transient, fmt.Errorf("%s: %s", name, line))
 	case signal != 0:
@@ -158,6 +164,7 @@ func NeedsMemory(limits work.Limits, said string) error {
 	return work.Fail(work.OverLimit, fmt.Errorf("needs more than a slot's memory of %s: let such jobs run in a pool "+
 		"with a larger slot.memory (%s)", limits.Memory, said))
 }
+var unknownEncoder = regexp.MustCompile(`Unknown encoder '([\w-]+)'`)
 
 var (
 	origin     = regexp.MustCompile(`^\[[^\]]* @ 0x[0-9a-f]+\] *`)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,7 +90,7 @@ func examineProgram(ctx context.Context, ffmpeg string) []doctor.Finding {
 		}}
 	}
 	found := []doctor.Finding{judgeFFmpeg(text)}
-	needed := needs()
+	needed := needsOf(recipe.Uses())
 	has := map[string]map[string]bool{}
 	for _, sort := range []string{"encoders", "muxers", "filters", "demuxers"} {
 		list, err := answer(ctx, ffmpeg, "-hide_banner", "-"+sort)
@@ -144,25 +145,59 @@ func judgeFFmpeg(text string) doctor.Finding {
 	return f
 }
 
-// needs returns what the kinds need of ffmpeg, by ffmpeg's word for the sort.
-func needs() map[string][]string {
-	all := map[string][]string{"demuxers": strings.Split(sandbox.Formats, ",")}
-	add := func(sort, name string) {
-		if !slices.Contains(all[sort], name) {
-			all[sort] = append(all[sort], name)
+// needs is what the kinds need of ffmpeg, by ffmpeg's word for the sort.
+type needs struct {
+	all map[string][]string
+	// by a sort and a name: the kinds whose usual jobs need it, and those of which only others do
+	usual, some map[[2]string][]string
+}
+
+// sorts are those of which a job can't do without one.
+var sorts = []string{"encoders", "muxers", "filters"}
+
+// needsOf reads what is needed out of the options that each kind gives for every sort of its outputs, the usual one
+// first.
+func needsOf(uses map[string][][]string) needs {
+	n := needs{
+		all:   map[string][]string{"demuxers": strings.Split(sandbox.Formats, ",")},
+		usual: map[[2]string][]string{}, some: map[[2]string][]string{},
+	}
+	add := func(to map[[2]string][]string, part [2]string, kind string) {
+		if !slices.Contains(n.usual[part], kind) && !slices.Contains(to[part], kind) {
+			to[part] = append(to[part], kind)
+		}
+		if sort, name := part[0], part[1]; !slices.Contains(n.all[sort], name) {
+			n.all[sort] = append(n.all[sort], name)
 		}
 	}
-	for _, args := range recipe.Uses() {
-		for i := 0; i+1 < len(args); i++ {
-			switch args[i] {
-			case "-c:v", "-c:a":
-				add("encoders", args[i+1])
-			case "-f":
-				add("muxers", args[i+1])
-			case "-vf", "-af", "-filter_complex":
-				for _, name := range filterNames(args[i+1]) {
-					add("filters", name)
+	for _, kind := range slices.Sorted(maps.Keys(uses)) {
+		for i, args := range uses[kind] {
+			for _, part := range partsOf(args) {
+				if i == 0 {
+					add(n.usual, part, kind)
+				} else {
+					add(n.some, part, kind)
 				}
+			}
+		}
+	}
+	for _, sort := range sorts {
+		slices.Sort(n.all[sort])
+	}
+	return n
+}
+
+// partsOf returns what options need of ffmpeg, each as its sort and name.
+func partsOf(args []string) (all [][2]string) {
+	for i := 0; i+1 < len(args); i++ {
+		switch args[i] {
+		case "-c:v", "-c:a":
+			all = append(all, [2]string{"encoders", args[i+1]})
+		case "-f":
+			all = append(all, [2]string{"muxers", args[i+1]})
+		case "-vf", "-af", "-filter_complex":
+			for _, name := range filterNames(args[i+1]) {
+				all = append(all, [2]string{"filters", name})
 			}
 		}
 	}
@@ -198,32 +233,44 @@ func parts(list string) map[string]bool {
 	return all
 }
 
-// judgeParts compares what is needed with what ffmpeg has. A format that it can't read only matters to who sends that.
-func judgeParts(needed map[string][]string, has map[string]map[string]bool) (found []doctor.Finding) {
-	var lacks, unread []string
-	for _, sort := range []string{"encoders", "muxers", "filters"} {
-		for _, name := range needed[sort] {
-			if !has[sort][name] {
-				lacks = append(lacks, strings.TrimSuffix(sort, "s")+" "+name)
+// judgeParts compares what is needed with what ffmpeg has. Without what usual jobs of a kind need, the kind doesn't work
+// here; without what others need, the usual ones do. A format that it can't read only matters to who sends that.
+func judgeParts(needed needs, has map[string]map[string]bool) (found []doctor.Finding) {
+	var lacks, hurt, unread []string
+	severity := doctor.Warning
+	for _, sort := range sorts {
+		for _, name := range needed.all[sort] {
+			if has[sort][name] {
+				continue
+			}
+			part := [2]string{sort, name}
+			lacks = append(lacks, strings.TrimSuffix(sort, "s")+" "+name)
+			for _, kind := range needed.usual[part] {
+				severity = doctor.Error
+				hurt = append(hurt, kind)
+			}
+			for _, kind := range needed.some[part] {
+				hurt = append(hurt, "some of "+kind)
 			}
 		}
 	}
-	for _, name := range needed["demuxers"] {
+	for _, name := range needed.all["demuxers"] {
 		if !has["demuxers"][name] {
 			unread = append(unread, name)
 		}
 	}
 	if len(lacks) > 0 {
+		slices.Sort(hurt)
 		found = append(found, doctor.Finding{
-			Check: "media.codecs", Severity: doctor.Error, What: "ffmpeg lacks " + strings.Join(lacks, ", "),
-			Why: "jobs that need it fail for good, as bad input",
+			Check: "media.codecs", Severity: severity, What: "ffmpeg lacks " + strings.Join(lacks, ", "),
+			Why: "jobs that need it fail: " + strings.Join(slices.Compact(hurt), ", "),
 			Fix: "install a full build of ffmpeg: Debian's has all of it (apt-get install ffmpeg), Fedora's " +
-				"ffmpeg-free lacks libx264",
+				"ffmpeg-free lacks libx264 and libx265",
 		})
 	} else {
 		found = append(found, doctor.Finding{
 			Check: "media.codecs", What: fmt.Sprintf("ffmpeg has what the kinds need: %s",
-				strings.Join(slices.Concat(needed["encoders"], needed["muxers"], needed["filters"]), ", ")),
+				strings.Join(slices.Concat(needed.all["encoders"], needed.all["muxers"], needed.all["filters"]), ", ")),
 		})
 	}
 	if common := slices.DeleteFunc(slices.Clone(unread), func(name string) bool {

@@ -28,7 +28,9 @@ type Attempt struct {
 	// of an input that isn't all there: how much of it there is, in words
 	cut      string
 	Strict   bool // such a one, or one that is damaged, is refused
+	jumps    bool // the input's times do
 	Warnings []string
+	fraction float64 // of the job that is done, as reported
 }
 
 // Warn notes what is wrong with the input, for the job's owner. The same isn't said twice.

@@ -2,8 +2,10 @@ package attempt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,16 +18,30 @@ import (
 
 // Run is what ffmpeg is to make of the input.
 type Run struct {
+	Of      string   // a file of the scratch folder that ffmpeg has made, in place of the input; "": the input
 	Seconds float64  // how long the longest output will be; 0 when nobody knows
+	From    float64  // how much of the job is done before it, from 0 to 1
+	To      float64  // how much of the job is done then, from 0 to 1; 0: all of it
 	Input   []string // options of the input
 	Outputs []Output
+	// Printed takes what ffmpeg writes to Stdout. There is no other way to know how far it is then.
+	Printed Printed
 }
 
-// Output is a file that ffmpeg makes in the scratch folder.
+// Output is a file that ffmpeg makes in the scratch folder, or Stdout.
 type Output struct {
 	Name    string
 	Several bool // the name is a pattern, such as %03d.jpg, of the names of several files
 	Options []string
+}
+
+// Stdout is the name of an output that is read while ffmpeg works, or that is thrown away (-f null).
+const Stdout = "pipe:1"
+
+// Printed reads what ffmpeg writes to Stdout, of which it knows how many seconds of the input that was made of.
+type Printed interface {
+	io.Writer
+	Seconds() float64
 }
 
 // FFmpeg runs ffmpeg on the input. Its -timelimit would only set RLIMIT_CPU, which is set.
@@ -44,8 +60,12 @@ func (a *Attempt) FFmpeg(ctx context.Context, r Run) error {
 
 // run runs ffmpeg on what is here of the input, and returns what it said was wrong.
 func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
-	p := progress{total: r.Seconds, report: a.Task.Report}
-	said, err = a.Box.Run(ctx, a.Programs.FFmpeg, a.args(r), &p)
+	p := progress{total: r.Seconds, from: r.From, to: cmp.Or(r.To, 1), report: a.report}
+	var out io.Writer = &p
+	if r.Printed != nil {
+		out = &printing{progress: &p, to: r.Printed}
+	}
+	said, err = a.Box.Run(ctx, a.Programs.FFmpeg, a.args(r), out)
 	if work.KindOf(err) == work.BadInput {
 		return said, a.unreadable(inWords(err))
 	} else if err != nil {
@@ -56,12 +76,15 @@ func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 			"is full (%s)", sandbox.LastWord(said)))
 	}
 	for _, o := range r.Outputs {
-		if o.Several {
+		if o.Name == Stdout || o.Several {
 			continue
 		}
 		if info, err := a.Dir.Stat(o.Name); err != nil || info.Size() == 0 {
 			return said, work.Fail(work.BadInput, fmt.Errorf("ffmpeg made no output from input %s", a.From))
 		}
+	}
+	if r.Printed != nil {
+		p.done = r.Printed.Seconds()
 	}
 	if a.cut != "" && p.done < r.Seconds/20 {
 		return said, work.Fail(work.BadInput, fmt.Errorf("%s, and next to nothing can be read of what is there", a.cut))
@@ -69,21 +92,42 @@ func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 	return said, nil
 }
 
+// report reports progress that never goes back: a job may take several runs.
+func (a *Attempt) report(p job.Progress) {
+	a.fraction = max(a.fraction, p.Fraction)
+	p.Fraction = a.fraction
+	a.Task.Report(p)
+}
+
 // args returns the command line of a run.
 func (a *Attempt) args(r Run) []string {
-	args := append([]string{"-nostdin", "-nostats", "-progress", "pipe:1", "-y"}, sandbox.Guards(a.Task.Limits)...)
+	args := append([]string{"-nostdin", "-nostats", "-y"}, sandbox.Guards(a.Task.Limits)...)
+	if r.Printed == nil {
+		args = append(args, "-progress", Stdout)
+	}
 	threads := a.threads()
 	if len(threads) > 0 {
 		args = append(args, "-filter_threads", threads[1])
 	}
+	if a.jumps { // by more than these seconds: what follows is taken to come at once
+		args = append(args, "-dts_error_threshold", "30")
+	}
 	if a.Strict {
 		args = append(args, "-xerror", "-err_detect", "explode")
 	}
-	args = slices.Concat(args, threads, r.Input, []string{"-i", sandbox.InputName})
+	input := sandbox.InputName
+	if r.Of != "" {
+		input = "file:" + r.Of
+	}
+	args = slices.Concat(args, threads, r.Input, []string{"-i", input})
 	for _, o := range r.Outputs {
 		// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
 		args = append(append(args, o.Options...), "-fflags", "+bitexact", "-flags", "+bitexact")
-		args = append(append(args, threads...), "file:"+o.Name)
+		name := "file:" + o.Name
+		if o.Name == Stdout {
+			name = Stdout
+		}
+		args = append(append(args, threads...), name)
 	}
 	return args
 }
@@ -107,6 +151,8 @@ func (a *Attempt) threads() []string {
 // progress reads ffmpeg's -progress output and reports it.
 type progress struct {
 	total  float64 // seconds to come
+	from   float64 // how much of the job was done before, and
+	to     float64 // is then
 	done   float64 // seconds made
 	speed  string
 	report func(job.Progress)
@@ -143,10 +189,25 @@ func (p *progress) line(line string) {
 	}
 }
 
+// printing hands on what ffmpeg prints, and reports progress by it, a hundred times at most where the length is known.
+type printing struct {
+	*progress
+	to Printed
+}
+
+func (p *printing) Write(b []byte) (int, error) {
+	n, err := p.to.Write(b)
+	if done := p.to.Seconds(); done >= p.done+max(p.total/100, 1) {
+		p.done = done
+		p.report(job.Progress{Note: p.value().Note})
+	}
+	return n, err
+}
+
 func (p *progress) value() job.Progress {
 	v := job.Progress{Note: fmt.Sprintf("%.1f s", p.done)}
 	if p.total > 0 {
-		v.Fraction = min(p.done/p.total, 1)
+		v.Fraction = p.to * min(p.done/p.total, 1)
 		v.Note = fmt.Sprintf("%.1f of %.1f s", min(p.done, p.total), p.total)
 	}
 	if strings.HasSuffix(p.speed, "x") {

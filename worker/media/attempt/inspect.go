@@ -62,9 +62,10 @@ func (a *Attempt) inspect(ctx context.Context) (i probe.Input, said string, err 
 	if err := json.Unmarshal(i.Raw, &i); err != nil {
 		return i, said, fmt.Errorf("read ffprobe's answer: %w", err)
 	}
-	if i.Format.Duration > kinds.MaxSeconds { // a jump in its times: what it holds is seen when it is read
-		a.Warn("input %s says that it lasts %.0f hours", a.From, float64(i.Format.Duration)/3600)
-		i.Format.Duration = 0
+	if i.Format.Duration > kinds.MaxSeconds { // what it holds is seen when it is read
+		a.Warn("input %s says that it lasts %.0f hours: jumps in its times are left out", a.From,
+			float64(i.Format.Duration)/3600)
+		i.Format.Duration, a.jumps = 0, true
 	}
 	for n := range i.Streams {
 		if i.Streams[n].Duration > kinds.MaxSeconds {

@@ -10,7 +10,7 @@ import (
 
 func TestProgressNotes(t *testing.T) {
 	var got []job.Progress
-	p := progress{total: 60, report: func(v job.Progress) { got = append(got, v) }}
+	p := progress{total: 60, to: 1, report: func(v job.Progress) { got = append(got, v) }}
 	for _, part := range []string{
 		"frame=1\nout_time_us=N/A\nspeed=N/A\nprogress=continue\nout_ti",
 		"me_us=12400000\nspeed=2.1x\nprogress=cont", "inue\nout_time_us=61000000\nspeed= 1.9x\nprogress=end\n",

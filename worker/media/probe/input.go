@@ -18,6 +18,7 @@ type Input struct {
 	Streams []Stream `json:"streams"`
 	Format  struct {
 		Name     string  `json:"format_name"`
+		Start    decimal `json:"start_time"`
 		Duration decimal `json:"duration"`
 	} `json:"format"`
 	Chapters []struct {
@@ -47,6 +48,9 @@ type Stream struct {
 	Channels    int     `json:"channels"`
 	Layout      string  `json:"channel_layout"`
 	SampleRate  decimal `json:"sample_rate"`
+	Bits        int     `json:"bits_per_sample"`
+	RawBits     decimal `json:"bits_per_raw_sample"`
+	Start       decimal `json:"start_time"`
 	Duration    decimal `json:"duration"`
 	Tags        struct {
 		// of VP8 and VP9: "1" when there is a second picture that says what shows through
@@ -105,11 +109,6 @@ func (i Input) Best(sort string, from storage.Place) (best Stream, err error) {
 		}
 	}
 	return best, err
-}
-
-// known reports whether ffmpeg can decode the stream, as far as ffprobe says.
-func (s Stream) known() bool {
-	return s.Codec != "" && s.Codec != "unknown" && s.Codec != "none"
 }
 
 // encrypted is what an error adds of a stream that is encrypted, as its four letters say (ISO/IEC 23001-7).

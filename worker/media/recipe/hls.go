@@ -22,6 +22,7 @@ import (
 	"github.com/polyglot-media/siren/worker/media/frame"
 	"github.com/polyglot-media/siren/worker/media/hls"
 	"github.com/polyglot-media/siren/worker/media/probe"
+	"github.com/polyglot-media/siren/worker/media/sound"
 )
 
 // ladder is the params of an hls job.
@@ -50,7 +51,7 @@ func planHLS(v kinds.Values) Recipe {
 		audio: v.Whole("audio"), channels: v.Word("channels"),
 	}
 	if v.Word("audio") == "keep" {
-		l.audio = defaultAudioBitrate
+		l.audio = 128_000
 	}
 	return Recipe{MediaType: playlistType, Main: masterList, Make: l.make}
 }
@@ -95,7 +96,7 @@ func (l ladder) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, e
 
 // rungs returns the sizes to make.
 func (l ladder) rungs(v probe.Stream) []hls.Rung {
-	width, height := v.Fitted(0, 0, levelPixels)
+	width, height := v.Fitted(0, 0, largest("h264"))
 	return hls.Ladder(float64(width), float64(height), l.top, rate(v))
 }
 
@@ -112,7 +113,7 @@ func (l ladder) climbs(a *attempt.Attempt, v probe.Stream, rungs []hls.Rung) []c
 	for _, r := range rungs {
 		pixels = append(pixels, r.Width*r.Height)
 	}
-	speed, threads := a.Affordable(l.speed, v, pixels...)
+	speed, threads := a.Affordable("h264", l.speed, v, pixels...)
 	if last := len(rungs) - 1; speed != l.speed && last > 0 {
 		return append(l.climbs(a, v, rungs[last:]), l.climbs(a, v, rungs[:last])...)
 	}
@@ -187,16 +188,11 @@ func (l ladder) videos(v probe.Stream, c climb) (outputs []attempt.Output) {
 // sound returns the output for the sound. What it lacks at its beginning, or loses on its way, is silence.
 func (l ladder) sound(s probe.Stream) attempt.Output {
 	args := []string{"-map", fmt.Sprintf("0:%d", s.Index), "-c:a", "aac", "-b:a", strconv.Itoa(l.audio)}
-	layout, steady := layout(s, l.channels), "aresample=async=1:first_pts=0"
-	if len(layout) > 0 && layout[0] == "-af" {
-		layout[1] += "," + steady
-	} else {
-		layout = append(layout, "-af", steady)
-	}
+	args = append(args, withFilters(append(sound.Layout(s, l.channels), "aresample=async=1:first_pts=0"))...)
 	if s.SampleRate != 44_100 { // what every player takes is this and 48,000
-		layout = append(layout, "-ar", "48000")
+		args = append(args, "-ar", "48000")
 	}
-	return l.segmented(soundFolder, append(args, layout...))
+	return l.segmented(soundFolder, args)
 }
 
 // segmented returns the output for what the options make, in segments in a folder. Its times begin at zero: what comes

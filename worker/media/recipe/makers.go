@@ -5,8 +5,6 @@ package recipe
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/media/attempt"
@@ -36,23 +34,27 @@ type maker struct {
 // makers is how each kind of the catalogue is made. A new one is a file of its own and a line here, beside its entry in
 // lanes/kinds.
 var makers = map[string]maker{
+	"audio":     {plan: planAudio, uses: audioUses},
 	"hls":       {plan: planHLS, uses: hlsUses},
 	"image":     {plan: planImage},
+	"loudness":  {plan: planLoudness, uses: loudnessUses},
 	"probe":     {plan: planProbe},
 	"sprite":    {plan: planSprite, uses: spriteUses},
 	"thumbnail": {plan: planThumbnail, uses: thumbnailUses},
 	"transcode": {plan: planTranscode, uses: transcodeUses},
+	"waveform":  {plan: planWaveform, uses: waveformUses},
 }
 
 // Plan returns the recipe of a job of the kind, which is in the catalogue.
 func Plan(kind string, params kinds.Values) Recipe { return makers[kind].plan(params) }
 
-// Uses returns ffmpeg's options for every sort of output that the kinds make. The doctor reads from them what ffmpeg
-// must have.
-func Uses() (all [][]string) {
-	for _, name := range slices.Sorted(maps.Keys(makers)) {
-		if uses := makers[name].uses; uses != nil {
-			all = append(all, uses()...)
+// Uses returns, by kind, ffmpeg's options for every sort of output that the kind makes, the usual one first. The doctor
+// reads from them what ffmpeg must have.
+func Uses() map[string][][]string {
+	all := map[string][][]string{}
+	for name, m := range makers {
+		if m.uses != nil {
+			all[name] = m.uses()
 		}
 	}
 	return all

@@ -3,39 +3,46 @@ package recipe
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/media/attempt"
 	"github.com/polyglot-media/siren/worker/media/frame"
 	"github.com/polyglot-media/siren/worker/media/probe"
+	"github.com/polyglot-media/siren/worker/media/sound"
 )
 
 // transcode is the params of a transcode job.
 type transcode struct {
-	crf           int // quality, 0 (lossless) to 51; used when bitrate is 0
-	bitrate       int // of the video, bits per second
+	compression
+	container     string
 	width, height int // a box the picture is fitted into; it is never enlarged
 	fps           float64
-	speed         string
-	audio         int    // bits per second; 0: none
-	channels      string // stereo, mono or 5.1
-	keep          bool   // what the input says of itself: title, place, chapters
+	silent        bool // the sound is dropped
+	audioCodec    string
+	audio         int // bits per second; 0: what suits it
+	heard         heard
+	keep          bool // what the input says of itself: title, place, chapters
 }
-
-const defaultAudioBitrate = 128_000
 
 func planTranscode(v kinds.Values) Recipe {
 	t := transcode{
-		crf: v.Whole("crf"), bitrate: v.Whole("bitrate"), width: v.Whole("width"), height: v.Whole("height"),
-		fps: v.Number("fps"), speed: v.Word("speed"), audio: v.Whole("audio"), channels: v.Word("channels"),
-		keep: v.Word("metadata") == "keep",
+		compression: compression{
+			codec: v.Word("codec"), speed: v.Word("speed"), crf: v.Whole("crf"), bitrate: v.Whole("bitrate"),
+			most: v.Whole("maxrate"), passes: v.Whole("passes"),
+		},
+		container: v.Word("container"), width: v.Whole("width"), height: v.Whole("height"), fps: v.Number("fps"),
+		silent: v.Word("audio") == "drop", audio: v.Whole("audio"), audioCodec: v.Word("audioCodec"),
+		heard: heard{channels: v.Word("channels"), loudness: v.Number("loudness")}, keep: v.Word("metadata") == "keep",
 	}
-	if v.Word("audio") == "keep" {
-		t.audio = defaultAudioBitrate
-	}
-	return Recipe{MediaType: "video/mp4", Make: t.make}
+	return Recipe{MediaType: t.mediaType(), Make: t.make}
+}
+
+func (t transcode) mediaType() string {
+	return map[string]string{
+		kinds.MP4: "video/mp4", kinds.WebM: "video/webm", kinds.Matroska: "video/x-matroska",
+	}[t.container]
 }
 
 func (t transcode) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error) {
@@ -43,87 +50,113 @@ func (t transcode) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 	if err != nil {
 		return nil, err
 	}
-	var sound *probe.Stream
-	if s, err := a.Info.Best("audio", a.From); err == nil {
-		sound = &s
+	soundtrack, err := t.soundtrack(ctx, a)
+	if err != nil {
+		return nil, err
 	}
+	t.afford(a, v)
+	const name = "output"
+	for pass := 1; pass <= t.passes && err == nil; pass++ {
+		run := attempt.Run{
+			Seconds: a.Info.Seconds(v), Input: frame.Decoder(v),
+			From: float64(pass-1) / float64(t.passes), To: float64(pass) / float64(t.passes),
+			Outputs: []attempt.Output{{Name: name, Options: t.args(pass, v, soundtrack)}},
+		}
+		if pass < t.passes {
+			run.Outputs[0].Name = attempt.Stdout
+		}
+		err = a.FFmpeg(ctx, run)
+	}
+	return one(name, t.mediaType(), err)
+}
+
+// soundtrack returns ffmpeg's options for the sound; none when there is none.
+func (t transcode) soundtrack(ctx context.Context, a *attempt.Attempt) ([]string, error) {
+	if t.silent {
+		return nil, nil
+	}
+	s, ok := a.Soundtrack()
+	if !ok {
+		return nil, nil
+	}
+	t.heard.encoder = soundEncoder(t.audioCodec, t.audio, sound.Channels(s, t.heard.channels))
+	filters, err := t.heard.filters(ctx, a, s)
+	return t.sound(s, filters), err
+}
+
+func (t transcode) sound(s probe.Stream, filters []string) []string {
+	return slices.Concat([]string{"-map", fmt.Sprintf("0:%d", s.Index)}, withFilters(filters), t.heard.encoder)
+}
+
+// afford makes do with what the slot's memory has room for.
+func (t *transcode) afford(a *attempt.Attempt, v probe.Stream) {
 	wanted := t.speed
-	width, height := v.Fitted(t.width, t.height, levelPixels)
-	if t.speed, a.Task.Limits.Threads = a.Affordable(t.speed, v, width*height); t.speed != wanted {
+	width, height := v.Fitted(t.width, t.height, largest(t.codec))
+	if t.speed, t.threads = a.Affordable(t.codec, wanted, v, width*height); t.speed != wanted {
 		a.Warn("speed %s instead of %s: a slot's memory of %s has no room for more", t.speed, wanted,
 			a.Task.Limits.Memory)
 	}
-	const name = "output.mp4"
-	return one(name, "video/mp4", a.FFmpeg(ctx, attempt.Run{
-		Seconds: a.Info.Seconds(v), Input: frame.Decoder(v), Outputs: []attempt.Output{{Name: name, Options: t.args(v, sound)}},
-	}))
+	a.Task.Limits.Threads = t.threads
 }
 
-// Args returns ffmpeg's options for the output. sound is nil when there is none.
-func (t transcode) args(v probe.Stream, sound *probe.Stream) []string {
-	width, height := v.Fitted(t.width, t.height, levelPixels)
-	filters := append(frame.Deinterlaced(v), frame.Square(v)...)
-	filters = append(filters, frame.InFrame(width, height))
-	filters = append(append(filters, frame.ToneMapped(v)...), frame.ForVideo(v)...)
-	args := []string{"-map", fmt.Sprintf("0:%d", v.Index), "-sn", "-dn"}
-	switch rate, steady := v.Rate(); {
-	case t.fps > 0:
-		filters = append(filters, "fps="+attempt.Number(t.fps))
-	case !steady: // each frame at its time, none doubled
-		args = append(args, "-vsync", "vfr", "-r", attempt.Number(rate))
-	case rate < v.Base():
-		filters = append(filters, "fps="+attempt.Number(rate))
+// args returns ffmpeg's options for the output of one pass, with those of its sound; none when it has none.
+func (t transcode) args(pass int, v probe.Stream, soundtrack []string) []string {
+	pictures, rate := t.pictures(v)
+	t.gop = keysByCount(rate)
+	args := slices.Concat([]string{"-map", fmt.Sprintf("0:%d", v.Index), "-sn", "-dn"}, pictures,
+		t.compression.args(pass), frame.Tags(v))
+	if pass < t.passes {
+		return append(args, "-an", "-f", "null")
 	}
-	args = append(args, "-vf", strings.Join(filters, ","),
-		"-c:v", "libx264", "-preset", t.speed, "-force_key_frames", "expr:gte(t,n_forced*2)")
-	args = append(args, frame.Tags(v)...)
-	if t.bitrate > 0 {
-		rate := strconv.Itoa(t.bitrate)
-		args = append(args, "-b:v", rate, "-maxrate", rate, "-bufsize", strconv.Itoa(2*t.bitrate))
-	} else {
-		args = append(args, "-crf", strconv.Itoa(t.crf))
+	if t.codec == "hevc" && t.container == kinds.MP4 {
+		args = append(args, "-tag:v", "hvc1") // Apple's players take no hev1
 	}
-	if t.audio > 0 && sound != nil {
-		args = append(args, "-map", fmt.Sprintf("0:%d", sound.Index), "-c:a", "aac", "-b:a", strconv.Itoa(t.audio))
-		args = append(args, layout(*sound, t.channels)...)
+	if soundtrack != nil {
+		args = append(args, soundtrack...)
 	} else {
 		args = append(args, "-an")
 	}
 	if t.keep {
 		args = append(args, "-map_metadata", "0", "-map_chapters", "0")
 	} else { // where it was filmed, by whom and with what is nobody's business
-		args = append(args, "-map_metadata", "-1", "-map_chapters", "-1", "-write_tmcd", "0")
+		args = append(args, "-map_metadata", "-1", "-map_chapters", "-1")
+		if t.container == kinds.MP4 {
+			args = append(args, "-write_tmcd", "0")
+		}
 	}
-	return append(args, "-movflags", "+faststart", "-f", "mp4")
+	return append(args, muxer(t.container)...)
 }
 
-// levelPixels is how large a picture of H.264 may be for what plays it: level 5.2 (ITU-T H.264, table A-1), which has
-// 36,864 blocks of 16 x 16.
-const levelPixels = 36_864 * 256
-
-// layout returns the options for the channels of a sound. An AAC of surround sound in an unusual layout isn't played by
-// browsers.
-func layout(s probe.Stream, want string) []string {
+// pictures returns the options that make the frames to encode, each at its time, and how many come in a second.
+func (t transcode) pictures(v probe.Stream) (args []string, rate float64) {
+	width, height := v.Fitted(t.width, t.height, largest(t.codec))
+	filters := slices.Concat(frame.Deinterlaced(v), frame.Square(v), []string{frame.InFrame(width, height)},
+		frame.ToneMapped(v), frame.ForVideo(v))
+	rate, steady := v.Rate()
 	switch {
-	case s.Channels > 2 && s.Layout == "": // nobody knows what is where
-		return []string{"-af", "pan=stereo|c0=c0|c1=c1"}
-	case want == "5.1" && s.Channels > 5:
-		return []string{"-af", "aformat=channel_layouts=5.1"}
-	case want == "mono":
-		return []string{"-ac", "1"}
-	case s.Channels > 2:
-		return []string{"-ac", "2"}
-	default:
-		return nil
+	case t.fps > 0:
+		rate = t.fps
+		filters = append(filters, "fps="+attempt.Number(t.fps))
+	case !steady: // each frame at its time, none doubled
+		args = []string{"-vsync", "vfr", "-r", attempt.Number(rate)}
+		if average, err := probe.Ratio(v.FrameRate); err == nil {
+			rate = min(rate, average)
+		}
+	case rate < v.Base():
+		filters = append(filters, "fps="+attempt.Number(rate))
 	}
+	return append(args, "-vf", strings.Join(filters, ",")), rate
 }
 
-// transcodeUses returns the options for pictures and sounds of every sort.
-func transcodeUses() [][]string {
-	sound := &probe.Stream{Channels: 6, Layout: "5.1(side)"}
-	return [][]string{
-		transcode{width: 1, height: 1, fps: 25, audio: defaultAudioBitrate, channels: "5.1"}.args(
-			probe.Stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"}, sound),
-		transcode{audio: defaultAudioBitrate}.args(probe.Stream{Transfer: "smpte2084"}, &probe.Stream{Channels: 10}),
+// transcodeUses returns the options for every codec, and for videos and sounds of every sort.
+func transcodeUses() (all [][]string) {
+	for _, codec := range []string{"h264", "hevc", "vp9", "av1"} {
+		t := transcode{compression: compression{codec: codec}, container: kinds.MP4}
+		t.heard.encoder = soundEncoder("aac", 0, 2)
+		all = append(all, t.args(1, probe.Stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p"},
+			t.sound(probe.Stream{}, sound.Layout(probe.Stream{Channels: 10}, "mono"))))
 	}
+	t := transcode{compression: compression{codec: "vp9"}, container: kinds.WebM, fps: 25}
+	t.heard.encoder = soundEncoder("opus", 0, 2)
+	return append(all, t.args(1, probe.Stream{Transfer: "smpte2084"}, t.sound(probe.Stream{}, nil)))
 }
