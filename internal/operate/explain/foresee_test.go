@@ -68,7 +68,8 @@ func TestRemaining(t *testing.T) {
 		"by what it has computed": {job.Progress{Work: sec(8), Computed: sec(4)}, known, 8 * s, 0, 8 * s, false},
 		"and since then":          {job.Progress{Work: sec(8), Computed: sec(4)}, known, 8 * s, 2 * s, 6 * s, false},
 		"one that is overdue": {
-			progress: job.Progress{Work: sec(8), Computed: sec(9)}, model: known, ran: 8 * s, want: 800 * time.Millisecond,
+			progress: job.Progress{Work: sec(8), Computed: sec(9)}, model: known, ran: 8 * s,
+			want: 800 * time.Millisecond,
 		},
 		"by a clock that is ahead": {job.Progress{Work: sec(8), Computed: sec(4)}, known, -s, s, 8 * s, false},
 	} {
@@ -107,7 +108,8 @@ func TestEnds(t *testing.T) {
 	}
 	p.Predicted = sec(90)
 	must(t, ledger.Close(t.Context(), c, work.Outcome{State: job.Completed, Progress: p}))
-	if r, err = ledger.Get(t.Context(), "a"); err != nil || r.Progress.Predicted != sec(90) || r.Progress.Fraction != 1 {
-		t.Errorf("in the end the record says %+v, %v", r.Progress, err)
+	r, err = ledger.Get(t.Context(), "a")
+	if p := r.Progress; err != nil || p.Predicted != sec(90) || p.Fraction != 1 {
+		t.Errorf("in the end the record says %+v, %v", p, err)
 	}
 }
