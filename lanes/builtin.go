@@ -7,12 +7,17 @@ package lanes
 var builtin = map[string]Preset{
 	"web@1": {
 		Kind:   "transcode",
-		Params: []byte(`{"crf":21,"width":1920,"height":1920,"audio":"160k"}`),
+		Params: []byte(`{"crf":21,"maxrate":"8M","width":1920,"height":1920,"audio":"160k"}`),
 		About:  "H.264 and AAC up to 1080p, for a page's own player: hardly told from the source",
+	},
+	"web-hls@1": {
+		Kind:   "hls",
+		Params: []byte(`{"top":"1080p","segment":6,"audio":"128k"}`),
+		About:  "a film in sizes up to 1080p, between which a player changes as the network allows",
 	},
 	"mobile@1": {
 		Kind:   "transcode",
-		Params: []byte(`{"crf":25,"width":1280,"height":1280,"audio":"96k"}`),
+		Params: []byte(`{"crf":25,"maxrate":"2500k","width":1280,"height":1280,"audio":"96k"}`),
 		About:  "H.264 and AAC up to 720p, for phones on a mobile network: smaller files than web's",
 	},
 	"archive@1": {
@@ -25,5 +30,15 @@ var builtin = map[string]Preset{
 		Kind:   "thumbnail",
 		Params: []byte(`{"width":1280,"height":1280,"quality":82}`),
 		About:  "the most representative picture of a video, up to 1280 px wide, to show before it plays",
+	},
+	"podcast@1": {
+		Kind:   "audio",
+		Params: []byte(`{"bitrate":"128k","loudness":-16}`),
+		About:  "speech as loud as podcasts are (-16 LUFS), in stereo; name the output .m4a or .mp3",
+	},
+	"avatar@1": {
+		Kind:   "image",
+		Params: []byte(`{"width":512,"height":512,"fit":"cover","quality":82}`),
+		About:  "the middle of a picture as a square of 512 px, without place and camera",
 	},
 }

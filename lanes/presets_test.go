@@ -102,7 +102,7 @@ func TestPresetsAreChecked(t *testing.T) {
 		{`presets: {own@1: {kind: transcod}}`, `presets.own@1.kind: no kind "transcod"`},
 		{
 			`presets: {own@1: {kind: transcode, params: {crf: 99, colour: red}}}`,
-			`presets.own@1.params: transcode: crf must be a number from 0 to 51, not 99; no param "colour"`,
+			`presets.own@1.params: transcode: crf must be a number from 0 to 63, not 99; no param "colour"`,
 		},
 		{`presets: {own@1: {kind: transcode, params: {crf: 20, bitrate: 1M}}}`, `not both`},
 		{`presets: {own@1: {kind: transcode, params: [crf]}}`, `params must be a JSON object`},

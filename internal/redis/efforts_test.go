@@ -22,7 +22,7 @@ func TestEfforts(t *testing.T) {
 	var want effort.Model
 	for i := range 50 {
 		sample := effort.Sample{
-			Class: "transcode medium", Units: float64(i % 7), Computed: time.Duration(i+1) * time.Second,
+			Class: "transcode h264 medium", Units: float64(i % 7), Computed: time.Duration(i+1) * time.Second,
 			Ran: time.Duration(3*i+2) * time.Second,
 		}
 		want = want.Learn(sample)
@@ -41,7 +41,7 @@ func TestEfforts(t *testing.T) {
 		}
 	}
 	b, err := e.Book(ctx)
-	if err != nil || len(b) != 3 || fmt.Sprintf("%.6g", b["transcode medium"].Jobs) != fmt.Sprintf("%.6g", want.Jobs) {
+	if err != nil || len(b) != 3 || fmt.Sprintf("%.6g", b["transcode h264 medium"].Jobs) != fmt.Sprintf("%.6g", want.Jobs) {
 		t.Errorf("%v, %v", b, err)
 	}
 	if ttl := raw.PTTL(ctx, keyspace.Effort).Val(); ttl < 24*time.Hour {

@@ -38,7 +38,7 @@ func TestWrongJobsAreNotSent(t *testing.T) {
 		`thumbnail: no param "widht" (thumbnail takes at, format, height, quality, tolerate, width); ` +
 			`did you mean "width"?`,
 		`thumbnail: width must be a whole number, not 99.5; quality must be a number from 1 to 100, not 101`,
-		`thumbnail: the output must end in .jpg or .webp, not "a.gif"; or set format`,
+		`thumbnail: the output must end in .jpg, .jpeg, .png, .webp or .avif, not "a.gif"; or set format`,
 	}
 	jobs := []job.Job{
 		nowhere, strange,

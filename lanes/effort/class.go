@@ -7,32 +7,26 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/lanes/location"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // telling is the params whose words tell one sort of a kind's jobs from another: each has a class of its own.
-var telling = []string{"codec", "video", "speed", "preset"}
+var telling = []string{"codec", "speed", "fit"}
 
 // Class names the jobs that a job is judged by: its kind, and those of its words that tell how hard it is, as in
-// "transcode medium". It is "" for a kind that isn't in the catalogue. All that it is made of is the catalogue's, so
+// "transcode h264 medium". It is "" for a kind that isn't in the catalogue. All that it is made of is the catalogue's, so
 // there are few classes, whatever jobs say.
 func Class(j job.Job) string {
 	k, err := kinds.Find(j.Kind)
 	if err != nil {
 		return ""
 	}
-	var params map[string]json.RawMessage
-	_ = json.Unmarshal(j.Params, &params) // what is wrong with them, the handler says
+	output, _ := location.Parse(j.Output)
+	values, _ := k.Read(j.Params, output.Name()) // what is wrong with them, the handler says
 	class := []string{k.Name}
 	for _, p := range k.Params {
-		if p.Type != kinds.Word || !slices.Contains(telling, p.Name) {
-			continue
-		}
-		var word string
-		if json.Unmarshal(params[p.Name], &word) != nil || !slices.Contains(p.Words, word) {
-			_ = json.Unmarshal([]byte(p.Default), &word)
-		}
-		if word != "" {
+		if word := values.Word(p.Name); word != "" && p.Type == kinds.Word && slices.Contains(telling, p.Name) {
 			class = append(class, word)
 		}
 	}

@@ -10,15 +10,17 @@ import (
 )
 
 func TestClass(t *testing.T) {
-	transcode := func(params string) job.Job { return job.Job{Kind: "transcode", Params: []byte(params)} }
+	transcode := func(params string) job.Job {
+		return job.Job{Kind: "transcode", Output: "file:///a.mp4", Params: []byte(params)}
+	}
 	usual := Class(transcode(``))
 	for params, same := range map[string]bool{
-		`{"crf": 30, "height": 240}`:       true, // no words
-		`{"metadata": "keep"}`:             true, // doesn't tell
-		`{"preset": "no such", "crf": ""}`: true,
-		`{"preset": 3}`:                    true,
-		`[]`:                               true,
-		`{"preset": "ultrafast"}`:          false,
+		`{"crf": 30, "height": 240}`: true, // no words
+		`{"metadata": "keep"}`:       true, // doesn't tell
+		`[]`:                         true,
+		`{"speed": "ultrafast"}`:     false,
+		`{"preset": "ultrafast"}`:    false, // the old name
+		`{"codec": "hevc"}`:          false,
 	} {
 		if got := Class(transcode(params)); (got == usual) != same {
 			t.Errorf("%s: class %q; that without params is %q", params, got, usual)

@@ -55,10 +55,7 @@ var all = []Kind{
 				Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
 				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC",
 			},
-			{
-				Name: "channels", Type: Word, Words: []string{"stereo", "mono", "5.1"}, Default: `"stereo"`,
-				About: "of the sound, at most; 5.1 for surround sound",
-			},
+			channels,
 			tolerate,
 		},
 		relate: endsIn,
@@ -234,7 +231,7 @@ func picture(v Values, output string, p *problems) {
 	}
 	switch asked := v.Word("format"); {
 	case asked == "" && named == "":
-		p.add("the output must end in %s, not %q; or set format", strings.Join(p.kind.Endings, ", "),
+		p.add("the output must end in %s, not %q; or set format", location.Either(p.kind.Endings),
 			plain.Clip(output, shown))
 	case asked != "" && named != "" && asked != named:
 		p.add("format is %s, but the output's name %q says %s", asked, plain.Clip(output, shown), named)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/polyglot-media/siren/lanes/location"
+
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
@@ -19,7 +21,8 @@ var (
 	loudnessTarget = Param{
 		Name: "loudness", Type: Number, Least: -40, Most: -5, Otherwise: "the input's",
 		About: "of the sound in LUFS (EBU R 128): -16 for podcasts, -14 for streaming, -23 for broadcast; its peaks " +
-			"stay below -1 dBTP. What comes out as one channel counts as one, so -19 for mono is as loud as -16 for stereo",
+			"stay below -1 dBTP. What comes out as one channel counts as one, so -19 for mono is as loud as -16 " +
+			"for stereo",
 	}
 	metadata = Param{
 		Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,
@@ -112,7 +115,7 @@ func audioFormat(v Values, output string, p *problems) {
 	}[ext]
 	switch asked := v.Word("format"); {
 	case asked == "" && named == "":
-		p.add("the output must end in %s, not %q; or set format", strings.Join(p.kind.Endings, ", "),
+		p.add("the output must end in %s, not %q; or set format", location.Either(p.kind.Endings),
 			plain.Clip(output, shown))
 		return
 	case asked != "" && named != "" && asked != named:

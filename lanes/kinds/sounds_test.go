@@ -4,8 +4,6 @@ import (
 	"image/color"
 	"strings"
 	"testing"
-
-	"github.com/polyglot-media/siren/lanes/job"
 )
 
 func TestParamsOfSounds(t *testing.T) {
@@ -13,7 +11,7 @@ func TestParamsOfSounds(t *testing.T) {
 		{"audio", "a.m4a", `{}`, ""},
 		{"audio", "a.OGG", `{"rate":48000,"bitrate":"96k","loudness":-16}`, ""},
 		{"audio", "a", `{"format":"flac"}`, ""},
-		{"audio", "a", `{}`, "the output must end in .m4a, .mp3, .opus, .ogg, .flac, .wav"},
+		{"audio", "a", `{}`, "the output must end in .m4a, .mp3, .opus, .ogg, .flac or .wav"},
 		{"audio", "a.mp3", `{"format":"wav"}`, `format is wav, but the output's name "a.mp3" says mp3`},
 		{"audio", "a.opus", `{"rate":44100}`, "opus has no rate of 44100; it has 48000"},
 		{"audio", "a.mp3", `{"channels":"5.1"}`, "mp3 has two channels at most"},
@@ -30,7 +28,7 @@ func TestParamsOfSounds(t *testing.T) {
 		{"waveform", "a.json", `{"width":100,"samplesPerPixel":512}`, "width or samplesPerPixel, not both"},
 		{"waveform", "a.json", `{"height":100}`, "height is for a .png"},
 	} {
-		err := Check(job.Job{Kind: c.kind, Output: "file:///" + c.output, Params: []byte(c.params)})
+		err := Check(c.kind, []byte(c.params), "file:///"+c.output)
 		switch {
 		case c.wrong == "" && err != nil:
 			t.Errorf("%s %s %s: %v", c.kind, c.output, c.params, err)

@@ -164,6 +164,7 @@ func NeedsMemory(limits work.Limits, said string) error {
 	return work.Fail(work.OverLimit, fmt.Errorf("needs more than a slot's memory of %s: let such jobs run in a pool "+
 		"with a larger slot.memory (%s)", limits.Memory, said))
 }
+
 var unknownEncoder = regexp.MustCompile(`Unknown encoder '([\w-]+)'`)
 
 var (

@@ -18,7 +18,7 @@ import (
 func TestStartByKinds(t *testing.T) {
 	from, _, ledger := sources(t)
 	efforts := from.Efforts.(*redis.Efforts)
-	for class, ran := range map[string]time.Duration{"probe": time.Second, "transcode medium": 20 * time.Second} {
+	for class, ran := range map[string]time.Duration{"probe": time.Second, "transcode h264 medium": 20 * time.Second} {
 		_, err := efforts.Learn(t.Context(), effort.Sample{Class: class, Computed: ran, Ran: ran})
 		must(t, err)
 	}

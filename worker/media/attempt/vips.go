@@ -93,9 +93,9 @@ func (a *Attempt) vips(ctx context.Context, program string, args []string, heif 
 		return "", work.Fail(work.Transient, errors.New("libvips' programs, which make pictures, are not installed on "+
 			"this worker: install the package libvips-tools"))
 	}
-	box := a.Box
-	box.Env = vips.Environment(a.Task.Limits.Threads, heif)
-	said, err := box.Run(ctx, program, args, out)
+	a.Box.Env = vips.Environment(a.Task.Limits.Threads, heif)
+	said, err := a.Box.Run(ctx, program, args, out)
+	a.Box.Env = nil
 	switch {
 	case work.KindOf(err) == work.BadInput:
 		return "", a.unreadable(vips.InWords(err.Error()))
