@@ -74,17 +74,23 @@ var realFiles = []realFile{
 		check: shows(at(0.5, 0.5, 0xC81414)),
 	},
 	{
-		name: "HD video is BT.709, a PNG is sRGB and says so", makes: []string{c81414 + " in.mp4"},
-		kind: "thumbnail", output: "out.png", params: `{"width":640,"at":1}`,
+		name:   "HD video is BT.709, a PNG is sRGB and says so",
+		source: "https://github.com/mltframework/mlt/pull/1024",
+		makes:  []string{c81414 + " in.mp4"},
+		kind:   "thumbnail", output: "out.png", params: `{"width":640,"at":1}`,
 		check: both(sized(640, 360), shows(at(0.5, 0.5, 0xC81414)), with("sRGB")),
 	},
 	{
-		name: "HD video is BT.709, an AVIF is sRGB", makes: []string{c81414 + " in.mp4"},
-		kind: "thumbnail", params: `{"width":640}`, output: "out.avif",
+		name:   "HD video is BT.709, an AVIF is sRGB",
+		source: "https://github.com/mltframework/mlt/pull/1024",
+		makes:  []string{c81414 + " in.mp4"},
+		kind:   "thumbnail", params: `{"width":640}`, output: "out.avif",
 		check: both(sized(640, 360), shows(at(0.5, 0.5, 0xC81414))),
 	},
 	{
-		name: "the last frame as AVIF is a picture and no film", kind: "thumbnail", params: `{"at":7.5}`,
+		name:   "the last frame as AVIF is a picture and no film",
+		source: "https://github.com/heygen-com/hyperframes/issues/3460",
+		kind:   "thumbnail", params: `{"at":7.5}`,
 		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=25:d=8 -c:v libx264 -preset ultrafast -g 1000 " +
 			"-sc_threshold 0 -f mpegts in.ts"},
 		output: "out.avif", check: both(sized(320, 240), without("avis")),
