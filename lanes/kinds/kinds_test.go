@@ -50,15 +50,15 @@ func TestImage(t *testing.T) {
 		{"by the ending", "a.avif", `{}`, ""},
 		{"JPEG's other ending", "a.JPEG", `{"format":"jpg"}`, ""},
 		{"a format without an ending", "a", `{"format":"png"}`, ""},
-		{"neither", "a.gif", `{}`, "the output must end in .jpg, .jpeg, .png, .webp, .avif"},
+		{"neither", "a.gif", `{}`, "the output must end in .jpg, .jpeg, .png, .webp or .avif"},
 		{"both, and not the same", "a.png", `{"format":"webp"}`, `says png`},
 		{"half a box to cover", "a.jpg", `{"fit":"cover","width":64}`, "fit cover needs width and height"},
 		{"half a box to pad", "a.jpg", `{"fit":"pad","height":64}`, "fit pad needs width and height"},
 		{"gravity without a crop", "a.jpg", `{"gravity":"top","width":64}`, "gravity is for fit cover alone"},
 		{"a transparent JPEG", "a.jpg", `{"background":"transparent"}`, "a jpg can't be transparent"},
 		{"a colour", "a.jpg", `{"background":"#FF8000"}`, ""},
-		{"a colour by name", "a.jpg", `{"background":"orange"}`, `background must be a colour like "#ff8000"`},
-		{"an option in a colour", "a.jpg", `{"background":"#ff8000]"}`, "background must be a colour"},
+		{"a colour by name", "a.jpg", `{"background":"orange"}`, `background must be "transparent" or a colour`},
+		{"an option in a colour", "a.jpg", `{"background":"#ff8000]"}`, `background must be "transparent" or a colour`},
 	} {
 		_, err := k.Read(json.RawMessage(c.params), c.output)
 		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {

@@ -74,8 +74,10 @@ func (l ladder) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, e
 	if err == nil {
 		pictures = &v
 	}
-	if s, none := a.Info.Best("audio", a.From); none == nil && l.audio > 0 {
-		sound = &s
+	if l.audio > 0 {
+		if s, ok := a.Soundtrack(); ok {
+			sound = &s
+		}
 	}
 	if pictures == nil && (sound == nil || a.Info.Filmed()) {
 		return nil, err
@@ -206,7 +208,7 @@ func (l ladder) segmented(folder string, options []string) attempt.Output {
 }
 
 // publish writes the master playlist, by what was made, and returns all files.
-func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v, sound *probe.Stream) ([]attempt.File, error) {
+func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v, heard *probe.Stream) ([]attempt.File, error) {
 	var files []attempt.File
 	var videos []hls.Video
 	for _, r := range rungs {
@@ -220,19 +222,19 @@ func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v, sound *probe.St
 		}
 		videos, files = append(videos, made), append(files, m.files("video/mp4", made)...)
 	}
-	var heard *hls.Audio
-	if sound != nil {
+	var audio *hls.Audio
+	if heard != nil {
 		m, err := readRendition(a, soundFolder)
 		if err != nil {
 			return nil, err
 		}
-		heard = &hls.Audio{
-			Playlist: path.Join(soundFolder, mediaList), Codec: m.codec, Language: tongue(sound.Tags.Language),
-			Channels: hears(*sound, l.channels), Rates: m.rates,
+		audio = &hls.Audio{
+			Playlist: path.Join(soundFolder, mediaList), Codec: m.codec, Language: tongue(heard.Tags.Language),
+			Channels: sound.Channels(*heard, l.channels), Rates: m.rates,
 		}
-		files = append(files, m.files("audio/mp4", *heard)...)
+		files = append(files, m.files("audio/mp4", *audio)...)
 	}
-	if err := a.Dir.WriteFile(masterList, []byte(hls.Master(videos, heard)), 0o600); err != nil {
+	if err := a.Dir.WriteFile(masterList, []byte(hls.Master(videos, audio)), 0o600); err != nil {
 		return nil, fmt.Errorf("write the master playlist: %w", err)
 	}
 	return append(files, attempt.File{Name: masterList, MediaType: playlistType}), nil
@@ -342,20 +344,6 @@ func tongue(code string) string {
 		return ""
 	}
 	return tag.String()
-}
-
-// hears returns how many channels a sound gets (see layout).
-func hears(s probe.Stream, want string) int {
-	switch {
-	case s.Channels > 2 && s.Layout == "":
-		return 2
-	case want == "5.1" && s.Channels > 5:
-		return 6
-	case want == "mono":
-		return 1
-	default:
-		return min(s.Channels, 2)
-	}
 }
 
 // hlsUses returns the options for pictures and sounds of every sort.
