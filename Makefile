@@ -77,6 +77,10 @@ generate: ## write the generated docs
 	$(GO) run ./docs/gen
 	$(GO) run ./cmd/siren docs docs
 
+.PHONY: pictures
+pictures: install build ## make the pictures of docs/media.md anew
+	$(GO) run ./docs/pictures
+
 .PHONY: verify
 verify: generate ## check that generated files and go.mod are up to date
 	$(GO) mod tidy -diff

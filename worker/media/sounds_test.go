@@ -164,7 +164,7 @@ var convertedSounds = []realFile{
 	},
 	{
 		name: "the title of an Ogg, which is its stream's", makes: []string{
-			"-f lavfi -i sine=d=1 -metadata_title=a_title -c:a libopus in.ogg",
+			"-f lavfi -i sine=d=1 -metadata title=a_title -c:a libopus in.ogg",
 		},
 		kind: "audio", params: `{"metadata":"keep"}`, output: "out.m4a", check: func(t *testing.T, r made) {
 			if text := told(t, r); !strings.Contains(text, "a_title") {
