@@ -117,29 +117,37 @@ var convertedSounds = []realFile{
 		kind: "audio", params: `{"channels":"5.1"}`, output: "out.opus", check: sounds("opus", "48000", "6", 2, quiet),
 	},
 	{
-		name: "one channel as Opus at more than it has", makes: []string{"-f lavfi -i sine=d=1 in.wav"},
-		kind: "audio", params: `{"bitrate":"512k"}`, output: "out.ogg",
+		name:   "one channel as Opus at more than it has",
+		source: "libopus: at most 256,000 bit/s a channel",
+		makes:  []string{"-f lavfi -i sine=d=1 in.wav"},
+		kind:   "audio", params: `{"bitrate":"512k"}`, output: "out.ogg",
 		check: warned("256k instead of 512k", sounds("opus", "48000", "1", 1)),
 	},
 	{
-		name: "24 bits stay 24 bits as FLAC", makes: []string{"-f lavfi -i sine=d=1 -c:a pcm_s24le in.wav"},
-		kind: "audio", output: "out.flac", check: func(t *testing.T, r made) {
+		name:   "24 bits stay 24 bits as FLAC",
+		source: "studio recordings",
+		makes:  []string{"-f lavfi -i sine=d=1 -c:a pcm_s24le in.wav"},
+		kind:   "audio", output: "out.flac", check: func(t *testing.T, r made) {
 			if f := facts(t, r); f.audio["bits_per_raw_sample"] != "24" {
 				t.Errorf("%s bits", f.audio["bits_per_raw_sample"])
 			}
 		},
 	},
 	{
-		name: "an MP3 doesn't become FLAC of 24 bits", makes: []string{"-f lavfi -i sine=d=1 in.mp3"},
-		kind: "audio", output: "out.flac", check: func(t *testing.T, r made) {
+		name:   "an MP3 doesn't become FLAC of 24 bits",
+		source: "ffmpeg's flac encoder, which takes 24 bits of floating point",
+		makes:  []string{"-f lavfi -i sine=d=1 in.mp3"},
+		kind:   "audio", output: "out.flac", check: func(t *testing.T, r made) {
 			if f := facts(t, r); f.audio["sample_fmt"] != "s16" {
 				t.Errorf("samples are %s", f.audio["sample_fmt"])
 			}
 		},
 	},
 	{
-		name: "WAV of 16 kHz in mono, for speech recognition", makes: []string{music + "in.m4a"},
-		kind: "audio", params: `{"rate":16000,"channels":"mono"}`, output: "out.wav",
+		name:   "WAV of 16 kHz in mono, for speech recognition",
+		source: "what speech recognisers take",
+		makes:  []string{music + "in.m4a"},
+		kind:   "audio", params: `{"rate":16000,"channels":"mono"}`, output: "out.wav",
 		check: sounds("pcm_s16le", "16000", "1", 6, quiet),
 	},
 	{
@@ -163,7 +171,9 @@ var convertedSounds = []realFile{
 		},
 	},
 	{
-		name: "the title of an Ogg, which is its stream's", makes: []string{
+		name:   "the title of an Ogg, which is its stream's",
+		source: "RFC 7845, 5.2",
+		makes: []string{
 			"-f lavfi -i sine=d=1 -metadata title=a_title -c:a libopus in.ogg",
 		},
 		kind: "audio", params: `{"metadata":"keep"}`, output: "out.m4a", check: func(t *testing.T, r made) {
@@ -173,12 +183,15 @@ var convertedSounds = []realFile{
 		},
 	},
 	{
-		name:  "the sound of a film without any",
-		makes: []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=1 -c:v mpeg4 in.mkv"},
-		kind:  "audio", output: "out.m4a", check: refused("has no audio"),
+		name:   "the sound of a film without any",
+		source: "screen recordings",
+		makes:  []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=1 -c:v mpeg4 in.mkv"},
+		kind:   "audio", output: "out.m4a", check: refused("has no audio"),
 	},
 	{
-		name: "half a song", makes: []string{music + "-movflags +faststart in.m4a"}, edit: keep(50), kind: "audio",
+		name:   "half a song",
+		source: "uploads that break off",
+		makes:  []string{music + "-movflags +faststart in.m4a"}, edit: keep(50), kind: "audio",
 		output: "out.mp3", check: warned("is cut off", func(t *testing.T, r made) { workertest.Must(t, r.err) }),
 	},
 }
@@ -217,8 +230,10 @@ var levelledSounds = []realFile{
 		kind:   "audio", params: `{"loudness":-23,"channels":"mono"}`, output: "out.m4a", check: levelled(-23, quiet),
 	},
 	{
-		name: "peaks that allow no gain are limited", makes: []string{music + "in.wav"},
-		kind: "audio", params: `{"loudness":-12}`, output: "out.flac", check: levelled(-12, quiet),
+		name:   "peaks that allow no gain are limited",
+		source: "https://github.com/slhck/ffmpeg-normalize/issues/190",
+		makes:  []string{music + "in.wav"},
+		kind:   "audio", params: `{"loudness":-12}`, output: "out.flac", check: levelled(-12, quiet),
 	},
 	{
 		name:   "peaks are limited, and the encoder adds none",
@@ -233,16 +248,19 @@ var levelledSounds = []realFile{
 		kind:   "audio", params: `{"loudness":-16}`, output: "out.opus", check: levelled(-16, quiet),
 	},
 	{
-		name: "5.1", makes: []string{
+		name:   "5.1",
+		source: "films' surround sound",
+		makes: []string{
 			"-f lavfi -i aevalsrc=" + strings.Repeat("0.02*sin(3000*t)|", 5) +
 				"0.02*sin(300*t):c=5.1(side):s=48000:d=4 in.flac",
 		},
 		kind: "audio", params: `{"loudness":-23,"channels":"5.1"}`, output: "out.m4a", check: levelled(-23, quiet),
 	},
 	{
-		name:  "next to silence, whose peak has no three digits",
-		makes: []string{tone("-58", "4", 1) + " -c:a pcm_s24le in.wav"},
-		kind:  "audio", params: `{"loudness":-5}`, output: "out.flac", check: levelled(-5),
+		name:   "next to silence, whose peak has no three digits",
+		source: "https://github.com/jiixyj/loudness-scanner/issues/37",
+		makes:  []string{tone("-58", "4", 1) + " -c:a pcm_s24le in.wav"},
+		kind:   "audio", params: `{"loudness":-5}`, output: "out.flac", check: levelled(-5),
 	},
 	{
 		name:   "above full signal, as floating point allows",
@@ -272,9 +290,10 @@ var levelledSounds = []realFile{
 		check: warned("is silent", sounds("aac", "44100", "2", 3)),
 	},
 	{
-		name:  "more than can be had",
-		makes: []string{"-f lavfi -i aevalsrc=if(lt(mod(t\\,1)\\,0.01)\\,0.9\\,0):s=8000:d=4 in.wav"},
-		kind:  "audio", params: `{"loudness":-5}`, output: "out.flac",
+		name:   "more than can be had",
+		source: "clicks of a metronome",
+		makes:  []string{"-f lavfi -i aevalsrc=if(lt(mod(t\\,1)\\,0.01)\\,0.9\\,0):s=8000:d=4 in.wav"},
+		kind:   "audio", params: `{"loudness":-5}`, output: "out.flac",
 		check: warned("they allow no more", func(t *testing.T, r made) {
 			if _, peak := loud(t, r.file); peak > -1 {
 				t.Errorf("%v dBTP", peak)
@@ -308,8 +327,10 @@ var none = math.NaN()
 // In BS.1770 a sine of 997 Hz and 0 dBFS in one channel is -3.01 LUFS.
 var measuredSounds = []realFile{
 	{
-		name: "the loudness of a known tone in two channels", makes: []string{tone("-20", "5", 2) + " in.wav"},
-		kind: "loudness", params: `{"target":-16}`, output: "out.json", check: reports(map[string]float64{
+		name:   "the loudness of a known tone in two channels",
+		source: "EBU Tech 3341, case 1",
+		makes:  []string{tone("-20", "5", 2) + " in.wav"},
+		kind:   "loudness", params: `{"target":-16}`, output: "out.json", check: reports(map[string]float64{
 			"integratedLUFS": -20, "thresholdLUFS": -30, "rangeLU": 0, "truePeakDBTP": -20, "maxMomentaryLUFS": -20,
 			"maxShortTermLUFS": -20, "seconds": 5, "channels": 2, "targetLUFS": -16, "gainDB": 4,
 			"truePeakAfterDBTP": -16,
@@ -323,7 +344,9 @@ var measuredSounds = []realFile{
 		check: reports(map[string]float64{"integratedLUFS": -23.01, "channels": 1}),
 	},
 	{
-		name: "the range of loud and quiet parts", makes: []string{
+		name:   "the range of loud and quiet parts",
+		source: "EBU Tech 3342, case 1",
+		makes: []string{
 			tone("if(lt(t\\,10)\\,-20\\,-40)", "20", 2) + " in.flac",
 		},
 		kind: "loudness", output: "out.json", check: reports(map[string]float64{
@@ -344,18 +367,24 @@ var measuredSounds = []realFile{
 		},
 	},
 	{
-		name: "the loudness of a click", makes: []string{tone("-20", "0.2", 1) + " in.wav"},
-		kind: "loudness", output: "out.json", check: reports(map[string]float64{
+		name:   "the loudness of a click",
+		source: "https://github.com/slhck/ffmpeg-normalize/issues/113",
+		makes:  []string{tone("-20", "0.2", 1) + " in.wav"},
+		kind:   "loudness", output: "out.json", check: reports(map[string]float64{
 			"integratedLUFS": none, "maxMomentaryLUFS": none, "rangeLU": none, "truePeakDBTP": -20,
 		}),
 	},
 	{
-		name: "the loudness of ten channels without names", makes: []string{tone("-20", "4", 10) + " -c:a " +
+		name:   "the loudness of ten channels without names",
+		source: "multitrack recordings",
+		makes: []string{tone("-20", "4", 10) + " -c:a " +
 			"pcm_s16le in.mov"},
 		kind: "loudness", output: "out.json", check: reports(map[string]float64{"integratedLUFS": -20}),
 	},
 	{
-		name: "peaks between samples", makes: []string{
+		name:   "peaks between samples",
+		source: "EBU Tech 3341, case 15",
+		makes: []string{
 			"-f lavfi -i aevalsrc=min(t\\,1)*sin(2*PI*12000*t+PI/4):s=48000:d=4 in.wav",
 		},
 		kind: "loudness", output: "out.json", check: reports(map[string]float64{"truePeakDBTP": 0}),
@@ -429,8 +458,10 @@ var drawnSounds = []realFile{
 		check: peaked("in.flac", peaks{Channels: 1, Bits: 8, SamplesPerPixel: 256}),
 	},
 	{
-		name: "peaks of each channel in 16 bits", makes: []string{apart + "in.flac"},
-		kind: "waveform", output: "out.json",
+		name:   "peaks of each channel in 16 bits",
+		source: "https://github.com/bbc/audiowaveform/issues/147",
+		makes:  []string{apart + "in.flac"},
+		kind:   "waveform", output: "out.json",
 		params: `{"channels":"split","bits":16,"samplesPerPixel":1000}`,
 		check:  peaked("in.flac", peaks{Channels: 2, Bits: 16, SamplesPerPixel: 1000}),
 	},
@@ -442,13 +473,16 @@ var drawnSounds = []realFile{
 		check:  peaked("in.flac", peaks{Channels: 1, Bits: 16, SamplesPerPixel: 530}), // of 264,600 samples
 	},
 	{
-		name:  "peaks for a width, of a recording that doesn't say how long it is",
-		makes: []string{apart + "-c:a flac a.flac", "-i a.flac -c copy -f matroska -live 1 in.mkv"},
-		kind:  "waveform", output: "out.json", params: `{"width":500,"bits":16}`,
+		name:   "peaks for a width, of a recording that doesn't say how long it is",
+		source: "recordings of browsers, which don't say",
+		makes:  []string{apart + "-c:a flac a.flac", "-i a.flac -c copy -f matroska -live 1 in.mkv"},
+		kind:   "waveform", output: "out.json", params: `{"width":500,"bits":16}`,
 		check: peaked("in.mkv", peaks{Channels: 1, Bits: 16, SamplesPerPixel: 1024}),
 	},
 	{
-		name: "a drawing: silence, then sound, then silence", makes: []string{
+		name:   "a drawing: silence, then sound, then silence",
+		source: "a player's time line",
+		makes: []string{
 			"-f lavfi -i aevalsrc=0.9*between(t\\,1\\,2)*sin(2*PI*440*t):s=44100:d=3 in.flac",
 		},
 		kind: "waveform", params: `{"width":300,"height":100,"colour":"#C81414"}`, output: "out.png",
@@ -466,9 +500,10 @@ var drawnSounds = []realFile{
 		},
 	},
 	{
-		name:  "a drawing of each channel on white",
-		makes: []string{"-f lavfi -i aevalsrc=0.9*sin(2*PI*440*t)|0:s=44100:d=1 in.wav"},
-		kind:  "waveform", params: `{"width":200,"height":100,"channels":"split","background":"#ffffff"}`,
+		name:   "a drawing of each channel on white",
+		source: "a player's time line",
+		makes:  []string{"-f lavfi -i aevalsrc=0.9*sin(2*PI*440*t)|0:s=44100:d=1 in.wav"},
+		kind:   "waveform", params: `{"width":200,"height":100,"channels":"split","background":"#ffffff"}`,
 		output: "out.png",
 		check: func(t *testing.T, r made) {
 			drawing(t, r, 200, 100)
@@ -491,8 +526,10 @@ var drawnSounds = []realFile{
 		},
 	},
 	{
-		name: "a drawing of less sound than it has columns", makes: []string{"-f lavfi -i sine=d=0.01:r=8000 in.wav"},
-		kind: "waveform", output: "out.png", check: func(t *testing.T, r made) {
+		name:   "a drawing of less sound than it has columns",
+		source: "sound effects",
+		makes:  []string{"-f lavfi -i sine=d=0.01:r=8000 in.wav"},
+		kind:   "waveform", output: "out.png", check: func(t *testing.T, r made) {
 			m := drawing(t, r, 1200, 200)
 			if height(m, 1199) < 1 {
 				t.Error("the end is empty")
@@ -500,9 +537,10 @@ var drawnSounds = []realFile{
 		},
 	},
 	{
-		name:  "a drawing of a film without sound",
-		makes: []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=1 -c:v mpeg4 in.mkv"},
-		kind:  "waveform", output: "out.png", check: refused("has no audio"),
+		name:   "a drawing of a film without sound",
+		source: "screen recordings",
+		makes:  []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=1 -c:v mpeg4 in.mkv"},
+		kind:   "waveform", output: "out.png", check: refused("has no audio"),
 	},
 }
 
