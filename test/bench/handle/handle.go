@@ -28,7 +28,13 @@ import (
 var jobs = []struct{ kind, input, output, params string }{
 	{"probe", "film.mp4", "out.json", ``},
 	{"thumbnail", "film.mp4", "out.jpg", `{"width": 640}`},
+	{"image", "photo.jpg", "out.jpg", `{"width": 640}`},
 	{"transcode", "film.mp4", "out.mp4", `{"height": 480}`},
+	{"hls", "film.mp4", "out/", `{"top": "480p", "speed": "veryfast"}`},
+	{"sprite", "film.mp4", "out/", ``},
+	{"audio", "film.mp4", "out.m4a", ``},
+	{"loudness", "film.mp4", "out.json", ``},
+	{"waveform", "film.mp4", "out.png", ``},
 }
 
 // clips is what the jobs read, and how ffmpeg makes it.
@@ -102,7 +108,35 @@ func Media(ctx context.Context, b *stand.Bench) ([]report.Figure, error) {
 		figures = append(figures, f, beyond)
 	}
 	hour, err := y.middleOfAnHour(ctx, b)
-	return append(figures, hour), err
+	if err != nil {
+		return nil, err
+	}
+	photo, err := y.photo(ctx, b)
+	return append(figures, hour, photo), err
+}
+
+// photo measures the computing of an image job, which goes by libvips, beside ffmpeg's.
+func (y *yard) photo(ctx context.Context, b *stand.Bench) (report.Figure, error) {
+	f := report.Figure{
+		Name: "CPU of a photo of 12 megapixels to 640 px", Unit: "ms", Against: "ffmpeg",
+		Aim: &report.Aim{OfRatio: true, AtMost: 0.6},
+	}
+	for run := range b.Runs {
+		b.Say("media, photo, run %d of %d", run+1, b.Runs)
+		siren, err := y.job(ctx, "image", "photo.jpg", fmt.Sprintf("photo-%d.jpg", run), `{"width": 640}`)
+		if err != nil {
+			return f, err
+		}
+		bare, err := y.measure(func() error {
+			return y.run(ctx, command{"ffmpeg", strings.Fields(
+				"-nostdin -v error -y -i /dev/fd/3 -frames:v 1 -vf scale=640:-2 -q:v 5 photo.jpg")}, "photo.jpg")
+		})
+		if err != nil {
+			return f, err
+		}
+		f.Siren, f.Baseline = append(f.Siren, siren.cpu), append(f.Baseline, bare.cpu)
+	}
+	return f, nil
 }
 
 // middleOfAnHour measures a thumbnail at half of a long film beside a bare seek of ffmpeg's.
@@ -197,6 +231,13 @@ func (y *yard) run(ctx context.Context, c command, input string) error {
 	defer func() { _ = file.Close() }()
 	cmd := exec.CommandContext(ctx, c.program, c.args...)
 	cmd.Dir, cmd.ExtraFiles = filepath.Join(y.dir, "bare"), []*os.File{file}
+	for _, arg := range c.args { // folders that the job made for it
+		if name, is := strings.CutPrefix(arg, "file:"); is && filepath.IsLocal(name) {
+			if err := os.MkdirAll(filepath.Join(cmd.Dir, filepath.Dir(name)), 0o755); err != nil {
+				return err
+			}
+		}
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w: %s", c.program, strings.Join(c.args, " "), err, out)
 	}
