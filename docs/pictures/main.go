@@ -33,7 +33,10 @@ var pictures = []struct{ file, kind, input, output, params, kept string }{
 	{"thumbnail.webp", "thumbnail", "film.mp4", "thumbnail.webp", `{"at": "50%", "width": 320, "quality": 60}`, ""},
 	{"sprite.webp", "sprite", "film.mp4", "sprite/", `{"width": 96, "count": 20, "format": "webp"}`, "sheet-001.webp"},
 	{"image-contain.webp", "image", "photo.jpg", "contain.webp", `{"width": 160, "height": 160, "quality": 60}`, ""},
-	{"image-cover.webp", "image", "photo.jpg", "cover.webp", `{"width": 160, "height": 160, "fit": "cover", "quality": 60}`, ""},
+	{
+		"image-cover.webp", "image", "photo.jpg", "cover.webp",
+		`{"width": 160, "height": 160, "fit": "cover", "quality": 60}`, "",
+	},
 	{
 		"image-pad.webp", "image", "photo.jpg", "pad.webp",
 		`{"width": 160, "height": 160, "fit": "pad", "background": "#dbe4f0", "quality": 60}`, "",
@@ -57,7 +60,8 @@ func run(ctx context.Context, into string) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 	for name, args := range inputs {
 		argv := append([]string{"-nostdin", "-v", "error", "-y"}, strings.Fields(args)...)
-		if out, err := exec.CommandContext(ctx, "ffmpeg", append(argv, filepath.Join(dir, name))...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, "ffmpeg",
+			append(argv, filepath.Join(dir, name))...).CombinedOutput(); err != nil {
 			return fmt.Errorf("make %s: %w: %s", name, err, out)
 		}
 	}

@@ -41,7 +41,8 @@ func TestEfforts(t *testing.T) {
 		}
 	}
 	b, err := e.Book(ctx)
-	if err != nil || len(b) != 3 || fmt.Sprintf("%.6g", b["transcode h264 medium"].Jobs) != fmt.Sprintf("%.6g", want.Jobs) {
+	if err != nil || len(b) != 3 || fmt.Sprintf("%.6g", b["transcode h264 medium"].Jobs) != fmt.Sprintf("%.6g",
+		want.Jobs) {
 		t.Errorf("%v, %v", b, err)
 	}
 	if ttl := raw.PTTL(ctx, keyspace.Effort).Val(); ttl < 24*time.Hour {

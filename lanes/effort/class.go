@@ -15,8 +15,8 @@ import (
 var telling = []string{"codec", "speed", "fit"}
 
 // Class names the jobs that a job is judged by: its kind, and those of its words that tell how hard it is, as in
-// "transcode h264 medium". It is "" for a kind that isn't in the catalogue. All that it is made of is the catalogue's, so
-// there are few classes, whatever jobs say.
+// "transcode h264 medium". It is "" for a kind that isn't in the catalogue. All that it is made of is the catalogue's,
+// so there are few classes, whatever jobs say.
 func Class(j job.Job) string {
 	k, err := kinds.Find(j.Kind)
 	if err != nil {

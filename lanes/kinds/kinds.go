@@ -34,7 +34,8 @@ type Kind struct {
 var all = []Kind{
 	audio,
 	{
-		Name: "hls", About: "a film for adaptive streaming (HLS in CMAF): master.m3u8, and a folder for each size and " +
+		Name: "hls", About: "a film for adaptive streaming (HLS in CMAF): master.m3u8, and a folder for each size " +
+			"and " +
 			"for the sound; or sound alone",
 		Endings: []string{"/"},
 		Params: []Param{
@@ -258,14 +259,6 @@ func imageBox(v Values, output string, p *problems) {
 	if v.Word("format") == "jpg" && v.Word("background") == "transparent" {
 		p.add("a jpg can't be transparent: give another background or format")
 	}
-}
-
-// crfOrBitrate refuses a quality and a size at once.
-func crfOrBitrate(v Values, output string, p *problems) {
-	if p.given("crf") && p.given("bitrate") {
-		p.add("give crf (a quality) or bitrate (a size), not both")
-	}
-	endsIn(v, output, p)
 }
 
 // All returns every kind, sorted by name.

@@ -12,7 +12,8 @@ import (
 // transcode is a video made anew for those who play it.
 var transcode = Kind{
 	Name: "transcode", About: "the video in another codec, size or quality, with one sound track; it plays while it " +
-		"loads. It is in 8 bits and BT.709 or what the input has (HDR is tone-mapped, transparency becomes black), and " +
+		"loads. It is in 8 bits and BT.709 or what the input has (HDR is tone-mapped, transparency becomes black), " +
+		"and " +
 		"has a key frame every 2 seconds",
 	Endings: []string{".mp4", ".m4v", ".webm", ".mkv"},
 	Params: []Param{
@@ -33,7 +34,8 @@ var transcode = Kind{
 		{
 			Name: "maxrate", Type: BitRate, Least: 50_000, Most: 400_000_000,
 			Otherwise: "none with crf; the bitrate, or twice that with 2 passes",
-			About: "cap on the video's bit rate: with crf, that quality where it fits and less where it doesn't; with " +
+			About: "cap on the video's bit rate: with crf, that quality where it fits and less where it doesn't; " +
+				"with " +
 				"bitrate, not for av1, and for vp9 in 2 passes alone",
 		},
 		{
@@ -45,7 +47,8 @@ var transcode = Kind{
 		speed,
 		{
 			Name: "audio", Type: BitRate, Least: 16_000, Most: 512_000, Words: []string{"keep", "drop"},
-			Default: `"keep"`, About: "what becomes of the sound: what is kept is encoded at a bit rate that suits it, or " +
+			Default: `"keep"`, About: "what becomes of the sound: what is kept is encoded at a bit rate that suits " +
+				"it, or " +
 				"at this one",
 		},
 		{

@@ -12,8 +12,8 @@
 //
 // Each figure is the median of so many runs; a ratio is the median of the runs' own ratios, since whatever it is
 // compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis,
-// which end with it (stand). walk has the first five, handle media, command the others, yardstick what they are compared with, report
-// the figures. docs/benchmarks.md tells how to read the table.
+// which end with it (stand). walk has the first five, handle media, command the others, yardstick what they are
+// compared with, report the figures. docs/benchmarks.md tells how to read the table.
 package main
 
 import (

@@ -23,7 +23,8 @@ func TestMemoryBombsBesideExpress(t *testing.T) {
 	picture, good := s.write("bomb.png", bomb.Bytes()), s.put("clip.mp4")
 	var bombs, express []string
 	for i := range 8 {
-		bombs = append(bombs, s.enqueue("thumbnail", "--input", picture, "--output", s.output(fmt.Sprintf("b%d.jpg", i))))
+		bombs = append(bombs, s.enqueue("thumbnail", "--input", picture, "--output",
+			s.output(fmt.Sprintf("b%d.jpg", i))))
 	}
 	for i := range 3 {
 		express = append(express, s.enqueue("probe", "--label", "lane=express", "--input", good,

@@ -28,7 +28,10 @@ func TestCodecs(t *testing.T) {
 	}{
 		{"a.mp4", `{"speed":"ultrafast"}`, "video/mp4", "h264", "avc1", "Constrained Baseline", "aac"},
 		{"a.m4v", `{"codec":"hevc","speed":"ultrafast"}`, "video/mp4", "hevc", "hvc1", "Main", "aac"},
-		{"b.mp4", `{"codec":"vp9","speed":"veryfast","audioCodec":"opus"}`, "video/mp4", "vp9", "vp09", "Profile 0", "opus"},
+		{
+			"b.mp4", `{"codec":"vp9","speed":"veryfast","audioCodec":"opus"}`, "video/mp4", "vp9", "vp09", "Profile 0",
+			"opus",
+		},
 		{"c.mp4", `{"codec":"av1","speed":"ultrafast"}`, "video/mp4", "av1", "av01", "Main", "aac"},
 		{"a.webm", `{"speed":"ultrafast"}`, "video/webm", "vp9", "", "Profile 0", "opus"},
 		{"b.webm", `{"codec":"av1","speed":"ultrafast"}`, "video/webm", "av1", "", "Main", "opus"},

@@ -40,7 +40,8 @@ func TestHLS(t *testing.T) {
 		spot                spot
 	}{
 		{
-			name: "film.mp4", makes: fmt.Sprintf(red, "640x360", "30000/1001", "5.005") + "-f lavfi -i sine=d=5 " + x264 +
+			name: "film.mp4", makes: fmt.Sprintf(red, "640x360", "30000/1001", "5.005") + "-f lavfi -i sine=d=5 " +
+				x264 +
 				"-c:a aac -metadata:s:a language=deu",
 			params: `{"segment":2}`, sizes: "240p 426x240, 360p 640x360", rate: 30_000. / 1001, seconds: 5.005,
 			sound: "1 44100", spot: shown,
@@ -59,7 +60,8 @@ func TestHLS(t *testing.T) {
 		},
 		{
 			name: "browser.webm", makes: fmt.Sprintf(red, "320x180", "30", "3") + "-f lavfi -i sine=d=3:r=48000 " +
-				"-vf select='not(eq(mod(n\\,7)\\,3))',setpts=PTS+0.003*mod(N\\,3)/TB -vsync vfr -enc_time_base 1/1000 " +
+				"-vf select='not(eq(mod(n\\,7)\\,3))',setpts=PTS+0.003*mod(N\\,3)/TB -vsync vfr -enc_time_base " +
+				"1/1000 " +
 				"-c:v libvpx -deadline realtime -c:a libopus -ac 2",
 			params: `{"segment":1}`, sizes: "180p 320x180", rate: 30, seconds: 3, sound: "2 48000",
 		},
@@ -91,7 +93,8 @@ func TestHLS(t *testing.T) {
 			params: `{"segment":1,"audio":"96k"}`, seconds: 2, sound: "2 48000",
 		},
 		{
-			name: "covered.mp3", makes: "-f lavfi -i sine=d=1 -f lavfi -i color=c=red:s=64x64:r=1:d=1 -c:a libmp3lame " +
+			name: "covered.mp3", makes: "-f lavfi -i sine=d=1 -f lavfi -i color=c=red:s=64x64:r=1:d=1 -c:a " +
+				"libmp3lame " +
 				"-c:v png -map 0 -map 1 -disposition:v attached_pic",
 			seconds: 1, sound: "1 44100",
 		},
@@ -104,7 +107,8 @@ func TestHLS(t *testing.T) {
 			}
 			raw, _ := json.Marshal(params)
 			_, err := b.run(job.Job{
-				Kind: "hls", Input: "file://" + filepath.Join(b.in, c.name), Output: b.output(c.name) + "/", Params: raw,
+				Kind: "hls", Input: "file://" + filepath.Join(b.in, c.name), Output: b.output(c.name) + "/",
+				Params: raw,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -320,7 +324,8 @@ func codecOf(t *testing.T, file string) (codec, sound string) {
 	return "", ""
 }
 
-// peak returns the bit rate of the segment that has the highest, of those that are at least half as long as the longest.
+// peak returns the bit rate of the segment that has the highest, of those that are at least half as long as the
+// longest.
 func (r renditionMade) peak(t *testing.T, folder string) (most float64) {
 	for _, s := range r.list.GetAllSegments() {
 		info, err := os.Stat(filepath.Join(folder, r.folder, s.URI))

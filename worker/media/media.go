@@ -9,9 +9,9 @@
 //	attempt  one run of one job: its programs, their limits, what their ends mean
 //	recipe   how jobs of each kind are made
 //
-// Params are declared in lanes/kinds; storage, the confinement of programs and their folders are worker/storage, sandbox
-// and scratch. None of it knows queues, claims, retries or lanes: Handle gets a work.Task and returns a work.Result or an
-// error with a kind (work.Fail), and the worker settles by that.
+// Params are declared in lanes/kinds; storage, the confinement of programs and their folders are worker/storage,
+// sandbox and scratch. None of it knows queues, claims, retries or lanes: Handle gets a work.Task and returns a
+// work.Result or an error with a kind (work.Fail), and the worker settles by that.
 //
 // A job is hostile until proven otherwise, and so is its input: no text of a job ever becomes a program's argument
 // unless it was parsed into a number or one of a few known words; ffmpeg gets the input as an open descriptor, never by
@@ -197,7 +197,8 @@ func (h *Handler) produce(ctx context.Context, a *attempt.Attempt, o order) ([]a
 	return o.recipe.Make(ctx, a)
 }
 
-// fetch makes the input the attempt's: all of it or, where that may do and it is elsewhere, its tables and first frames.
+// fetch makes the input the attempt's: all of it or, where that may do and it is elsewhere, its tables and first
+// frames.
 func (h *Handler) fetch(ctx context.Context, a *attempt.Attempt, o order) (err error) {
 	from, limit := h.stores.Source(o.input, o.rules), a.Task.Limits.Scratch
 	create := func() (*os.File, error) { return a.Dir.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) }

@@ -23,8 +23,8 @@ import (
 const mutated = 200
 
 // Files that were whole and then broken, as by a disk, by a network or on purpose: whatever the kind, the job ends with
-// an output or with an error for good, nothing is written outside of its output, and nothing that a file names is asked.
-// Each file goes through one kind, or through every kind when SIREN_MUTATED is "every" (make fuzz).
+// an output or with an error for good, nothing is written outside of its output, and nothing that a file names is
+// asked. Each file goes through one kind, or through every kind when SIREN_MUTATED is "every" (make fuzz).
 func TestMutatedFiles(t *testing.T) {
 	bait, err := net.Listen("tcp", "127.0.0.1:0")
 	workertest.Must(t, err)

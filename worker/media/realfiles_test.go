@@ -616,11 +616,12 @@ var damagedFiles = []realFile{
 				"sine=d=2:r=48000,asetpts=PTS+gte(T\\,1)*90000/TB -vsync passthrough -c:v libx264 -preset ultrafast " +
 				"-c:a flac in.mkv",
 		},
-		kind: "transcode", output: "out.mp4", check: warned("jumps in its times are left out", func(t *testing.T, r made) {
-			f := facts(t, r)
-			f.within("seconds", f.number("duration"), 1.9, 2.2)
-			f.within("video frames", f.number("nb_frames"), 49, 51)
-		}),
+		kind: "transcode", output: "out.mp4", check: warned("jumps in its times are left out",
+			func(t *testing.T, r made) {
+				f := facts(t, r)
+				f.within("seconds", f.number("duration"), 1.9, 2.2)
+				f.within("video frames", f.number("nb_frames"), 49, 51)
+			}),
 	},
 }
 

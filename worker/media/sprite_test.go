@@ -15,7 +15,8 @@ import (
 
 // dawn is a source of pictures whose brightness tells their time: ten levels a second.
 const dawn = "-f lavfi -i color=c=black:s=%s:r=%s:d=%s,format=gray,geq=lum='10*T'," +
-	"scale=out_color_matrix=bt601:out_range=tv,format=yuv420p -c:v libx264 -preset ultrafast -qp 1 -colorspace smpte170m "
+	"scale=out_color_matrix=bt601:out_range=tv,format=yuv420p -c:v libx264 -preset ultrafast -qp 1 -colorspace " +
+	"smpte170m "
 
 func TestSprite(t *testing.T) {
 	t.Parallel()
@@ -54,7 +55,8 @@ func TestSprite(t *testing.T) {
 			size: "160,90", sheets: []string{"160x90"}, interval: 1, ends: 0.1, told: true,
 		},
 		{ // nobody says how long it is
-			name: "stream.h264", makes: fmt.Sprintf(dawn, "320x180", "25", "7") + "-f h264", pictures: 2, size: "160,90",
+			name: "stream.h264", makes: fmt.Sprintf(dawn, "320x180", "25", "7") + "-f h264", pictures: 2,
+			size:   "160,90",
 			sheets: []string{"1600x900"}, interval: 5, ends: 10, told: true,
 		},
 	} {
@@ -107,7 +109,8 @@ func brightness(t *testing.T, sheet, place string) float64 {
 	if _, err := fmt.Sscanf(place, "%d,%d,%d,%d", &x, &y, &w, &h); err != nil {
 		t.Fatalf("a place %q: %v", place, err)
 	}
-	got := output(t, "ffmpeg", "-v", "error", "-i", sheet, "-vf", fmt.Sprintf("format=gbrp,crop=1:1:%d:%d", x+w/2, y+h/2),
+	got := output(t, "ffmpeg", "-v", "error", "-i", sheet, "-vf",
+		fmt.Sprintf("format=gbrp,crop=1:1:%d:%d", x+w/2, y+h/2),
 		"-f", "rawvideo", "-pix_fmt", "gray", "-")
 	return float64(got[0])
 }

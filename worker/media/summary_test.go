@@ -53,7 +53,10 @@ var probedFiles = []realFile{
 			"mpeg2video -flags +ilme+ildct in.mkv"},
 		kind: "probe", output: "out.json", check: says(probe.Summary{
 			Container: "matroska", Seconds: 1,
-			Video: &probe.Pictures{Codec: "mpeg2video", Width: 1047, Height: 576, FPS: 25, Steady: true, Interlaced: true},
+			Video: &probe.Pictures{
+				Codec: "mpeg2video", Width: 1047, Height: 576, FPS: 25, Steady: true,
+				Interlaced: true,
+			},
 		}),
 	},
 	{

@@ -147,7 +147,8 @@ func explain(limits work.Limits, name string, err error, stderr string) error {
 		return work.Fail(work.OverLimit, fmt.Errorf("the encoder can't be opened: it most likely needs more than a "+
 			"slot's memory of %s: let such jobs run in a pool with a larger slot.memory", limits.Memory))
 	case unknownEncoder.MatchString(stderr):
-		return work.Fail(work.Transient, fmt.Errorf("this worker's ffmpeg lacks the encoder %s: install a full build of "+
+		return work.Fail(work.Transient, fmt.Errorf("this worker's ffmpeg lacks the encoder %s: install a full "+
+			"build of "+
 			"ffmpeg there (siren doctor says what it lacks), or choose another codec",
 			unknownEncoder.FindStringSubmatch(stderr)[1]))
 	case says("No space left on device", "Input/output error"):

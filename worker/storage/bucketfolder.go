@@ -23,8 +23,8 @@ const (
 	sumKey     = "siren-sha256"
 )
 
-// MadeFolder reads the manifest, and whether all files are still what it says: without that there is no output, whatever
-// lies there.
+// MadeFolder reads the manifest, and whether all files are still what it says: without that there is no output,
+// whatever lies there.
 func (s bucketStore) MadeFolder(ctx context.Context, at Place, id string) (*job.Manifest, error) {
 	m, err := made(ctx, s, at, id)
 	if m == nil || err != nil {
@@ -55,8 +55,8 @@ func (s bucketStore) MadeFolder(ctx context.Context, at Place, id string) (*job.
 // CommitFolder puts the folder's files under their keys, create-if-absent, and then the manifest. The first file goes
 // before the others, so a job whose folder is another's is refused at once, and two jobs never mix.
 //
-// What an earlier attempt of the same job left is replaced. It may still be at it, when it is cut off from its claim and
-// doesn't know: it gives up where it meets a file of a later one.
+// What an earlier attempt of the same job left is replaced. It may still be at it, when it is cut off from its claim
+// and doesn't know: it gives up where it meets a file of a later one.
 func (s bucketStore) CommitFolder(ctx context.Context, at Place, f Folder) (bool, *job.Manifest, error) {
 	b, err := s.buckets.Open(ctx, at.Host)
 	if err != nil {

@@ -233,8 +233,8 @@ func parts(list string) map[string]bool {
 	return all
 }
 
-// judgeParts compares what is needed with what ffmpeg has. Without what usual jobs of a kind need, the kind doesn't work
-// here; without what others need, the usual ones do. A format that it can't read only matters to who sends that.
+// judgeParts compares what is needed with what ffmpeg has. Without what usual jobs of a kind need, the kind doesn't
+// work here; without what others need, the usual ones do. A format that it can't read only matters to who sends that.
 func judgeParts(needed needs, has map[string]map[string]bool) (found []doctor.Finding) {
 	var lacks, hurt, unread []string
 	severity := doctor.Warning

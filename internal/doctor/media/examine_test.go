@@ -142,7 +142,8 @@ func TestJudgeParts(t *testing.T) {
 		"encoders": {"libx264": true, "mjpeg": true}, "muxers": {"mp4": true}, "filters": {"scale": true},
 		"demuxers": parts(strings.ReplaceAll(sandbox.Formats, ",", "\n")),
 	}
-	wantFinding(t, one(t, judgeParts(needsOf(uses), has), "media.codecs"), doctor.Warning, "ffmpeg lacks encoder libx265",
+	wantFinding(t, one(t, judgeParts(needsOf(uses), has), "media.codecs"), doctor.Warning,
+		"ffmpeg lacks encoder libx265",
 		"fail: some of transcode")
 	has["filters"]["scale"] = false
 	wantFinding(t, one(t, judgeParts(needsOf(uses), has), "media.codecs"), doctor.Error,
@@ -157,10 +158,15 @@ func TestNeedsAreThoseOfTheKinds(t *testing.T) {
 			"aac", "flac", "libmp3lame", "libopus", "libsvtav1", "libvpx-vp9", "libwebp", "libx264", "libx265", "mjpeg",
 			"pcm_s16le", "pcm_s24le", "png",
 		},
-		"muxers": {"flac", "framecrc", "hls", "image2", "ipod", "matroska", "mp3", "mp4", "null", "ogg", "s16le", "wav", "webm"},
+		"muxers": {
+			"flac", "framecrc", "hls", "image2", "ipod", "matroska", "mp3", "mp4", "null", "ogg", "s16le", "wav",
+			"webm",
+		},
 		"filters": {
-			"aformat", "alimiter", "ametadata", "aresample", "blackframe", "bwdif", "ebur128", "format", "fps", "lutrgb",
-			"lutyuv", "metadata", "overlay", "pad", "pan", "scale", "setparams", "setsar", "split", "thumbnail", "tile", "tonemap",
+			"aformat", "alimiter", "ametadata", "aresample", "blackframe", "bwdif", "ebur128", "format", "fps",
+			"lutrgb",
+			"lutyuv", "metadata", "overlay", "pad", "pan", "scale", "setparams", "setsar", "split", "thumbnail", "tile",
+			"tonemap",
 			"trim", "volume", "zscale",
 		},
 	} {

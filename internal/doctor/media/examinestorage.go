@@ -232,7 +232,8 @@ func fixGoogle(r storage.Rule, _ error) string {
 	if r.Write {
 		role = "roles/storage.objectUser"
 	}
-	return fmt.Sprintf("check the credentials (GOOGLE_APPLICATION_CREDENTIALS, or the pod's service account), and that "+
+	return fmt.Sprintf("check the credentials (GOOGLE_APPLICATION_CREDENTIALS, or the pod's service account), and "+
+		"that "+
 		"bucket %s exists and gives them %s", r.Host, role)
 }
 
@@ -241,6 +242,7 @@ func fixAzure(r storage.Rule, _ error) string {
 	if r.Write {
 		role = "Storage Blob Data Contributor"
 	}
-	return fmt.Sprintf("check AZURE_STORAGE_ACCOUNT and the credentials (AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, or "+
+	return fmt.Sprintf("check AZURE_STORAGE_ACCOUNT and the credentials (AZURE_STORAGE_KEY, "+
+		"AZURE_STORAGE_SAS_TOKEN, or "+
 		"the pod's identity with the role %q), and that container %s exists", role, r.Host)
 }

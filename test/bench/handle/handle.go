@@ -43,7 +43,8 @@ var clips = []struct {
 	args string
 }{
 	{
-		"film.mp4", "-f lavfi -i testsrc2=size=1280x720:rate=25:duration=10 -f lavfi -i sine=frequency=440:duration=10 " +
+		"film.mp4", "-f lavfi -i testsrc2=size=1280x720:rate=25:duration=10 -f lavfi -i " +
+			"sine=frequency=440:duration=10 " +
 			"-c:v libx264 -preset veryfast -c:a aac -shortest",
 	},
 	{"minute.mp4", "-f lavfi -i testsrc2=size=640x360:rate=25:duration=60 -c:v libx264 -preset veryfast -g 50"},
@@ -142,11 +143,13 @@ func (y *yard) photo(ctx context.Context, b *stand.Bench) (report.Figure, error)
 // middleOfAnHour measures a thumbnail at half of a long film beside a bare seek of ffmpeg's.
 func (y *yard) middleOfAnHour(ctx context.Context, b *stand.Bench) (report.Figure, error) {
 	f := report.Figure{
-		Name: "thumbnail at 50% of an hour", Unit: "ms", Against: "ffmpeg -ss", Aim: &report.Aim{OfRatio: true, AtMost: 1.3},
+		Name: "thumbnail at 50% of an hour", Unit: "ms", Against: "ffmpeg -ss",
+		Aim: &report.Aim{OfRatio: true, AtMost: 1.3},
 	}
 	for run := range b.Runs {
 		b.Say("media, thumbnail of an hour, run %d of %d", run+1, b.Runs)
-		siren, err := y.job(ctx, "thumbnail", "hour.mp4", fmt.Sprintf("hour-%d.jpg", run), `{"at": "50%", "width": 640}`)
+		siren, err := y.job(ctx, "thumbnail", "hour.mp4", fmt.Sprintf("hour-%d.jpg", run),
+			`{"at": "50%", "width": 640}`)
 		if err != nil {
 			return f, err
 		}
@@ -185,7 +188,8 @@ func (y *yard) job(ctx context.Context, kind, input, output, params string) (cos
 	url := "file://" + y.dir + "/"
 	t := work.Task{
 		Job: job.Job{
-			ID: strings.NewReplacer("/", "", ".", "-").Replace(output), Kind: kind, Input: url + input, Output: url + output,
+			ID: strings.NewReplacer("/", "", ".", "-").Replace(output), Kind: kind, Input: url + input,
+			Output: url + output,
 			Params: json.RawMessage(params),
 		},
 		Attempt: "1", Storage: []lanes.Storage{{Prefix: url, Read: true, Write: true}},

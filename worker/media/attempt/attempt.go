@@ -1,5 +1,5 @@
-// Package attempt is one run of one job: it looks at the input, and runs programs on it under the slot's limits. It knows
-// how to run them and what their ends mean, not what is to be made: that is worker/media/recipe.
+// Package attempt is one run of one job: it looks at the input, and runs programs on it under the slot's limits. It
+// knows how to run them and what their ends mean, not what is to be made: that is worker/media/recipe.
 package attempt
 
 import (

@@ -35,7 +35,8 @@ func (a *Attempt) Inspect(ctx context.Context) (probe.Input, error) {
 // inspect looks at what is here; said is what ffprobe said was wrong.
 func (a *Attempt) inspect(ctx context.Context) (i probe.Input, said string, err error) {
 	if what := a.disguise(); what != "" {
-		return i, said, work.Fail(work.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it names is "+
+		return i, said, work.Fail(work.BadInput, fmt.Errorf("input %s is %s, not a media file; nothing that it "+
+			"names is "+
 			"followed: give the media file itself", a.From, what))
 	}
 	if a.animatedWebP() {

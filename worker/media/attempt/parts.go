@@ -13,9 +13,9 @@ type Parts interface {
 	Rest() error
 }
 
-// FFmpegNear runs ffmpeg as FFmpeg does, on what comes within some frames after a place, in seconds; 0 frames are all of
-// the input. Where the input is elsewhere, only that part of it is fetched. The rest is, and ffmpeg runs once more, if it
-// finds anything wrong with the part.
+// FFmpegNear runs ffmpeg as FFmpeg does, on what comes within some frames after a place, in seconds; 0 frames are all
+// of the input. Where the input is elsewhere, only that part of it is fetched. The rest is, and ffmpeg runs once more,
+// if it finds anything wrong with the part.
 func (a *Attempt) FFmpegNear(ctx context.Context, start float64, frames int, r Run) error {
 	if a.Parts == nil {
 		return a.FFmpeg(ctx, r)

@@ -158,7 +158,8 @@ func number(data []byte) (v uint64) {
 	return v
 }
 
-// tables reads what comes before the first cluster, and what the seek head says is elsewhere: readers look at all of it.
+// tables reads what comes before the first cluster, and what the seek head says is elsewhere: readers look at all of
+// it.
 func (m *matroska) tables() error {
 	seen, todo := map[int64]bool{}, []int64{}
 	for at := m.from; m.first == 0; {

@@ -150,7 +150,8 @@ func (t *track) table(kind string, body []byte) error {
 	return nil
 }
 
-// edit reads how the track is shifted: by an empty piece first, and by beginning later in its own times. More is unsure.
+// edit reads how the track is shifted: by an empty piece first, and by beginning later in its own times. More is
+// unsure.
 func (t *track) edit(elst []byte, movie float64) error {
 	if elst == nil {
 		return nil

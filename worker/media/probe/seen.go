@@ -12,8 +12,8 @@ func (v Stream) Interlaced() bool { return slices.Contains([]string{"tt", "bb", 
 // HDR reports whether the brightness is of high dynamic range: by PQ or HLG (ITU-R BT.2100).
 func (v Stream) HDR() bool { return v.Transfer == "smpte2084" || v.Transfer == "arib-std-b67" }
 
-// ReadBy returns what makes colours of the stream's brightness and two differences, as the scale filter calls it. A video
-// that doesn't say is read as every player reads it: by its size. Still pictures are of BT.601.
+// ReadBy returns what makes colours of the stream's brightness and two differences, as the scale filter calls it. A
+// video that doesn't say is read as every player reads it: by its size. Still pictures are of BT.601.
 func (v Stream) ReadBy(still bool) string {
 	switch v.Matrix {
 	case "bt709", "smpte240m", "fcc":

@@ -1,6 +1,6 @@
 // Package recipe is how jobs of each kind are made: a file for each kind, which reads its params and makes files in an
-// attempt's scratch folder. What the params may be is declared in lanes/kinds; what becomes of the files is the business
-// of worker/media.
+// attempt's scratch folder. What the params may be is declared in lanes/kinds; what becomes of the files is the
+// business of worker/media.
 package recipe
 
 import (

@@ -23,7 +23,8 @@ func TestMeterReadsWhatEbur128Prints(t *testing.T) {
 	}
 	said("frame:1 pts:4800 pts_time:0.1\nlavfi.r128.M=-20.000\nlavfi.r128.I=-20.000\n" +
 		"lavfi.r128.true_peaks_ch0=0.500\nlavfi.r128.true_peaks_ch1=0.250\nframe:2 pts:9600 pts_time:0.2\n" +
-		"lavfi.r128.M=-30.000\nlavfi.r128.I=nan\nlavfi.r128.S=-25.000\nlavfi.r128.LRA=4.000\nlavfi.r128.true_peaks_ch0=inf\n")
+		"lavfi.r128.M=-30.000\nlavfi.r128.I=nan\nlavfi.r128.S=-25.000\nlavfi.r128.LRA=4.000\n" +
+		"lavfi.r128.true_peaks_ch0=inf\n")
 	want := "{0.3 -20 -32.6 4 -6.0 -20 -25}"
 	l := m.Loudness()
 	got := fmt.Sprintf("{%.1f %.0f %.1f %.0f %.1f %.0f %.0f}", l.Seconds, l.Integrated, l.Threshold, l.Range, l.Peak,

@@ -1,6 +1,6 @@
 // Package azuretest is a server for tests that speaks as Azure Blob Storage does, as far as Siren asks: whole and
-// staged block blobs, conditions, ranges, and lists. Azure's own emulator, Azurite, is a program of Node.js, which our tests
-// don't need otherwise.
+// staged block blobs, conditions, ranges, and lists. Azure's own emulator, Azurite, is a program of Node.js, which our
+// tests don't need otherwise.
 package azuretest
 
 import (
