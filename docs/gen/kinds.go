@@ -17,7 +17,8 @@ import (
 func kindReference() string {
 	var b strings.Builder
 	b.WriteString("# Kinds of job\n\n" + strings.Replace(generated, "the code's comments", "lanes/kinds", 1) +
-		"\nWhat a worker makes, and the `params` of each kind. [jobs.md](jobs.md) has the other fields of a job, " +
+		"\nWhat a worker makes, and the `params` of each kind. [media.md](media.md) shows results, and says why the " +
+		"defaults are as they are. [jobs.md](jobs.md) has the other fields of a job, " +
 		"[job.schema.json](job.schema.json) all of them as a JSON Schema.\n")
 	for _, k := range kinds.All() {
 		fmt.Fprintf(&b, "\n## %s\n\nThe output is %s; its name ends in `%s`.", k.Name, k.About,
