@@ -7,8 +7,8 @@ package lanes
 var builtin = map[string]Preset{
 	"web@1": {
 		Kind:   "transcode",
-		Params: []byte(`{"crf":21,"maxrate":"8M","width":1920,"height":1920,"audio":"160k"}`),
-		About:  "H.264 and AAC up to 1080p, for a page's own player: hardly told from the source",
+		Params: []byte(`{"codec":"h264","crf":21,"maxrate":"8M","width":1920,"height":1920,"audio":"160k"}`),
+		About:  "H.264 and AAC in a box of 1920 px, for a page's own player: hardly told from the source",
 	},
 	"web-hls@1": {
 		Kind:   "hls",
@@ -17,12 +17,12 @@ var builtin = map[string]Preset{
 	},
 	"mobile@1": {
 		Kind:   "transcode",
-		Params: []byte(`{"crf":25,"maxrate":"2500k","width":1280,"height":1280,"audio":"96k"}`),
-		About:  "H.264 and AAC up to 720p, for phones on a mobile network: smaller files than web's",
+		Params: []byte(`{"codec":"h264","crf":25,"maxrate":"2500k","width":1280,"height":1280,"audio":"96k"}`),
+		About:  "H.264 and AAC in a box of 1280 px, for phones on a mobile network: smaller files than web's",
 	},
 	"archive@1": {
 		Kind:   "transcode",
-		Params: []byte(`{"crf":16,"speed":"slow","audio":"320k","channels":"5.1","metadata":"keep"}`),
+		Params: []byte(`{"codec":"h264","crf":16,"speed":"slow","audio":"320k","channels":"5.1","metadata":"keep"}`),
 		About: "H.264 that loses next to nothing, at the source's size, with surround sound, title, place and " +
 			"chapters: to keep, and to make others from",
 	},
@@ -34,7 +34,7 @@ var builtin = map[string]Preset{
 	"podcast@1": {
 		Kind:   "audio",
 		Params: []byte(`{"bitrate":"128k","loudness":-16}`),
-		About:  "speech as loud as podcasts are (-16 LUFS), in stereo; name the output .m4a or .mp3",
+		About:  "speech as loud as podcasts are: -16 LUFS, of mono give -19; name the output .m4a or .mp3",
 	},
 	"avatar@1": {
 		Kind:   "image",

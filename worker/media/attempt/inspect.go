@@ -41,7 +41,7 @@ func (a *Attempt) inspect(ctx context.Context) (i probe.Input, said string, err 
 	}
 	if a.animatedWebP() {
 		return i, said, work.Fail(work.BadInput, fmt.Errorf("input %s is an animated WebP, which ffmpeg doesn't read: "+
-			"give it as a GIF, an APNG or a video", a.From))
+			"make it a still by the kind image, or give it as a GIF, an APNG or a video", a.From))
 	}
 	if err := a.whole(); err != nil {
 		return i, said, err

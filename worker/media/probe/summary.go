@@ -78,10 +78,10 @@ func (i Input) Summary(from string) Summary {
 		case "audio":
 			s.Audio = append(s.Audio, Sound{
 				Stream: x.Index, Codec: x.Codec, Channels: x.Channels, Layout: x.Layout, SampleRate: int(x.SampleRate),
-				Language: x.Tags.Language, Default: heard.Type == x.Type && heard.Index == x.Index,
+				Language: x.language(), Default: heard.Type == x.Type && heard.Index == x.Index,
 			})
 		case "subtitle":
-			s.Subtitles = append(s.Subtitles, subtitle{Stream: x.Index, Codec: x.Codec, Language: x.Tags.Language})
+			s.Subtitles = append(s.Subtitles, subtitle{Stream: x.Index, Codec: x.Codec, Language: x.language()})
 		}
 	}
 	for _, c := range i.Chapters {
@@ -89,6 +89,9 @@ func (i Input) Summary(from string) Summary {
 	}
 	return s
 }
+
+// language returns the stream's language, "" when nobody knows: und is ISO 639's word for that.
+func (v Stream) language() string { return strings.TrimPrefix(v.Tags.Language, "und") }
 
 func (v Stream) pictures(still bool) *Pictures {
 	width, height := v.shown()
