@@ -125,6 +125,9 @@ func (l ladder) climbs(a *attempt.Attempt, v probe.Stream, rungs []hls.Rung) []c
 // part is which of several runs one is.
 type part struct{ this, of int }
 
+// begin returns how much is done before it, from 0 to 1.
+func (p part) begin() float64 { return float64(p.this) / float64(p.of) }
+
 // run makes the sizes and the sound of one run, each in a folder of its own.
 func (l ladder) run(ctx context.Context, a *attempt.Attempt, c climb, v, sound *probe.Stream, p part) error {
 	if c.speed != l.speed && v != nil {
