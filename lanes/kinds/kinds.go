@@ -57,6 +57,11 @@ var all = []Kind{
 				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC",
 			},
 			channels,
+			{
+				Name: "iframes", Type: Word, Words: []string{"none", "list"}, Default: `"none"`,
+				About: "list makes a playlist of the key frames of each size (EXT-X-I-FRAMES-ONLY), which players " +
+					"seek by and play fast with",
+			},
 			tolerate,
 		},
 		relate: endsIn,
@@ -267,8 +272,8 @@ func stills(v Values, output string, p *problems) {
 			plain.Clip(output, shown))
 		return
 	case folder && !several:
-		p.add(`the output ends in /, as a folder of several pictures does: give at as a list (["10%%", "50%%"]), or an `+
-			"output that ends in %s", location.Either(pictures))
+		p.add(`the output ends in /, as a folder of several pictures does: give at as a list (["10%%", "50%%"]), or `+
+			"an output that ends in %s", location.Either(pictures))
 		return
 	case folder && v.Word("format") == "":
 		v["format"] = "jpg"
