@@ -57,6 +57,11 @@ var all = []Kind{
 				Default: `"keep"`, About: "what becomes of the sound; what is kept is encoded as AAC",
 			},
 			channels,
+			{
+				Name: "iframes", Type: Word, Words: []string{"none", "list"}, Default: `"none"`,
+				About: "list makes a playlist of the key frames of each size (EXT-X-I-FRAMES-ONLY), which players " +
+					"seek by and play fast with",
+			},
 			tolerate,
 		},
 		relate: endsIn,
@@ -139,17 +144,26 @@ var all = []Kind{
 		relate: sheets,
 	},
 	{
-		Name: "thumbnail", About: "one picture of a video: jpg, png, webp or avif",
-		Endings: pictures,
+		Name: "thumbnail", About: "one picture of a video: jpg, png, webp or avif; or several, as 001.jpg, 002.jpg, " +
+			"… " +
+			"in a folder",
+		Endings: append(slices.Clone(pictures), "/"),
 		Params: []Param{
 			{
-				Name: "at", Type: Moment, Default: `"representative"`,
-				About: `the most representative frame, or seconds (12.5), a duration ("1m30s") or a part ("25%")`,
+				Name: "at", Type: Moments, Default: `"representative"`,
+				About: `the most representative frame, or seconds (12.5), a duration ("1m30s") or a part ("25%"). ` +
+					`A list of them (["10%", "50%", 12.5]) makes a picture of each, in its order: the output's URL ` +
+					`ends in /`,
 			},
-			width, height, format, quality,
+			width, height,
+			{
+				Name: "format", Type: Word, Words: format.Words, Otherwise: "by the output's ending; jpg in a folder",
+				About: format.About,
+			},
+			quality,
 			tolerate,
 		},
-		relate: picture,
+		relate: stills,
 	},
 	transcode,
 	waveform,
@@ -227,12 +241,12 @@ func sheets(v Values, output string, p *problems) {
 func picture(v Values, output string, p *problems) {
 	ext := ending(output)
 	named := ""
-	if slices.Contains(p.kind.Endings, ext) {
+	if slices.Contains(pictures, ext) {
 		named = strings.Replace(ext[1:], "jpeg", "jpg", 1)
 	}
 	switch asked := v.Word("format"); {
 	case asked == "" && named == "":
-		p.add("the output must end in %s, not %q; or set format", location.Either(p.kind.Endings),
+		p.add("the output must end in %s, not %q; or set format", location.Either(pictures),
 			plain.Clip(output, shown))
 	case asked != "" && named != "" && asked != named:
 		p.add("format is %s, but the output's name %q says %s", asked, plain.Clip(output, shown), named)
@@ -245,6 +259,26 @@ func picture(v Values, output string, p *problems) {
 			v["quality"] = 60.0
 		}
 	}
+}
+
+// stills refuses several pictures in one file, and a folder for a single one.
+func stills(v Values, output string, p *problems) {
+	places, several := v.Moments("at")
+	switch folder := ending(output) == "/"; {
+	case len(places) == 0: // which is refused for itself
+		return
+	case several && !folder:
+		p.add("at is a list, so the output is a folder: its URL must end in /, not %q; or give a single moment",
+			plain.Clip(output, shown))
+		return
+	case folder && !several:
+		p.add(`the output ends in /, as a folder of several pictures does: give at as a list (["10%%", "50%%"]), or `+
+			"an output that ends in %s", location.Either(pictures))
+		return
+	case folder && v.Word("format") == "":
+		v["format"] = "jpg"
+	}
+	picture(v, output, p)
 }
 
 // imageBox refuses what needs a whole box and has none, and what a format can't hold.

@@ -23,7 +23,7 @@ const (
 	Number  Type = "number"
 	Word    Type = "word"     // one of Words
 	BitRate Type = "bit rate" // 2500k or 2.5M, or one of Words
-	Moment  Type = "moment"   // a place in a video
+	Moments Type = "moments"  // a place in a video, or a list of them
 	Colour  Type = "colour"   // #rrggbb, or one of Words
 )
 
@@ -57,10 +57,16 @@ func (v Values) Word(name string) string {
 	return w
 }
 
-// Moment returns the value of a param that is a place in a video.
-func (v Values) Moment(name string) Place {
-	m, _ := v[name].(Place)
-	return m
+// Moments returns the value of a param that is places in a video, and whether they are a list; a single one is of one
+// place.
+func (v Values) Moments(name string) (places []Place, list bool) {
+	switch m := v[name].(type) {
+	case []Place:
+		return m, true
+	case Place:
+		return []Place{m}, false
+	}
+	return nil, false
 }
 
 // Colour returns the value of a param that is a colour, and whether it is one; a word isn't.
@@ -79,16 +85,14 @@ type Place struct {
 // MaxSeconds is how long an input may be.
 const MaxSeconds = 24 * 60 * 60
 
-// parse reads a value, which is a float64, one of the words, a colour, or a Place.
+// mostMoments is how many places a list may have.
+const mostMoments = 100
+
+// parse reads a value, which is a float64, one of the words, a colour, a Place, or a list of those.
 func (p Param) parse(raw json.RawMessage) (any, error) {
 	said := plain.Clip(string(raw), shown)
-	if p.Type == Moment {
-		if m, ok := moment(raw); ok {
-			return m, nil
-		}
-		return nil,
-			fmt.Errorf(`%s must be seconds (12.5), a duration ("1m30s"), a part ("25%%") or "representative", not %s`,
-				p.Name, said)
+	if p.Type == Moments {
+		return p.moments(raw)
 	}
 	if p.Type == Whole || p.Type == Number {
 		var v float64
@@ -126,6 +130,31 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 	}
 	return nil, fmt.Errorf("%s must be %sa bit rate from %.0fk to %.0fk (2500k, 2.5M), not %q", p.Name, also,
 		p.Least/1000, p.Most/1000, plain.Clip(text, shown))
+}
+
+// moments reads a place, or a list of them.
+func (p Param) moments(raw json.RawMessage) (any, error) {
+	if m, ok := moment(raw); ok {
+		return m, nil
+	}
+	const one = `seconds (12.5), a duration ("1m30s"), a part ("25%") or "representative"`
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil, fmt.Errorf(`%s must be %s, or a list of those (["10%%", 12.5]), not %s`, p.Name, one,
+			plain.Clip(string(raw), shown))
+	}
+	if len(list) == 0 || len(list) > mostMoments {
+		return nil, fmt.Errorf("%s must be a list of 1 to %d moments, not of %d", p.Name, mostMoments, len(list))
+	}
+	places := make([]Place, len(list))
+	for i, item := range list {
+		var ok bool
+		if places[i], ok = moment(item); !ok {
+			return nil, fmt.Errorf("moment %d of %s must be %s, not %s", i+1, p.Name, one,
+				plain.Clip(string(item), shown))
+		}
+	}
+	return places, nil
 }
 
 const bitRatePattern = `^(\d{1,6}(?:\.\d{1,3})?)([kM])$`
@@ -184,8 +213,9 @@ func (p Param) Range() string {
 	switch p.Type {
 	case Word:
 		return words()
-	case Moment:
-		return `"representative", seconds, a duration or a percentage`
+	case Moments:
+		return fmt.Sprintf(`"representative", seconds, a duration or a percentage; or a list of up to %d of them`,
+			mostMoments)
 	case Colour:
 		text := `a colour ("#2563eb")`
 		if len(p.Words) > 0 {
@@ -222,13 +252,16 @@ func (p Param) Schema() map[string]any {
 		if len(p.Words) > 0 {
 			s["anyOf"] = append(s["anyOf"].([]any), map[string]any{"enum": p.Words})
 		}
-	case Moment:
-		s["anyOf"] = []any{
+	case Moments:
+		one := []any{
 			map[string]any{"type": "number", "minimum": 0, "maximum": MaxSeconds},
 			map[string]any{"const": representative},
 			text(map[string]any{"pattern": `^[0-9.]+%$`}),
 			text(map[string]any{"pattern": `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`}),
 		}
+		s["anyOf"] = append(slices.Clone(one), map[string]any{
+			"type": "array", "items": map[string]any{"anyOf": one}, "minItems": 1, "maxItems": mostMoments,
+		})
 	}
 	if p.Default != "" {
 		s["default"] = json.RawMessage(p.Default)

@@ -138,6 +138,71 @@ func TestHLS(t *testing.T) {
 	}
 }
 
+// Each range of a playlist of key frames is one, after the initialization segment, and they come when it says.
+func TestHLSKeyFrames(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	makeInput(t, b, "film.mp4", fmt.Sprintf(red, "640x360", "30000/1001", "7")+"-f lavfi -i sine=d=7 "+x264+"-c:a aac")
+	_, err := b.run(job.Job{
+		Kind: "hls", Input: "file://" + filepath.Join(b.in, "film.mp4"), Output: b.output("film") + "/",
+		Params: paramsJSON(`{"speed":"veryfast","segment":5,"iframes":"list"}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(b.out, "film")
+	l := readLadder(t, folder)
+	l.isAligned(t, 30_000./1001)
+	master := readPlaylist(t, filepath.Join(folder, "master.m3u8")).(*m3u8.MasterPlaylist)
+	found := 0
+	for _, v := range master.Variants {
+		if !v.Iframe {
+			continue
+		}
+		found++
+		r := l.all[slices.IndexFunc(l.all, func(r renditionMade) bool { return r.folder == filepath.Dir(v.URI) })]
+		r.isWellCut(t, 5)
+		if codec, _ := codecOf(t, r.file); v.Codecs != codec ||
+			v.Resolution != fmt.Sprintf("%dx%d", r.width, r.height) {
+			t.Errorf("%s: CODECS %s, RESOLUTION %s", v.URI, v.Codecs, v.Resolution)
+		}
+		list := readPlaylist(t, filepath.Join(folder, v.URI)).(*m3u8.MediaPlaylist)
+		frames := list.GetAllSegments()
+		if !list.Iframe || list.Version() < 5 || list.Map == nil || len(frames) != len(r.keys) || len(frames) < 5 {
+			t.Fatalf("%s is read as %s, of %d key frames", v.URI, list, len(r.keys))
+		}
+		begin, err := os.ReadFile(filepath.Join(folder, r.folder, list.Map.URI))
+		workertest.Must(t, err)
+		at, peak := 0.0, 0.0
+		for i, f := range frames {
+			within(t, fmt.Sprintf("%s: key frame %d is at", v.URI, i), at, r.keys[i]-r.keys[0], 0.001)
+			at += f.Duration
+			if f.Duration > 1 {
+				peak = max(peak, float64(f.Limit)*8/f.Duration)
+			}
+			segment, err := os.ReadFile(filepath.Join(folder, r.folder, f.URI))
+			workertest.Must(t, err)
+			file := filepath.Join(t.TempDir(), "frame.mp4")
+			part := segment[f.Offset : f.Offset+f.Limit]
+			workertest.Must(t, os.WriteFile(file, append(slices.Clone(begin), part...), 0o644))
+			said := string(output(t, "ffprobe", "-v", "quiet", "-show_entries", "frame=pict_type,key_frame", "-of",
+				"csv=p=0",
+				file))
+			if strings.Trim(said, ",\n") != "1,I" {
+				t.Errorf("%s: bytes %d@%d of %s decode to %q", v.URI, f.Limit, f.Offset, f.URI, said)
+			}
+			near(t, v.URI, pixel(t, file, 0.5, 0.75), 0xC81414)
+		}
+		within(t, v.URI+" lasts", at, r.seconds(), 0.001)
+		if float64(v.Bandwidth) < peak-1 || float64(v.Bandwidth) > 2*peak {
+			t.Errorf("%s: BANDWIDTH %d; a key frame has %.0f", v.URI, v.Bandwidth, peak)
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d playlists of key frames, want one for each size", found)
+	}
+}
+
 // What isn't a film is refused with its cause.
 func TestHLSRefused(t *testing.T) {
 	t.Parallel()
@@ -221,6 +286,9 @@ func readLadder(t *testing.T, folder string) (l ladderMade) {
 		return r, codec, r.peak(t, folder)
 	}
 	for _, v := range master.Variants {
+		if v.Iframe {
+			continue
+		}
 		r, codecs, peak := add(v.URI)
 		for _, a := range v.Alternatives {
 			_, codec, more := add(a.URI)

@@ -123,4 +123,24 @@ func TestThumbnailReadsAPart(t *testing.T) {
 			}
 		})
 	}
+	t.Run("several of front.mp4", func(t *testing.T) {
+		info, err := os.Stat(filepath.Join(b.in, "front.mp4"))
+		workertest.Must(t, err)
+		sent.Store(0)
+		_, err = b.run(job.Job{
+			Kind: "thumbnail", Input: base + "front.mp4", Output: b.output("stills") + "/",
+			Params: json.RawMessage(`{"at":["20%","50%"]}`),
+		})
+		workertest.Must(t, err)
+		whole, err := os.ReadFile(filepath.Join(b.out, "whole-front.mp450.jpg"))
+		workertest.Must(t, err)
+		got, err := os.ReadFile(filepath.Join(b.out, "stills", "002.jpg"))
+		workertest.Must(t, err)
+		if !bytes.Equal(got, whole) {
+			t.Error("the second picture isn't that of the whole film")
+		}
+		if read := float64(sent.Load()) / float64(info.Size()); read > 0.15 {
+			t.Errorf("%.1f %% of the film was read, want at most 15 %%", 100*read)
+		}
+	})
 }

@@ -206,8 +206,9 @@ func (p *printing) Write(b []byte) (int, error) {
 
 func (p *progress) value() job.Progress {
 	v := job.Progress{Note: fmt.Sprintf("%.1f s", p.done)}
+	v.Fraction = p.from
 	if p.total > 0 {
-		v.Fraction = p.to * min(p.done/p.total, 1)
+		v.Fraction += (p.to - p.from) * min(p.done/p.total, 1)
 		v.Note = fmt.Sprintf("%.1f of %.1f s", min(p.done, p.total), p.total)
 	}
 	if strings.HasSuffix(p.speed, "x") {

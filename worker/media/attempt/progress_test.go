@@ -27,3 +27,12 @@ func TestProgressNotes(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+func TestProgressOfARunAmongOthers(t *testing.T) {
+	if got := (&progress{total: 60, done: 30, from: 0.5, to: 1}).value().Fraction; got != 0.75 {
+		t.Errorf("half of the second half is %v of all", got)
+	}
+	if got := (&progress{done: 30, from: 0.5, to: 1}).value().Fraction; got != 0.5 {
+		t.Errorf("after the first half, of nobody knows how long, is %v of all", got)
+	}
+}

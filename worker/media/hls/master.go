@@ -32,9 +32,10 @@ const group = "audio"
 // (Apple's authoring specification recommends 2 Mbit/s).
 const most = 2_500_000
 
-// Master writes a master playlist: the variants, each of one video with the sound, which is nil when there is none. All
-// segments begin with a key frame. Without videos the sound is the one variant.
-func Master(videos []Video, sound *Audio) string {
+// Master writes a master playlist: the variants, each of one video with the sound, which is nil when there is none, and
+// the playlists of key frames alone, if any. All segments begin with a key frame. Without videos the sound is the one
+// variant.
+func Master(videos, frames []Video, sound *Audio) string {
 	var b strings.Builder
 	b.WriteString("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n")
 	if len(videos) == 0 && sound != nil {
@@ -47,6 +48,10 @@ func Master(videos []Video, sound *Audio) string {
 	}
 	for _, v := range beginFirst(videos) {
 		b.WriteString(v.variant(sound))
+	}
+	for _, v := range frames {
+		fmt.Fprintf(&b, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=%q,RESOLUTION=%dx%d,"+
+			"VIDEO-RANGE=SDR,URI=%q\n", v.Peak, v.Average, v.Codec, v.Width, v.Height, v.Playlist)
 	}
 	return b.String()
 }

@@ -1,6 +1,8 @@
 package hls
 
 import (
+	"bytes"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"testing"
@@ -77,7 +79,7 @@ func TestMaster(t *testing.T) {
 		{"480p/index.m3u8", "avc1.64001e", 854, 480, 30_000. / 1001, Rates{1_600_000, 1_000_000}},
 	}
 	sound := &Audio{"audio/index.m3u8", "mp4a.40.2", "en", 2, Rates{130_000, 128_000}}
-	master := read(t, Master(videos, sound))
+	master := read(t, Master(videos, nil, sound))
 	if !master.IndependentSegments() || master.Version() != 7 || len(master.Variants) != 3 {
 		t.Fatalf("read as %s", master)
 	}
@@ -94,13 +96,46 @@ func TestMaster(t *testing.T) {
 		t.Errorf("the sound is %+v", a)
 	}
 
-	silent := read(t, Master(videos[:1], nil))
+	silent := read(t, Master(videos[:1], nil, nil))
 	if v := silent.Variants[0]; v.Codecs != "avc1.64001f" || v.Audio != "" || v.Bandwidth != 3_000_000 {
 		t.Errorf("without sound: %+v", v)
 	}
-	heard := read(t, Master(nil, sound))
+	heard := read(t, Master(nil, nil, sound))
 	if v := heard.Variants[0]; v.URI != "audio/index.m3u8" || v.Codecs != "mp4a.40.2" || v.Bandwidth != 130_000 {
 		t.Errorf("sound alone: %+v", v)
+	}
+}
+
+func TestKeyFrames(t *testing.T) {
+	// as ffmpeg writes them: 100 bytes of a key frame, shown at 1024 + 512, of two samples
+	traf := made("traf", made("tfhd", "00020028", "00000001", "00000200", "01010000"),
+		made("tfdt", "01000000", "0000000000000400"),
+		made("trun", "00000a05", "00000002", "0000007c", "02000000", "00000064", "00000200", "00000010", "00000000"))
+	fragment := made("moof", made("mfhd", "0000000000000001"), traf) + made("mdat", strings.Repeat("00", 116))
+	whole, err := hex.DecodeString(made("styp", "6d736468") + fragment + fragment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := KeyFrames("000.m4s", bytes.NewReader(whole), int64(len(whole)))
+	if err != nil || len(keys) != 2 {
+		t.Fatalf("got %v, %v", keys, err)
+	}
+	if want := (KeyFrame{"000.m4s", 12, 0x7c + 100, 1536}); keys[0] != want {
+		t.Errorf("got %v, want %v", keys[0], want)
+	}
+	for n := range whole { // what is cut off is noticed, and harms nobody
+		keys, err := KeyFrames("", bytes.NewReader(whole[:n]), int64(n))
+		if err == nil && len(keys) > 1 {
+			t.Errorf("%v of its first %d bytes", keys, n)
+		}
+	}
+	frames := Frames([]KeyFrame{{Ticks: 100}, {Ticks: 300}, {Ticks: 500}}, 100, 5)
+	if frames[0].Seconds != 2 || frames[2].Seconds != 1 {
+		t.Errorf("got %v", frames)
+	}
+	init := initOf(made("avc1"))
+	if got := Timescale(init); got != 0 {
+		t.Errorf("units of %v where nothing is said", got)
 	}
 }
 

@@ -33,12 +33,14 @@ type ladder struct {
 	speed    string // of the encoder
 	audio    int    // bits per second; 0: none
 	channels string // stereo, mono or 5.1
+	frames   bool   // key frames have playlists too
 }
 
 // What an hls job makes: the master playlist, and a folder for each size and for the sound, which have the same files.
 const (
 	masterList  = "master.m3u8"
 	mediaList   = "index.m3u8"
+	framesList  = "iframes.m3u8"
 	initSegment = "init.mp4"
 	soundFolder = "audio"
 
@@ -49,6 +51,7 @@ func planHLS(v kinds.Values) Recipe {
 	l := ladder{
 		top: v.Word("top"), segment: v.Number("segment"), crf: v.Whole("crf"), speed: v.Word("speed"),
 		audio: v.Whole("audio"), channels: v.Word("channels"),
+		frames: v.Word("iframes") == "list",
 	}
 	if v.Word("audio") == "keep" {
 		l.audio = 128_000
@@ -125,6 +128,9 @@ func (l ladder) climbs(a *attempt.Attempt, v probe.Stream, rungs []hls.Rung) []c
 // part is which of several runs one is.
 type part struct{ this, of int }
 
+// begin returns how much is done before it, from 0 to 1.
+func (p part) begin() float64 { return float64(p.this) / float64(p.of) }
+
 // run makes the sizes and the sound of one run, each in a folder of its own.
 func (l ladder) run(ctx context.Context, a *attempt.Attempt, c climb, v, sound *probe.Stream, p part) error {
 	if c.speed != l.speed && v != nil {
@@ -171,7 +177,7 @@ func (l ladder) videos(v probe.Stream, c climb) (outputs []attempt.Output) {
 		graph += fmt.Sprintf("[whole%d]", i)
 		scaled += fmt.Sprintf(";[whole%d]scale=%d:%d,setsar=1[size%d]", i, r.Width, r.Height, i)
 	}
-	every := l.segment / math.Ceil(l.segment/2) // a key frame each two seconds, or a bit more often
+	every := l.segment / float64(l.keys())
 	for i, r := range c.rungs {
 		var args []string
 		if i == 0 {
@@ -182,10 +188,17 @@ func (l ladder) videos(v probe.Stream, c climb) (outputs []attempt.Output) {
 			// closed groups of pictures, which begin at the same times in all sizes, and nowhere else
 			"-force_key_frames", "expr:gte(t,n_forced*"+attempt.Number(every)+")", "-forced-idr", "1",
 			"-sc_threshold", "0", "-g", strconv.Itoa(int(math.Ceil(fps*every))+1))
-		outputs = append(outputs, l.segmented(r.Name, append(args, frame.Tags(v)...)))
+		length := l.segment
+		if l.frames { // ffmpeg cuts at each key frame, and the pieces are joined
+			length = every / 2
+		}
+		outputs = append(outputs, segmented(r.Name, length, append(args, frame.Tags(v)...)))
 	}
 	return outputs
 }
+
+// keys returns how many key frames a segment has: one each two seconds, or a bit more often.
+func (l ladder) keys() int { return int(math.Ceil(l.segment / 2)) }
 
 // sound returns the output for the sound. What it lacks at its beginning, or loses on its way, is silence.
 func (l ladder) sound(s probe.Stream) attempt.Output {
@@ -194,15 +207,16 @@ func (l ladder) sound(s probe.Stream) attempt.Output {
 	if s.SampleRate != 44_100 { // what every player takes is this and 48,000
 		args = append(args, "-ar", "48000")
 	}
-	return l.segmented(soundFolder, args)
+	return segmented(soundFolder, l.segment, args)
 }
 
-// segmented returns the output for what the options make, in segments in a folder. Its times begin at zero: what comes
-// before, as the first of AAC's samples and the order in which frames are decoded ask for, is left out by an edit list.
-func (l ladder) segmented(folder string, options []string) attempt.Output {
+// segmented returns the output for what the options make, in segments of a length in a folder. Its times begin at zero:
+// what comes before, as the first of AAC's samples and the order in which frames are decoded ask for, is left out by an
+// edit list.
+func segmented(folder string, seconds float64, options []string) attempt.Output {
 	return attempt.Output{Name: path.Join(folder, mediaList), Options: append(options,
 		"-map_metadata", "-1", "-map_chapters", "-1", "-avoid_negative_ts", "disabled", "-f", "hls",
-		"-hls_time", attempt.Number(l.segment), "-hls_playlist_type", "vod", "-hls_flags", "independent_segments",
+		"-hls_time", attempt.Number(seconds), "-hls_playlist_type", "vod", "-hls_flags", "independent_segments",
 		"-hls_segment_type", "fmp4", "-hls_segment_options", "brand=cmfc", "-hls_fmp4_init_filename", initSegment,
 		"-hls_segment_filename", "file:"+path.Join(folder, "%03d.m4s"))}
 }
@@ -210,9 +224,13 @@ func (l ladder) segmented(folder string, options []string) attempt.Output {
 // publish writes the master playlist, by what was made, and returns all files.
 func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v, heard *probe.Stream) ([]attempt.File, error) {
 	var files []attempt.File
-	var videos []hls.Video
+	var videos, frames []hls.Video
+	together := 1
+	if l.frames {
+		together = l.keys()
+	}
 	for _, r := range rungs {
-		m, err := readRendition(a, r.Name)
+		m, err := readRendition(a, r.Name, together)
 		if err != nil {
 			return nil, err
 		}
@@ -221,10 +239,18 @@ func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v, heard *probe.St
 			FrameRate: rate(*v), Rates: m.rates,
 		}
 		videos, files = append(videos, made), append(files, m.files("video/mp4", made)...)
+		if l.frames {
+			made.Playlist = path.Join(r.Name, framesList)
+			if made.Rates, err = m.listFrames(a); err != nil {
+				return nil, err
+			}
+			frames = append(frames, made)
+			files = append(files, attempt.File{Name: made.Playlist, MediaType: playlistType, Facts: made})
+		}
 	}
 	var audio *hls.Audio
 	if heard != nil {
-		m, err := readRendition(a, soundFolder)
+		m, err := readRendition(a, soundFolder, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -234,7 +260,7 @@ func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v, heard *probe.St
 		}
 		files = append(files, m.files("audio/mp4", *audio)...)
 	}
-	if err := a.Dir.WriteFile(masterList, []byte(hls.Master(videos, audio)), 0o600); err != nil {
+	if err := a.Dir.WriteFile(masterList, []byte(hls.Master(videos, frames, audio)), 0o600); err != nil {
 		return nil, fmt.Errorf("write the master playlist: %w", err)
 	}
 	return append(files, attempt.File{Name: masterList, MediaType: playlistType}), nil
@@ -243,6 +269,7 @@ func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v, heard *probe.St
 // rendition is what was made in one folder.
 type rendition struct {
 	folder   string
+	begin    []byte // its initialization segment
 	codec    string
 	segments []hls.Segment
 	rates    hls.Rates
@@ -251,8 +278,8 @@ type rendition struct {
 // segmentForm is what segments are called: nothing else that a playlist names is looked at.
 var segmentForm = regexp.MustCompile(`^\d{3,6}\.m4s$`)
 
-// readRendition reads what ffmpeg made in a folder.
-func readRendition(a *attempt.Attempt, folder string) (r rendition, err error) {
+// readRendition reads what ffmpeg made in a folder, and joins so many segments to one.
+func readRendition(a *attempt.Attempt, folder string, together int) (r rendition, err error) {
 	r.folder = folder
 	list, err := readMade(a, path.Join(folder, mediaList))
 	if err != nil {
@@ -274,44 +301,102 @@ func readRendition(a *attempt.Attempt, folder string) (r rendition, err error) {
 		}
 		r.segments[i].Bytes = info.Size()
 	}
-	if folder == soundFolder && hls.Leftover(r.segments) {
-		if err := r.join(a); err != nil {
-			return r, fmt.Errorf("join the last two segments: %w", err)
-		}
+	if err := r.join(a, together); err != nil {
+		return r, fmt.Errorf("join segments: %w", err)
 	}
 	r.rates = hls.Measure(r.segments)
 	media := hls.Media(r.segments, initSegment)
 	if err := a.Dir.WriteFile(path.Join(folder, mediaList), []byte(media), 0o600); err != nil {
 		return r, fmt.Errorf("write a media playlist: %w", err)
 	}
-	begin, err := readMade(a, path.Join(folder, initSegment))
-	if err != nil {
+	if r.begin, err = readMade(a, path.Join(folder, initSegment)); err != nil {
 		return r, err
 	}
-	if r.codec, err = hls.Codec(begin); err != nil {
+	if r.codec, err = hls.Codec(r.begin); err != nil {
 		return r, fmt.Errorf("%s: %w", folder, err)
 	}
 	return r, nil
 }
 
-// join puts the last segment at the end of the one before it.
-func (r *rendition) join(a *attempt.Attempt) error {
-	last := len(r.segments) - 1
-	before, left := &r.segments[last-1], r.segments[last]
-	content, err := readMade(a, path.Join(r.folder, left.Name))
+// join joins so many segments to one, and sound that is left over to the segment before it.
+func (r *rendition) join(a *attempt.Attempt, together int) error {
+	groups := slices.Collect(slices.Chunk(r.segments, together))
+	if last := len(groups) - 1; r.folder == soundFolder && hls.Leftover(r.segments) {
+		groups = append(groups[:last-1], r.segments[last-1:])
+	}
+	var joined []hls.Segment
+	for i, g := range groups {
+		s, err := r.joinOne(a, g)
+		if err != nil {
+			return err
+		}
+		if name := fmt.Sprintf("%03d.m4s", i); name != s.Name { // what had that name is a part of another now
+			if err := a.Dir.Rename(path.Join(r.folder, s.Name), path.Join(r.folder, name)); err != nil {
+				return err
+			}
+			s.Name = name
+		}
+		joined = append(joined, s)
+	}
+	r.segments = joined
+	return nil
+}
+
+// joinOne puts all segments at the end of the first, in its file.
+func (r *rendition) joinOne(a *attempt.Attempt, segments []hls.Segment) (hls.Segment, error) {
+	all := segments[0]
+	if len(segments) == 1 {
+		return all, nil
+	}
+	f, err := a.Dir.OpenFile(path.Join(r.folder, all.Name), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return all, err
+	}
+	for _, s := range segments[1:] {
+		if err := move(a, path.Join(r.folder, s.Name), f); err != nil {
+			return all, errors.Join(err, f.Close())
+		}
+		all.Seconds, all.Bytes = all.Seconds+s.Seconds, all.Bytes+s.Bytes
+	}
+	return all, f.Close()
+}
+
+// move moves the content of a file that ffmpeg made.
+func move(a *attempt.Attempt, name string, to io.Writer) error {
+	f, err := a.Dir.OpenMade(name)
 	if err != nil {
 		return err
 	}
-	f, err := a.Dir.OpenFile(path.Join(r.folder, before.Name), os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		return err
+	_, err = io.Copy(to, f)
+	return errors.Join(err, f.Close(), a.Dir.Remove(name))
+}
+
+// listFrames writes the playlist of the key frames, and returns what it asks of a network.
+func (r rendition) listFrames(a *attempt.Attempt) (hls.Rates, error) {
+	var keys []hls.KeyFrame
+	seconds := 0.0
+	for _, s := range r.segments {
+		f, err := a.Dir.OpenMade(path.Join(r.folder, s.Name))
+		if err != nil {
+			return hls.Rates{}, err
+		}
+		more, err := hls.KeyFrames(s.Name, f, s.Bytes)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return hls.Rates{}, fmt.Errorf("find the key frames: %w", err)
+		}
+		keys, seconds = append(keys, more...), seconds+s.Seconds
 	}
-	if _, err := f.Write(content); err != nil {
-		return errors.Join(err, f.Close())
+	scale := hls.Timescale(r.begin)
+	if len(keys) == 0 || scale == 0 {
+		return hls.Rates{}, fmt.Errorf("find the key frames: there are %d in %s, in units of 1/%v s", len(keys),
+			r.folder, scale)
 	}
-	before.Seconds, before.Bytes = before.Seconds+left.Seconds, before.Bytes+left.Bytes
-	r.segments = r.segments[:last]
-	return f.Close()
+	frames := hls.Frames(keys, scale, seconds)
+	text := hls.FramesOnly(keys, frames, initSegment)
+	if err := a.Dir.WriteFile(path.Join(r.folder, framesList), []byte(text), 0o600); err != nil {
+		return hls.Rates{}, fmt.Errorf("write a playlist of key frames: %w", err)
+	}
+	return hls.Measure(frames), nil
 }
 
 // readMade reads a small file that ffmpeg made.

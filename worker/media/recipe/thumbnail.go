@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -18,17 +19,18 @@ import (
 
 // thumbnail is the params of a thumbnail job.
 type thumbnail struct {
-	at            kinds.Place
-	width, height int // a box the picture is fitted into; it is never enlarged
+	at            []kinds.Place
+	folder        bool // of a picture for each place; otherwise there is one
+	width, height int  // a box the picture is fitted into; it is never enlarged
 	format        string
 	quality       int // 1 to 100
 }
 
 func planThumbnail(v kinds.Values) Recipe {
 	t := thumbnail{
-		at: v.Moment("at"), width: v.Whole("width"), height: v.Whole("height"), format: v.Word("format"),
-		quality: v.Whole("quality"),
+		width: v.Whole("width"), height: v.Whole("height"), format: v.Word("format"), quality: v.Whole("quality"),
 	}
+	t.at, t.folder = v.Moments("at")
 	return Recipe{MediaType: t.mediaType(), Parts: true, Make: t.make}
 }
 
@@ -46,25 +48,85 @@ func (t thumbnail) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 	if err != nil {
 		return nil, err
 	}
-	searches, err := t.searches(a, v)
-	if err != nil {
-		return nil, err
+	var files []attempt.File
+	for i, at := range t.at {
+		name := "output"
+		if t.folder {
+			name = fmt.Sprintf("%03d", i+1)
+		}
+		f, err := t.picture(ctx, a, v, moment{at, name, part{i, len(t.at)}})
+		if err != nil && t.folder {
+			return nil, fmt.Errorf("picture %d: %w", i+1, err)
+		} else if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
 	}
-	name := "output." + t.encoded()
+	return files, nil
+}
+
+// moment is a picture to make.
+type moment struct {
+	at   kinds.Place
+	name string // without an ending
+	part
+}
+
+// picture makes the picture of one place.
+func (t thumbnail) picture(
+	ctx context.Context, a *attempt.Attempt, v probe.Stream, m moment,
+) (f attempt.File, err error) {
+	searches, err := t.searches(a, v, m.at)
+	if err != nil {
+		return f, err
+	}
+	f = attempt.File{Name: m.name + "." + t.encoded(), MediaType: t.mediaType()}
 	for _, s := range searches {
 		err = a.FFmpegNear(ctx, s.start, s.frames, attempt.Run{
-			Input:   append(frame.Decoder(v), s.from()...),
-			Outputs: []attempt.Output{{Name: name, Options: t.args(v, a.Info.Still(), s)}},
+			From: m.begin(), Input: append(frame.Decoder(v), s.from()...),
+			Outputs: []attempt.Output{{Name: f.Name, Options: t.args(v, a.Info.Still(), s)}},
 		})
 		if work.KindOf(err) != work.BadInput {
 			break
 		}
 	}
-	if err == nil && t.format != t.encoded() {
-		w := vips.Wish{Fit: "contain", Format: t.format, Quality: t.quality}
-		name, err = w.Output(), a.Vips(ctx, name, vips.Picture{Format: t.encoded()}, w)
+	if err != nil {
+		return f, err
 	}
-	return one(name, t.mediaType(), err)
+	if t.folder {
+		still := stillFacts{}
+		if !m.at.Representative {
+			still.At = &searches[0].start
+		}
+		if still.Width, still.Height, err = a.Size(f.Name); err != nil {
+			return f, err
+		}
+		f.Facts = still
+	}
+	if t.format != t.encoded() {
+		f.Name, err = t.converted(ctx, a, m, f.Name)
+	}
+	return f, err
+}
+
+// converted makes of a picture one of the format that is wanted, in place of it.
+func (t thumbnail) converted(ctx context.Context, a *attempt.Attempt, m moment, from string) (string, error) {
+	w := vips.Wish{Fit: "contain", Format: t.format, Quality: t.quality}
+	if err := a.Vips(ctx, from, vips.Picture{Format: t.encoded()}, w); err != nil {
+		return "", err
+	}
+	name := m.name + "." + t.format
+	if err := errors.Join(a.Dir.Remove(from), a.Dir.Rename(w.Output(), name)); err != nil {
+		return "", fmt.Errorf("scratch: %w", err)
+	}
+	return name, nil
+}
+
+// stillFacts is what is said of one of several pictures.
+type stillFacts struct {
+	At     *float64 `json:"at,omitempty"` // in seconds, where the job says which
+	Width  int      `json:"width"`
+	Height int      `json:"height"`
 }
 
 // search is one way to look for the picture.
@@ -91,11 +153,11 @@ const notBlack = "blackframe=amount=0:threshold=32,metadata=select:key=lavfi.bla
 
 // searches returns the ways to look for the picture, the best first; the next is for when nothing comes. A file's
 // length may be its sound's or a guess, and what comes after its last key frame can't be found by seeking.
-func (t thumbnail) searches(a *attempt.Attempt, v probe.Stream) ([]search, error) {
+func (t thumbnail) searches(a *attempt.Attempt, v probe.Stream, at kinds.Place) ([]search, error) {
 	if a.Info.Still() || v.Disposition.AttachedPicture != 0 {
 		return []search{{}}, nil
 	}
-	if t.at.Representative {
+	if at.Representative {
 		s := search{light: notBlack, most: fmt.Sprintf("thumbnail=%d", t.batch(a, v)), frames: t.batch(a, v)}
 		if v.HDR() || v.SeeThrough() { // which the filters would take away
 			s.most = ""
@@ -110,7 +172,7 @@ func (t thumbnail) searches(a *attempt.Attempt, v probe.Stream) ([]search, error
 		}
 		return append(all, search{most: s.most}), nil
 	}
-	start, err := t.start(a, v)
+	start, err := begin(a, v, at)
 	near := search{start: max(0, start-30), last: true}
 	near.until = start - near.start
 	return []search{{start: start, frames: 1}, near, {last: true, until: start}, {}}, err
@@ -154,26 +216,26 @@ func thumbnailUses() (all [][]string) {
 	return all
 }
 
-// start returns where the wanted picture is, in seconds.
-func (t thumbnail) start(a *attempt.Attempt, v probe.Stream) (float64, error) {
+// begin returns where the wanted picture is, in seconds.
+func begin(a *attempt.Attempt, v probe.Stream, at kinds.Place) (float64, error) {
 	length := a.Info.Seconds(v)
 	last := length // the start of the last frame, or nearly
 	if rate, err := probe.Ratio(v.FrameRate); err == nil {
 		last = max(0, length-1.5/rate)
 	}
 	switch {
-	case t.at.Fraction >= 0 && length == 0:
+	case at.Fraction >= 0 && length == 0:
 		return 0, work.Fail(work.BadInput, fmt.Errorf("input %s doesn't say how long it is; give at in seconds",
 			a.From))
-	case t.at.Fraction >= 0:
-		return min(t.at.Fraction*length, last), nil
-	case length > 0 && t.at.Seconds > length:
+	case at.Fraction >= 0:
+		return min(at.Fraction*length, last), nil
+	case length > 0 && at.Seconds > length:
 		return 0, work.Fail(work.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s",
-			attempt.Number(t.at.Seconds), a.From, length))
+			attempt.Number(at.Seconds), a.From, length))
 	case length > 0:
-		return min(t.at.Seconds, last), nil
+		return min(at.Seconds, last), nil
 	default:
-		return t.at.Seconds, nil
+		return at.Seconds, nil
 	}
 }
 
