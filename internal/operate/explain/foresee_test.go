@@ -25,7 +25,7 @@ func TestStartByKinds(t *testing.T) {
 	ready := moment0.Add(-time.Minute)
 	add := func(id, kind, params string) {
 		_, err := ledger.CreateAll(t.Context(), []work.Delivery{{
-			Job:  job.Job{ID: id, Kind: kind, Params: []byte(params)},
+			Job:  job.Job{ID: id, Kind: kind, Output: "file:///" + id + ".mp4", Params: []byte(params)},
 			Lane: "standard", EnqueuedAt: ready, ReadyAt: ready,
 		}})
 		must(t, err)
