@@ -25,12 +25,26 @@ func TestThumbnailsOfSeveralMoments(t *testing.T) {
 		width        int
 		height       int
 	}{
-		{"jpg", `{"at":["80%",1.5,"4s"],"quality":95}`, []string{"001.jpg", "002.jpg", "003.jpg"},
-			[]float64{7.6, 1.5, 4}, 161, 91},
-		{"webp", `{"at":["100%"],"format":"webp","width":80,"quality":95}`, []string{"001.webp"}, []float64{9.35}, 80,
-			45},
-		{"avif", `{"at":[2,5],"format":"avif","quality":90}`, []string{"001.avif", "002.avif"}, []float64{2, 5}, 161,
-			91},
+		{
+			"jpg", `{"at":["80%",1.5,"4s"],"quality":95}`,
+			[]string{"001.jpg", "002.jpg", "003.jpg"},
+			[]float64{7.6, 1.5, 4},
+			161, 91,
+		},
+		{
+			"webp", `{"at":["100%"],"format":"webp","width":80,"quality":95}`,
+			[]string{"001.webp"},
+			[]float64{9.35},
+			80,
+			45,
+		},
+		{
+			"avif", `{"at":[2,5],"format":"avif","quality":90}`,
+			[]string{"001.avif", "002.avif"},
+			[]float64{2, 5},
+			161,
+			91,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			j := job.Job{

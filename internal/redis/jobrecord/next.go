@@ -10,7 +10,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// Next returns the kinds, params and priorities of the jobs that are queued in a lane, in the order in which they
+// Next returns the kinds, params, priorities and outputs of the jobs that are queued in a lane, in the order in which they
 // start: so many at most of those that were ready first.
 func (r *Reader) Next(ctx context.Context, lane string, most int) ([]job.Job, error) {
 	doing := "look at the next jobs of lane " + lane
@@ -18,7 +18,7 @@ func (r *Reader) Next(ctx context.Context, lane string, most int) ([]job.Job, er
 	if err != nil {
 		return nil, redislink.Failed(doing, err)
 	}
-	rows, err := r.Fields(ctx, ids, "kind", "params", "priority")
+	rows, err := r.Fields(ctx, ids, "kind", "params", "priority", "output")
 	if err != nil {
 		return nil, redislink.Failed(doing, err)
 	}
@@ -26,6 +26,7 @@ func (r *Reader) Next(ctx context.Context, lane string, most int) ([]job.Job, er
 	for i, row := range rows {
 		jobs[i] = job.Job{
 			ID: ids[i], Kind: row[0], Params: json.RawMessage(row[1]), Priority: int(keyspace.Number(row[2])),
+			Output: row[3],
 		}.Bounded()
 	}
 	slices.SortStableFunc(jobs, func(a, b job.Job) int { return b.Priority - a.Priority })
