@@ -10,8 +10,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// Next returns the kinds, params, priorities and outputs of the jobs that are queued in a lane, in the order in which they
-// start: so many at most of those that were ready first.
+// Next returns the kinds, params, priorities and outputs of the jobs that are queued in a lane, in the order in which
+// they start: so many at most of those that were ready first.
 func (r *Reader) Next(ctx context.Context, lane string, most int) ([]job.Job, error) {
 	doing := "look at the next jobs of lane " + lane
 	ids, err := r.store.Client().ZRange(ctx, keyspace.Queued(lane), 0, int64(most)-1).Result()
