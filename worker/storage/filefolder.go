@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // MadeFolder reads the manifest. A folder without one is somebody's: only ours appear at once.
@@ -39,6 +41,35 @@ func (s fileStore) madeIn(ctx context.Context, parent *os.Root, at Place, id str
 	return m, err
 }
 
+// replaceable refuses to replace what isn't wholly an output of Siren's: a file, or a folder in which there is anything
+// that its manifest doesn't list.
+func (s fileStore) replaceable(ctx context.Context, parent *os.Root, at Place) error {
+	name := path.Base(at.Path)
+	list, err := fs.ReadDir(parent.FS(), name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(list) == 0 {
+		return nil
+	}
+	ours := map[string]bool{path.Join(name, job.ManifestName): true}
+	if m, err := readManifest(ctx, s, at); err == nil {
+		for _, f := range m.Files {
+			ours[path.Join(name, f.Name)] = true
+		}
+	}
+	err = fs.WalkDir(parent.FS(), name, func(file string, e fs.DirEntry, err error) error {
+		if err == nil && !ours[file] && (!e.IsDir() || path.Base(file) == location.Reserved) {
+			err = work.Fail(work.OutputExists, fmt.Errorf("output %s has %s in it, which isn't of a folder that Siren "+
+				"made, so it isn't replaced: choose another name, or take that away", at, path.Base(file)))
+		}
+		return err
+	})
+	if work.KindOf(err) == work.OutputExists {
+		return err
+	} else if err != nil {
+		return writeError(at, err)
+	}
+	return nil
+}
+
 // CommitFolder writes the attempt's files and then the manifest into a folder beside the output,
 //
 //	<folder of the output>/.siren/<job>/<attempt>/<name>/
@@ -54,6 +85,9 @@ func (s fileStore) CommitFolder(ctx context.Context, at Place, f Folder) (bool, 
 	name, own := path.Base(at.Path), path.Join(location.Reserved, f.Job.ID, f.Attempt)
 	err = writeFolder(ctx, parent, path.Join(own, name), &f)
 	if err == nil && f.Job.Overwrite {
+		if err := s.replaceable(ctx, parent, at); err != nil {
+			return false, nil, err
+		}
 		err = parent.Rename(name, path.Join(own, ".old"))
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil

@@ -188,3 +188,27 @@ func TestForgedManifest(t *testing.T) {
 		}
 	})
 }
+
+// What a folder has in it that its manifest doesn't list is somebody's: no job overwrites that.
+func TestOverwriteSparesStrangers(t *testing.T) {
+	b := newBench(t)
+	g := &ground{bench: b, base: "file://" + b.out + "/", rules: NewRules(b.storage)}
+	g.store = fileStore{g.rules}
+	for _, name := range []string{"none", "mixed", "file"} {
+		if name == "mixed" {
+			_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), g.folder("one", "a1", "x", false, names...))
+			workertest.Must(t, err)
+		}
+		keep := filepath.Join(b.out, name)
+		if name != "file" {
+			keep = filepath.Join(keep, "sub", "keep.txt")
+			workertest.Must(t, os.MkdirAll(filepath.Dir(keep), 0o755))
+		}
+		workertest.Must(t, os.WriteFile(keep, []byte("mine"), 0o600))
+		_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), g.folder("two", "b1", "y", true, names...))
+		workertest.Expect(t, err, work.OutputExists, "isn't replaced")
+		if text, _ := os.ReadFile(keep); string(text) != "mine" {
+			t.Errorf("%s: what was there is %q", name, text)
+		}
+	}
+}
