@@ -239,6 +239,11 @@ var realImages = append(oriented(), []realImage{
 		check: without("GPS secret"),
 	},
 	{
+		name: "the place where a photo was taken, as WebP", source: "https://github.com/imgproxy/imgproxy/issues/668",
+		makes: []string{corners + "a.png", "vips copy a.png in.jpg"}, edit: exif(gps), output: "out.webp",
+		check: without("GPS secret"),
+	},
+	{
 		name:   "where a photo was taken, and its job keeps it",
 		source: "https://github.com/bluesky-social/social-app/issues/102",
 		makes:  []string{corners + "a.png", "vips copy a.png in.jpg"}, edit: exif(gps), params: `{"metadata":"keep"}`,

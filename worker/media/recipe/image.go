@@ -43,7 +43,23 @@ func (i image) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, er
 	if err := bearable(p, w.Moving); err != nil {
 		return nil, err
 	}
-	return one(w.Output(), pictureType(i.Format), a.Vips(ctx, sandbox.InputPath, p, w))
+	err = a.Vips(ctx, sandbox.InputPath, p, w)
+	if err == nil && w.Format == "webp" && !w.KeepMetadata {
+		err = clean(a, w)
+	}
+	return one(w.Output(), pictureType(i.Format), err)
+}
+
+// clean takes out of a WebP what the input says of itself.
+func clean(a *attempt.Attempt, w vips.Wish) error {
+	file, err := a.Dir.ReadFile(w.Output())
+	if err == nil {
+		err = a.Dir.WriteFile(w.Output(), vips.CleanWebP(file, w.KeepProfile), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("scratch: %w", err)
+	}
+	return nil
 }
 
 // bearable checks that the frames of an animation are within bounds: they are decoded one by one, so there may be more
