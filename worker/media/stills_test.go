@@ -49,7 +49,7 @@ func TestThumbnailsOfSeveralMoments(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			j := job.Job{
 				Kind: "thumbnail", Input: "file://" + filepath.Join(b.in, "dawn.mp4"), Output: b.output(c.name) + "/",
-				Params: paramsJSON(c.params),
+				Params: paramsJSON(c.params), Preset: "stills@1",
 			}
 			result, err := b.run(j)
 			if err != nil {
@@ -110,10 +110,16 @@ type still struct {
 // readStills reads the manifest of a folder of pictures, in the order of their names.
 func readStills(t *testing.T, folder string) []still {
 	t.Helper()
-	var m struct{ Files []still }
+	var m struct {
+		Preset string
+		Files  []still
+	}
 	text, err := os.ReadFile(filepath.Join(folder, job.ManifestName))
 	workertest.Must(t, err)
 	workertest.Must(t, json.Unmarshal(text, &m))
+	if m.Preset != "stills@1" {
+		t.Errorf("the manifest's preset is %q", m.Preset)
+	}
 	slices.SortFunc(m.Files, func(a, b still) int { return strings.Compare(a.Name, b.Name) })
 	return m.Files
 }

@@ -121,7 +121,7 @@ func (a *Attempt) args(r Run) []string {
 	}
 	args = slices.Concat(args, threads, r.Input, []string{"-i", input})
 	for _, o := range r.Outputs {
-		// Nothing of the time, the machine or ffmpeg's version: the same job makes the same bytes again.
+		// Nothing of the time, the machine or ffmpeg's version is written. A cap on the rate (hls) may still differ.
 		args = append(append(args, o.Options...), "-fflags", "+bitexact", "-flags", "+bitexact")
 		name := "file:" + o.Name
 		if o.Name == Stdout {
