@@ -80,8 +80,8 @@ func (o order) folder(m job.Manifest, already bool) *work.Result {
 // manifest says what is in the folder, but for the files' sizes and sums.
 func (h *Handler) manifest(o order, a *attempt.Attempt, files []attempt.File) job.Manifest {
 	m := job.Manifest{
-		Job: o.job.ID, Kind: o.job.Kind, Preset: o.job.Preset, Params: o.job.Params, Input: o.input.String(), MadeBy: h.versions(),
-		Main: o.recipe.Main, Warnings: a.Warnings,
+		Job: o.job.ID, Kind: o.job.Kind, Preset: o.job.Preset, Params: o.job.Params, Input: o.input.String(),
+		MadeBy: h.versions(), Main: o.recipe.Main, Warnings: a.Warnings,
 	}
 	for _, f := range files {
 		m.Files = append(m.Files, job.ManifestFile{Name: f.Name, Type: f.MediaType, About: f.Facts})

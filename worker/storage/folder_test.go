@@ -196,7 +196,8 @@ func TestOverwriteSparesStrangers(t *testing.T) {
 	g.store = fileStore{g.rules}
 	for _, name := range []string{"none", "mixed", "file"} {
 		if name == "mixed" {
-			_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), g.folder("one", "a1", "x", false, names...))
+			folder := g.folder("one", "a1", "x", false, names...)
+			_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), folder)
 			workertest.Must(t, err)
 		}
 		keep := filepath.Join(b.out, name)

@@ -10,7 +10,8 @@ func TestCleanWebP(t *testing.T) {
 		return "RIFF" + string([]byte{byte(len(chunks) + 4), 0, 0, 0}) + "WEBP" + chunks
 	}
 	rest := chunk("VP8 ", "abc") + chunk("ALPH", "ab")
-	full := file(chunk("VP8X", "\x3c23456789") + chunk("ICCP", "icc") + rest + chunk("EXIF", "where") + chunk("XMP ", "x"))
+	told := chunk("EXIF", "where") + chunk("XMP ", "x")
+	full := file(chunk("VP8X", "\x3c23456789") + chunk("ICCP", "icc") + rest + told)
 	if got, want := string(CleanWebP([]byte(full), false)), file(chunk("VP8X", "\x1023456789")+rest); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
