@@ -99,6 +99,7 @@ type watched struct {
 	job       job.Job
 	lane      string
 	class     string
+	predict   func(job string, running time.Duration) // told of each prediction
 
 	mu       sync.Mutex
 	now      job.Progress // as the handler reported
@@ -108,7 +109,9 @@ type watched struct {
 
 // watch begins to watch a run: until its input has been looked at it is taken for one like the others of its class.
 func (w *Worker) watch(d work.Delivery) *watched {
-	r := &watched{foresight: w.foresight, job: d.Job, lane: d.Lane, class: effort.Class(d.Job)}
+	r := &watched{
+		foresight: w.foresight, job: d.Job, lane: d.Lane, class: effort.Class(d.Job), predict: w.tally.Predict,
+	}
 	r.foresee()
 	return r
 }
@@ -125,7 +128,9 @@ func (r *watched) foresee() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	computing, running := r.foresight.of(r.class, r.lane, r.units)
-	r.foreseen, r.now.Predicted = computing, lanes.Duration(running.Round(time.Millisecond))
+	running = running.Round(time.Millisecond)
+	r.foreseen, r.now.Predicted = computing, lanes.Duration(running)
+	r.predict(r.job.ID, running)
 }
 
 // set takes in how far the job is.

@@ -76,6 +76,9 @@ func TestForesees(t *testing.T) {
 		if p := r.ledger.record("long").progress; p.Predicted.D() != 12*time.Second || p.Work.D() != 6*time.Second {
 			t.Errorf("one of three times the length, while it runs: %+v", p)
 		}
+		if hb := r.w.heartbeat(); len(hb.Running) != 1 || hb.Running[0].Predicted.D() != 12*time.Second {
+			t.Errorf("the heartbeat says of it %+v", hb.Running)
+		}
 		r.at(20 * time.Second)
 		if got := r.ledger.record("long").outcome.Progress; got.Predicted.D() != 12*time.Second || got.Fraction != 0 {
 			t.Errorf("and in the end: %+v", got)

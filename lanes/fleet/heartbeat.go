@@ -49,6 +49,8 @@ type Run struct {
 	Lane     string    `json:"lane"`
 	Shoulder bool      `json:"shoulder,omitempty"` // in a shoulder slot
 	Since    time.Time `json:"since"`
+	// Predicted is how long it was predicted to run in all; 0: nothing is known of its class.
+	Predicted lanes.Duration `json:"predicted,omitempty"`
 }
 
 // LaneWork is what a worker has done for a lane since it began.

@@ -174,14 +174,18 @@ func (l *LaneHistory) learnService(n int64, total time.Duration) {
 	if n <= 0 {
 		return
 	}
-	mean, kept := total.Seconds()/float64(n), 1.0
-	for range n {
-		// each of the first twenty counts as much as the others, so that the very first one isn't what the average goes
-		// by for long
-		l.Finished++
-		kept *= 1 - max(serviceWeight, 1/float64(l.Finished))
+	l.Service = averaged(l.Service, l.Finished, total.Seconds()/float64(n), int(n))
+	l.Finished += int(n)
+}
+
+// averaged returns the moving average of so many samples with n more, whose mean is known. Each of the first twenty
+// counts as much as the others, so that the very first one isn't what the average goes by for long.
+func averaged(average float64, samples int, mean float64, n int) float64 {
+	kept := 1.0
+	for i := range n {
+		kept *= 1 - max(serviceWeight, 1/float64(samples+i+1))
 	}
-	l.Service = mean + (l.Service-mean)*kept
+	return mean + (average-mean)*kept
 }
 
 // learnReady takes in what a heartbeat says of the latest readyAt. One in the future counts as the time of the
@@ -212,15 +216,18 @@ func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
 	l.Waits = waits
 }
 
-// ServiceTime returns S of the law: the moving average, or the policy's prior when nothing is known. Until enough jobs
-// have finished it is at least the mean age of the running ones, since the short ones finish first.
-func (l LaneHistory) ServiceTime(prior, meanAge time.Duration) time.Duration {
-	s := time.Duration(l.Service * float64(time.Second))
-	if l.Finished == 0 {
-		s = prior
+// ServiceTime returns S of the law: the moving average, in which those of the running jobs whose run time is predicted
+// count as if they had ended; or the policy's prior when nothing is known. What is averaged with them is 1/S, which is
+// what the law goes by and what their harmonic mean is right for. Until enough jobs count, S is at least the mean age of
+// the running ones, since the short ones finish first.
+func (l LaneHistory) ServiceTime(prior time.Duration, running Ages) time.Duration {
+	n, s := l.Finished+running.predicted, prior
+	if n > 0 {
+		rate := averaged(1/max(l.Service, 0.001), l.Finished, running.perSecond(), running.predicted)
+		s = time.Duration(float64(time.Second) / rate)
 	}
-	if l.Finished < settledAfter {
-		s = max(s, meanAge)
+	if n < settledAfter {
+		s = max(s, running.Mean())
 	}
 	return s
 }

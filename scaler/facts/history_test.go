@@ -15,30 +15,33 @@ func at(seconds float64) time.Time { return t0.Add(time.Duration(seconds * float
 
 func TestServiceTime(t *testing.T) {
 	const prior = 10 * time.Second
-	sec := func(s ...float64) (d []time.Duration) {
-		for _, x := range s {
-			d = append(d, time.Duration(x*float64(time.Second)))
-		}
-		return d
-	}
+	type run struct{ age, predicted float64 } // in seconds
 	tests := []struct {
 		name     string
 		finished []float64 // seconds that jobs took, one after the other
-		ages     []time.Duration
+		running  []run
 		want     time.Duration
 	}{
 		{"nothing is known", nil, nil, prior},
-		{"young jobs say nothing yet", nil, sec(1, 2), prior},
-		{"old ones do", nil, sec(20, 40), 30 * time.Second},
+		{"young jobs say nothing yet", nil, []run{{1, 0}, {2, 0}}, prior},
+		{"old ones do", nil, []run{{20, 0}, {40, 0}}, 30 * time.Second},
 		{"the first is taken for all", []float64{2}, nil, 2 * time.Second},
 		{"the next count as much", []float64{2, 22, 6}, nil, 10 * time.Second},
 		{"after 20, a twentieth of the news", append(make20(2), 22), nil, 3 * time.Second},
 		// The first to finish are the short ones.
-		{"until 20 have finished, the age of those that run counts", []float64{2, 2}, sec(30, 60), 45 * time.Second},
-		{"if it is more", []float64{50, 50}, sec(30, 60), 50 * time.Second},
+		{
+			"until 20 have finished, the age of those that run counts", []float64{2, 2}, []run{{30, 0}, {60, 0}},
+			45 * time.Second,
+		},
+		{"if it is more", []float64{50, 50}, []run{{30, 0}, {60, 0}}, 50 * time.Second},
 		// From then on it would only mislead: the jobs that are seen running are the long ones (the inspection
 		// paradox).
-		{"and no longer", make20(2), sec(3000, 6000), 2 * time.Second},
+		{"and no longer", make20(2), []run{{3000, 0}, {6000, 0}}, 2 * time.Second},
+		{"a predicted job is the first that is known", nil, []run{{1, 20}}, 20 * time.Second},
+		{"of a slot with 5 s jobs one is seen for four of 20 s", nil, []run{{1, 5}, {2, 20}}, 8 * time.Second},
+		{"one counts as a twentieth", make20(2), []run{{1, 20}}, 2094 * time.Millisecond},
+		{"many count as all", make20(2), slices.Repeat([]run{{1, 20}}, 200), 19994 * time.Millisecond},
+		{"an overdue one takes what it has", nil, []run{{30, 10}}, 30 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,11 +49,11 @@ func TestServiceTime(t *testing.T) {
 			for _, s := range tt.finished {
 				l.learnService(1, time.Duration(s*float64(time.Second)))
 			}
-			var mean time.Duration
-			for _, age := range tt.ages {
-				mean += age / time.Duration(len(tt.ages))
+			var running Ages
+			for _, r := range tt.running {
+				running = running.and(at(r.age).Sub(t0), at(r.predicted).Sub(t0))
 			}
-			if got := l.ServiceTime(prior, mean).Round(time.Millisecond); got != tt.want {
+			if got := l.ServiceTime(prior, running).Round(time.Millisecond); got != tt.want {
 				t.Errorf("service = %s, want %s", got, tt.want)
 			}
 		})

@@ -66,7 +66,7 @@ func ViewPool(q lanes.Pool, timing lanes.Timing, o Observation, workers []fleet.
 
 func (v *PoolView) addWorker(w fleet.Heartbeat, member bool, at time.Time, fresh bool) {
 	for _, r := range w.Running {
-		v.Ages[r.Lane] = v.Ages[r.Lane].and(at.Sub(r.Since))
+		v.Ages[r.Lane] = v.Ages[r.Lane].and(at.Sub(r.Since), r.Predicted.D())
 	}
 	if w.Draining {
 		return // its jobs end with it, or come back to their queues
@@ -120,13 +120,26 @@ func add(to map[string]int, w fleet.Heartbeat) {
 	}
 }
 
-// Ages is how many jobs run, and for how long by now: all together.
+// Ages is how many jobs run, and for how long by now: all together. Of some it is predicted how long they will.
 type Ages struct {
-	Jobs int
-	sum  time.Duration
+	Jobs      int
+	sum       time.Duration
+	predicted int
+	rate      float64 // of the predicted ones: the sum of 1/their run times, in 1/s
 }
 
-func (a Ages) and(age time.Duration) Ages { return Ages{a.Jobs + 1, a.sum + age} }
+// and adds a job; predicted is 0 where nobody knows. One that is overdue counts as what it has run.
+func (a Ages) and(age, predicted time.Duration) Ages {
+	a.Jobs, a.sum = a.Jobs+1, a.sum+age
+	if predicted > 0 {
+		a.predicted, a.rate = a.predicted+1, a.rate+1/max(predicted, age, time.Millisecond).Seconds()
+	}
+	return a
+}
+
+// perSecond returns how many such jobs as the predicted ones a slot runs in a second, 0 when there are none. It is one
+// by the harmonic mean of their run times: of those that run at a moment, long jobs are more than their share.
+func (a Ages) perSecond() float64 { return a.rate / float64(max(1, a.predicted)) }
 
 // Mean returns 0 when none runs.
 func (a Ages) Mean() time.Duration { return a.sum / time.Duration(max(1, a.Jobs)) }

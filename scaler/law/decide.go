@@ -110,7 +110,7 @@ func newAsk(
 		lh := known[name]
 		in := LaneInput{
 			Backlog: lh.Load(), StartWithin: l.StartWithin.D(), ColdStart: cold,
-			Service: lh.ServiceTime(timing.ServiceTime.D(), v.Ages[name].Mean()),
+			Service: lh.ServiceTime(timing.ServiceTime.D(), v.Ages[name]),
 			Ready:   v.Ready, Idle: max(0, v.Ready-sum(v.Running)), Others: sum(v.Running) - v.Running[name],
 			Parked: parked, Busy: v.Running[name] + v.OnParked[name], BusyParked: v.OnParked[name],
 		}

@@ -39,6 +39,9 @@ type world struct {
 	swings  int                        // how often a worker was parked or let go
 	lastRet map[string]time.Time       // the last round of retirement, by pool
 	seed    uint64
+	takes   func(lane string) time.Duration       // how long the next job runs, instead of what service says
+	predict func(run time.Duration) time.Duration // what a worker predicts of a job that will run so long
+	spent   time.Duration                         // by all workers together, from their creation
 }
 
 type worldPool struct {
@@ -153,6 +156,7 @@ func (w *world) tune(field, value string) {
 func (w *world) live() {
 	for _, q := range w.pools {
 		w.reconcile(q)
+		w.spent += time.Duration(len(q.workers)) * step
 		for _, n := range q.workers {
 			w.finish(n)
 			if !n.up && n.stuck == "" && w.now.Sub(n.created) >= w.cold {
@@ -270,12 +274,21 @@ func (w *world) start(n *worldWorker, lane string, shoulder bool) {
 	l.Waits = l.Waits[max(0, len(l.Waits)-fleet.RecentWaits):]
 	l.LastReady = ready
 	n.Lanes[lane] = l
-	n.Running = append(slices.Clone(n.Running), fleet.Run{Lane: lane, Shoulder: shoulder, Since: w.now})
-	n.ends = append(n.ends, w.now.Add(w.serviceOf(lane)))
+	runs, predicted := w.serviceOf(lane), time.Duration(0)
+	if w.predict != nil {
+		predicted = w.predict(runs)
+	}
+	n.Running = append(slices.Clone(n.Running), fleet.Run{
+		Lane: lane, Shoulder: shoulder, Since: w.now, Predicted: lanes.Duration(predicted),
+	})
+	n.ends = append(n.ends, w.now.Add(runs))
 }
 
 // serviceOf returns the lane's service time, half of it or one and a half times it, in turns.
 func (w *world) serviceOf(lane string) time.Duration {
+	if w.takes != nil {
+		return w.takes(lane)
+	}
 	w.seed = w.seed*6364136223846793005 + 1442695040888963407
 	return w.service[lane] * time.Duration(1+w.seed>>33%3) / 2
 }

@@ -42,6 +42,17 @@ func (t *Tally) Occupy(d work.Delivery, shoulder bool) (free func()) {
 	}
 }
 
+// Predict notes how long a job in a slot was predicted to run in all.
+func (t *Tally) Predict(job string, running time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for r := range t.slots {
+		if r.Job == job {
+			r.Predicted = lanes.Duration(running)
+		}
+	}
+}
+
 // Start counts a start. Only a first one has a wait.
 func (t *Tally) Start(d work.Delivery, first bool) {
 	now, ready := t.now(), d.ReadyAt
