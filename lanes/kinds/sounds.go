@@ -78,7 +78,7 @@ var waveform = Kind{
 	Params: []Param{
 		{
 			Name: "width", Type: Whole, Least: 16, Most: 8192, Otherwise: "1200 of a PNG, by samplesPerPixel of JSON",
-			About: "of the PNG; of JSON, how many pixels there are at most",
+			About: "of the PNG; of JSON, how many pixels there are at most, and nearly",
 		},
 		{Name: "height", Type: Whole, Least: 16, Most: 2048, Otherwise: "200", About: "of the PNG"},
 		{Name: "colour", Type: Colour, Otherwise: `"#2563eb"`, About: "of the wave"},

@@ -477,7 +477,25 @@ var drawnSounds = []realFile{
 		source: "recordings of browsers, which don't say",
 		makes:  []string{apart + "-c:a flac a.flac", "-i a.flac -c copy -f matroska -live 1 in.mkv"},
 		kind:   "waveform", output: "out.json", params: `{"width":500,"bits":16}`,
-		check: peaked("in.mkv", peaks{Channels: 1, Bits: 16, SamplesPerPixel: 1024}),
+		check: peaked("in.mkv", peaks{Channels: 1, Bits: 16, SamplesPerPixel: 530}),
+	},
+	{
+		name:   "peaks for a width, of a film whose sound is a little longer than it says",
+		source: "AAC, which pads its last frame",
+		makes: []string{
+			"-f lavfi -i testsrc2=s=160x90:r=10:d=6 " + apart + "-c:v mpeg4 -c:a aac in.mp4",
+		},
+		kind: "waveform", output: "out.json", params: `{"width":100}`,
+		check: func(t *testing.T, r made) {
+			peaked("in.mp4", peaks{Channels: 1, Bits: 8})(t, r)
+			text, err := os.ReadFile(r.file)
+			workertest.Must(t, err)
+			var got peaks
+			workertest.Must(t, json.Unmarshal(text, &got))
+			if got.Length < 97 || got.Length > 100 || len(got.Data) != 2*got.Length {
+				t.Errorf("%d pixels of %d numbers", got.Length, len(got.Data))
+			}
+		},
 	},
 	{
 		name:   "a drawing: silence, then sound, then silence",
