@@ -24,7 +24,7 @@ const (
 	Word    Type = "word"     // one of Words
 	BitRate Type = "bit rate" // 2500k or 2.5M, or one of Words
 	Moments Type = "moments"  // a place in a video, or a list of them
-	Colour  Type = "colour"   // #rrggbb, or one of Words
+	Colour  Type = "colour"   // #rrggbb or #rgb, or one of Words
 )
 
 // Param is one param of a kind.
@@ -171,16 +171,21 @@ func bitRate(text string) (float64, bool) {
 	return math.Trunc(v * map[string]float64{"k": 1e3, "M": 1e6}[m[2]]), true
 }
 
-const colourPattern = `^#[0-9a-fA-F]{6}$`
+const colourPattern = `^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$`
 
 var colourForm = regexp.MustCompile(colourPattern)
 
-// colour parses #rrggbb.
+// colour parses #rrggbb, or #rgb, which says each digit once.
 func colour(text string) (color.NRGBA, bool) {
 	if !colourForm.MatchString(text) {
 		return color.NRGBA{}, false
 	}
-	n, _ := strconv.ParseUint(text[1:], 16, 24) // the form is a number
+	digits := text[1:]
+	if len(digits) == 3 {
+		r, g, b := digits[:1], digits[1:2], digits[2:]
+		digits = r + r + g + g + b + b
+	}
+	n, _ := strconv.ParseUint(digits, 16, 24) // the form is a number
 	return color.NRGBA{R: uint8(n >> 16), G: uint8(n >> 8), B: uint8(n), A: 255}, true
 }
 
@@ -217,7 +222,7 @@ func (p Param) Range() string {
 		return fmt.Sprintf(`"representative", seconds, a duration or a percentage; or a list of up to %d of them`,
 			mostMoments)
 	case Colour:
-		text := `a colour ("#2563eb")`
+		text := `a colour ("#2563eb", "#fff")`
 		if len(p.Words) > 0 {
 			text = words() + " or " + text
 		}

@@ -102,6 +102,22 @@ var convertedSounds = []realFile{
 		kind: "audio", output: "out.mp3", check: sounds("mp3", "48000", "2", 2, quiet),
 	},
 	{
+		name:   "six channels without names: the middle, which speech is in, is heard",
+		source: "https://trac.ffmpeg.org/wiki/AudioChannelManipulation",
+		makes:  []string{middle + "in.wav"}, edit: unnamed, kind: "audio", output: "out.wav",
+		check: sounds("pcm_s16le", "48000", "2", 2, quiet, func(t *testing.T, r made) {
+			if lufs, _ := loud(t, r.file); lufs < -30 {
+				t.Errorf("%.1f LUFS", lufs)
+			}
+		}),
+	},
+	{
+		name:   "six channels without names as 5.1",
+		source: "https://trac.ffmpeg.org/wiki/AudioChannelManipulation",
+		makes:  []string{middle + "in.wav"}, edit: unnamed, kind: "audio", params: `{"channels":"5.1"}`,
+		output: "out.flac", check: sounds("flac", "48000", "6", 2, quiet),
+	},
+	{
 		name:   "a telephone's 8 kHz as MP3",
 		source: "https://github.com/TooTallNate/node-lame/issues/11",
 		makes:  []string{"-f lavfi -i sine=d=2:r=8000 -c:a pcm_mulaw in.wav"},
@@ -194,6 +210,15 @@ var convertedSounds = []realFile{
 		makes:  []string{music + "-movflags +faststart in.m4a"}, edit: keep(50), kind: "audio",
 		output: "out.mp3", check: warned("is cut off", func(t *testing.T, r made) { workertest.Must(t, r.err) }),
 	},
+}
+
+// middle is a sound of 5.1 that is in the middle alone.
+const middle = "-f lavfi -i aevalsrc=0|0|0.3*sin(997*2*PI*t)|0|0|0:c=5.1:s=48000:d=2 "
+
+// unnamed makes a WAV one that doesn't say what its channels are: it has no dwChannelMask.
+func unnamed(b []byte) []byte {
+	binary.LittleEndian.PutUint32(b[40:], 0)
+	return b
 }
 
 // covered is a song with a cover and a_title.
