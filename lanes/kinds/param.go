@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image/color"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -95,14 +96,7 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 		return p.moments(raw)
 	}
 	if p.Type == Whole || p.Type == Number {
-		var v float64
-		if err := json.Unmarshal(raw, &v); err != nil || v < p.Least || v > p.Most {
-			return nil, fmt.Errorf("%s must be a number from %v to %v, not %s", p.Name, p.Least, p.Most, said)
-		}
-		if p.Type == Whole && v != math.Trunc(v) {
-			return nil, fmt.Errorf("%s must be a whole number, not %v", p.Name, v)
-		}
-		return v, nil
+		return p.number(raw)
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
@@ -124,12 +118,35 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 	if v, ok := bitRate(text); ok && v >= p.Least && v <= p.Most {
 		return v, nil
 	}
-	also := ""
-	if len(p.Words) > 0 {
-		also = `"` + strings.Join(p.Words, `", "`) + `" or `
-	}
-	return nil, fmt.Errorf("%s must be %sa bit rate from %.0fk to %.0fk (2500k, 2.5M), not %q", p.Name, also,
+	return nil, fmt.Errorf("%s must be %sa bit rate from %.0fk to %.0fk (2500k, 2.5M), not %q", p.Name, p.orWords(),
 		p.Least/1000, p.Most/1000, plain.Clip(text, shown))
+}
+
+// number reads a number, or one of the words.
+func (p Param) number(raw json.RawMessage) (any, error) {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		if i := slices.Index(p.Words, text); i >= 0 {
+			return p.Words[i], nil
+		}
+	}
+	var v float64
+	if err := json.Unmarshal(raw, &v); err != nil || v < p.Least || v > p.Most {
+		return nil, fmt.Errorf("%s must be %sa number from %v to %v, not %s", p.Name, p.orWords(), p.Least, p.Most,
+			plain.Clip(string(raw), shown))
+	}
+	if p.Type == Whole && v != math.Trunc(v) {
+		return nil, fmt.Errorf("%s must be a whole number, not %v", p.Name, v)
+	}
+	return v, nil
+}
+
+// orWords is what a message says of the words before anything else that the value may be.
+func (p Param) orWords() string {
+	if len(p.Words) == 0 {
+		return ""
+	}
+	return `"` + strings.Join(p.Words, `", "`) + `" or `
 }
 
 // moments reads a place, or a list of them.
@@ -222,11 +239,7 @@ func (p Param) Range() string {
 		return fmt.Sprintf(`"representative", seconds, a duration or a percentage; or a list of up to %d of them`,
 			mostMoments)
 	case Colour:
-		text := `a colour ("#2563eb", "#fff")`
-		if len(p.Words) > 0 {
-			text = words() + " or " + text
-		}
-		return text
+		return p.orWords() + `a colour ("#2563eb", "#fff")`
 	case BitRate:
 		text := fmt.Sprintf("a bit rate from %.0fk to %.0fk (\"2500k\", \"2.5M\")", p.Least/1000, p.Most/1000)
 		if len(p.Words) > 0 {
@@ -234,7 +247,7 @@ func (p Param) Range() string {
 		}
 		return text
 	default:
-		return fmt.Sprintf("a %s from %v to %v", p.Type, p.Least, p.Most)
+		return p.orWords() + fmt.Sprintf("a %s from %v to %v", p.Type, p.Least, p.Most)
 	}
 }
 
@@ -247,8 +260,14 @@ func (p Param) Schema() map[string]any {
 	}
 	switch p.Type {
 	case Whole, Number:
-		s["type"] = map[Type]string{Whole: "integer", Number: "number"}[p.Type]
-		s["minimum"], s["maximum"] = p.Least, p.Most
+		number := map[string]any{
+			"type": map[Type]string{Whole: "integer", Number: "number"}[p.Type], "minimum": p.Least, "maximum": p.Most,
+		}
+		if len(p.Words) > 0 {
+			s["anyOf"] = []any{number, map[string]any{"enum": p.Words}}
+		} else {
+			maps.Copy(s, number)
+		}
 	case Word:
 		s["enum"] = p.Words
 	case BitRate, Colour:

@@ -249,6 +249,25 @@ var levelledSounds = []realFile{
 		kind:   "audio", params: `{"loudness":-19}`, output: "out.mp3", check: levelled(-19, quiet),
 	},
 	{
+		name:   "a podcast of two channels",
+		source: "Apple Podcasts: audio requirements",
+		makes:  []string{music + "in.wav"},
+		kind:   "audio", params: `{"loudness":"podcast"}`, output: "out.m4a", check: levelled(-16, quiet),
+	},
+	{
+		name:   "a podcast of one channel, which sounds as loud",
+		source: "AES TD1008: 3 LU less of mono",
+		makes:  []string{tone("-35", "4", 1) + " in.wav"},
+		kind:   "audio", params: `{"loudness":"podcast"}`, output: "out.mp3", check: levelled(-19, quiet),
+	},
+	{
+		name:   "a podcast of two channels that becomes one",
+		source: "AES TD1008: 3 LU less of mono",
+		makes:  []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=6 " + music + "-c:v mpeg4 in.mkv"},
+		kind:   "transcode", params: `{"loudness":"podcast","channels":"mono","speed":"ultrafast"}`,
+		output: "out.mp4", check: levelled(-19, quiet),
+	},
+	{
 		name:   "stereo becomes mono before it is measured",
 		source: "https://github.com/jiixyj/libebur128/issues/42",
 		makes:  []string{music + "in.wav"},
