@@ -138,13 +138,13 @@ func (t transcode) pictures(v probe.Stream) (args []string, rate float64) {
 	case t.fps > 0:
 		rate = t.fps
 		filters = append(filters, "fps="+attempt.Number(t.fps))
-	case !steady: // each frame at its time, none doubled
+	case steady && rate < v.Base():
+		filters = append(filters, "fps="+attempt.Number(rate))
+	default: // each frame at its time, none doubled: a file may say that it is steady where frames are missing
 		args = []string{"-vsync", "vfr", "-r", attempt.Number(rate)}
-		if average, err := probe.Ratio(v.FrameRate); err == nil {
+		if average, err := probe.Ratio(v.FrameRate); !steady && err == nil {
 			rate = min(rate, average)
 		}
-	case rate < v.Base():
-		filters = append(filters, "fps="+attempt.Number(rate))
 	}
 	return append(args, "-vf", strings.Join(filters, ",")), rate
 }
