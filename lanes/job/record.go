@@ -119,6 +119,6 @@ type Progress struct {
 // stands for all of it.
 type Output struct {
 	URL   string `json:"url"`
-	Bytes int64  `json:"bytes"` // of a manifest: those of all the folder's files together
+	Bytes int64  `json:"bytes"`          // of a manifest: those of all the folder's files together
 	Type  string `json:"type,omitempty"` // media type
 }

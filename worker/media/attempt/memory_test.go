@@ -31,7 +31,7 @@ func TestAffordable(t *testing.T) {
 		{"hevc", 1 << 30, "medium", 2, hd, "medium", 2},
 		{"vp9", 2 << 30, "slow", 4, uhd, "slow", 4},
 		{"vp9", 700 << 20, "medium", 4, hd, "medium", 1},
-		{"vp9", 64 << 20, "slow", 4, hd, "slow", 1}, // no speed of its takes less
+		{"vp9", 64 << 20, "slow", 4, hd, "slow", 1},     // no speed of its takes less
 		{"av1", 2 << 30, "medium", 4, uhd, "medium", 1}, // SVT-AV1 takes more than twice of that for two
 		{"av1", 2 << 30, "medium", 4, hd, "medium", 4},
 	} {
