@@ -24,7 +24,7 @@ func TestParamsOfSounds(t *testing.T) {
 		{"waveform", "a.png", `{"colour":"#12345g"}`, "colour must be"},
 		{"waveform", "a.png", `{"colour":"#FfF"}`, ""},
 		{"audio", "a.m4a", `{"loudness":"podcast"}`, ""},
-		{"audio", "a.m4a", `{"loudness":"podcasts"}`, `loudness must be "podcast" or a number from -40 to -5, not "podcasts"`},
+		{"audio", "a.m4a", `{"loudness":"cast"}`, `loudness must be "podcast" or a number from -40 to -5, not "cast"`},
 		{"transcode", "a.mp4", `{"loudness":-4}`, `loudness must be "podcast" or a number`},
 		{"waveform", "a.png", `{"colour":"#ffff"}`, "colour must be"},
 		{"waveform", "a.png", `{"bits":8}`, "bits is for a .json"},

@@ -118,7 +118,8 @@ func TestFramesKeepTheirTimes(t *testing.T) {
 
 // A file may state a constant rate and have frames missing, as recordings of calls do: none is made up.
 func TestMissingFramesStayMissing(t *testing.T) {
-	const makes = "-f lavfi -i testsrc2=s=320x180:r=30:d=2 -vf select='not(eq(mod(n\\,7)\\,3))*not(between(n\\,30\\,44))' " +
+	const makes = "-f lavfi -i testsrc2=s=320x180:r=30:d=2 -vf " +
+		"select='not(eq(mod(n\\,7)\\,3))*not(between(n\\,30\\,44))' " +
 		"-vsync vfr -r 30 -c:v libvpx -deadline realtime in.webm"
 	var want []float64
 	for n := range 60 {

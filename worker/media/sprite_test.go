@@ -80,7 +80,8 @@ func TestSprite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if said := strings.Join(result.Warnings, "; "); !strings.Contains(said, c.warns) || c.warns == "" && said != "" {
+			said := strings.Join(result.Warnings, "; ")
+			if !strings.Contains(said, c.warns) || c.warns == "" && said != "" {
 				t.Errorf("warnings %q, want %q", said, c.warns)
 			}
 			folder := filepath.Join(b.out, c.name)

@@ -118,8 +118,8 @@ func (s fileStore) CommitFolder(ctx context.Context, at Place, f Folder) (bool, 
 	return false, &f.Manifest, nil
 }
 
-// renameFolder renames a folder of an attempt's, and replaces an empty folder, which os.Root's Rename refuses to. Neither
-// name is looked up further than in the folders that are open, so no link leads out.
+// renameFolder renames a folder of an attempt's, and replaces an empty folder, which os.Root's Rename refuses to.
+// Neither name is looked up further than in the folders that are open, so no link leads out.
 func renameFolder(parent *os.Root, from, to string) error {
 	own, err := parent.Open(path.Dir(from))
 	if err != nil {

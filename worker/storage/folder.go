@@ -95,8 +95,8 @@ func readManifest(ctx context.Context, s Source, at Place) (*job.Manifest, error
 
 // strange is the error of a folder that isn't wholly an output of Siren's.
 func strange(at Place, name string) error {
-	return work.Fail(work.OutputExists, fmt.Errorf("output %s has %s in it, which isn't of a folder that Siren made, so "+
-		"it isn't replaced: choose another name, or take that away", at, plain.Clip(name, 60)))
+	return work.Fail(work.OutputExists, fmt.Errorf("output %s has %s in it, which isn't of a folder that Siren made, "+
+		"so it isn't replaced: choose another name, or take that away", at, plain.Clip(name, 60)))
 }
 
 // within returns the place of a file in the folder.

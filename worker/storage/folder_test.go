@@ -251,7 +251,8 @@ func TestFolderIntoAnEmptyOne(t *testing.T) {
 	for _, overwrite := range []bool{false, true} {
 		name := fmt.Sprintf("empty-%t", overwrite)
 		workertest.Must(t, os.Mkdir(filepath.Join(g.out, name), 0o755))
-		_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), g.folder("one", "a1", "x", overwrite, names...))
+		folder := g.folder("one", "a1", "x", overwrite, names...)
+		_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), folder)
 		workertest.Must(t, err)
 		if _, err := os.Stat(filepath.Join(g.out, name, job.ManifestName)); err != nil {
 			t.Error(err)
@@ -268,7 +269,8 @@ func TestNothingIntoAFinishedFolder(t *testing.T) {
 		for _, name := range []string{"film/inner.jpg", "film/a/000.m4s", "film/deep/er/inner.jpg"} {
 			_, _, err := g.store.Commit(t.Context(), g.at(name), g.product("two", "b1", "text", overwrite))
 			workertest.Expect(t, err, work.OutputExists, "the output of job one")
-			_, _, err = g.store.CommitFolder(t.Context(), g.folderAt(name), g.folder("two", "b1", "y", overwrite, names...))
+			folder := g.folder("two", "b1", "y", overwrite, names...)
+			_, _, err = g.store.CommitFolder(t.Context(), g.folderAt(name), folder)
 			workertest.Expect(t, err, work.OutputExists, "the output of job one")
 		}
 		_, err := g.store.Made(t.Context(), g.at("film/a/inner.jpg"), "two")

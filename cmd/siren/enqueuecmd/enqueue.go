@@ -102,7 +102,8 @@ The kinds, and what each takes with --param:` + kindHelp(),
 	e.ids = newIDs
 	app.OneOf(c, &e.ids, "ids", "", "`WHICH` ids the jobs of a file get that have none", newIDs, contentIDs)
 	f.StringVar(&e.policyFile, "policy", "", "policy file to classify by (default the policy in force)")
-	app.Once(c, "id", "preset", "input", "output", "priority", "expires-in", "dedup-key", "dedup-window", "file", "policy")
+	app.Once(c, "id", "preset", "input", "output", "priority", "expires-in", "dedup-key", "dedup-window", "file",
+		"policy")
 	app.CompleteFlag(c, "file", app.Files())
 	app.CompleteFlag(c, "param", a.CompleteParams)
 	app.CompleteFlag(c, "preset", a.CompletePresets)

@@ -128,8 +128,8 @@ func (c costs) encodes(each float64, in int, out []int, threads int) lanes.Bytes
 
 // Affordable returns the speed and the number of threads with which making pictures of out pixels of the stream's, in
 // the codec and all in one run, fits into a slot's memory: those that are wanted, or else fewer threads, or else a
-// cheaper speed. It is an estimate: when not even the cheapest fits, that is tried. Of speeds that cost the same, none is
-// given up for another.
+// cheaper speed. It is an estimate: when not even the cheapest fits, that is tried. Of speeds that cost the same, none
+// is given up for another.
 func (a *Attempt) Affordable(codec, wanted string, v probe.Stream, out ...int) (name string, threads int) {
 	threads = a.Task.Limits.Threads
 	memory, in := a.Task.Limits.Memory, v.Width*v.Height

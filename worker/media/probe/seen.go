@@ -32,8 +32,8 @@ func (v Stream) ReadBy(still bool) string {
 	return "bt601"
 }
 
-// SeeThrough reports whether parts of the picture may be transparent. Of JPEG none are: where ffmpeg says so, the fourth
-// channel was the black of CMYK.
+// SeeThrough reports whether parts of the picture may be transparent. Of JPEG none are: where ffmpeg says so, the
+// fourth channel was the black of CMYK.
 func (v Stream) SeeThrough() bool {
 	if v.Tags.Alpha == "1" {
 		return true

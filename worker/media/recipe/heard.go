@@ -32,8 +32,8 @@ func planHeard(v kinds.Values) heard {
 // ceiling is where the peaks of sound may be that is brought to a loudness, in dBTP (EBU R 128).
 const ceiling = -1
 
-// of returns how that sound is to come out. Podcasts are of -16 LUFS, and of -19 where there is one channel, which sounds
-// as loud.
+// of returns how that sound is to come out. Podcasts are of -16 LUFS, and of -19 where there is one channel, which
+// sounds as loud.
 func (h heard) of(s probe.Stream) heard {
 	if h.podcast {
 		h.loudness = -16
