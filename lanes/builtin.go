@@ -33,8 +33,8 @@ var builtin = map[string]Preset{
 	},
 	"podcast@1": {
 		Kind:   "audio",
-		Params: []byte(`{"bitrate":"128k","loudness":-16}`),
-		About:  "speech as loud as podcasts are: -16 LUFS, of mono give -19; name the output .m4a or .mp3",
+		Params: []byte(`{"bitrate":"128k","loudness":"podcast"}`),
+		About:  "speech as loud as podcasts are: -16 LUFS, and -19 of mono; name the output .m4a or .mp3",
 	},
 	"avatar@1": {
 		Kind:   "image",

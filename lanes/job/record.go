@@ -115,9 +115,10 @@ type Progress struct {
 	Work     lanes.Duration `json:"work,omitempty"`
 }
 
-// Output is one file that a job made visible.
+// Output is one file that a job made visible. A folder has two in its record: its main file, and its manifest, which
+// stands for all of it.
 type Output struct {
 	URL   string `json:"url"`
-	Bytes int64  `json:"bytes"`
+	Bytes int64  `json:"bytes"`          // of a manifest: those of all the folder's files together
 	Type  string `json:"type,omitempty"` // media type
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image/color"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -24,7 +25,7 @@ const (
 	Word    Type = "word"     // one of Words
 	BitRate Type = "bit rate" // 2500k or 2.5M, or one of Words
 	Moments Type = "moments"  // a place in a video, or a list of them
-	Colour  Type = "colour"   // #rrggbb, or one of Words
+	Colour  Type = "colour"   // #rrggbb or #rgb, or one of Words
 )
 
 // Param is one param of a kind.
@@ -95,14 +96,7 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 		return p.moments(raw)
 	}
 	if p.Type == Whole || p.Type == Number {
-		var v float64
-		if err := json.Unmarshal(raw, &v); err != nil || v < p.Least || v > p.Most {
-			return nil, fmt.Errorf("%s must be a number from %v to %v, not %s", p.Name, p.Least, p.Most, said)
-		}
-		if p.Type == Whole && v != math.Trunc(v) {
-			return nil, fmt.Errorf("%s must be a whole number, not %v", p.Name, v)
-		}
-		return v, nil
+		return p.number(raw)
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
@@ -124,12 +118,35 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 	if v, ok := bitRate(text); ok && v >= p.Least && v <= p.Most {
 		return v, nil
 	}
-	also := ""
-	if len(p.Words) > 0 {
-		also = `"` + strings.Join(p.Words, `", "`) + `" or `
-	}
-	return nil, fmt.Errorf("%s must be %sa bit rate from %.0fk to %.0fk (2500k, 2.5M), not %q", p.Name, also,
+	return nil, fmt.Errorf("%s must be %sa bit rate from %.0fk to %.0fk (2500k, 2.5M), not %q", p.Name, p.orWords(),
 		p.Least/1000, p.Most/1000, plain.Clip(text, shown))
+}
+
+// number reads a number, or one of the words.
+func (p Param) number(raw json.RawMessage) (any, error) {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		if i := slices.Index(p.Words, text); i >= 0 {
+			return p.Words[i], nil
+		}
+	}
+	var v float64
+	if err := json.Unmarshal(raw, &v); err != nil || v < p.Least || v > p.Most {
+		return nil, fmt.Errorf("%s must be %sa number from %v to %v, not %s", p.Name, p.orWords(), p.Least, p.Most,
+			plain.Clip(string(raw), shown))
+	}
+	if p.Type == Whole && v != math.Trunc(v) {
+		return nil, fmt.Errorf("%s must be a whole number, not %v", p.Name, v)
+	}
+	return v, nil
+}
+
+// orWords is what a message says of the words before anything else that the value may be.
+func (p Param) orWords() string {
+	if len(p.Words) == 0 {
+		return ""
+	}
+	return `"` + strings.Join(p.Words, `", "`) + `" or `
 }
 
 // moments reads a place, or a list of them.
@@ -171,16 +188,21 @@ func bitRate(text string) (float64, bool) {
 	return math.Trunc(v * map[string]float64{"k": 1e3, "M": 1e6}[m[2]]), true
 }
 
-const colourPattern = `^#[0-9a-fA-F]{6}$`
+const colourPattern = `^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$`
 
 var colourForm = regexp.MustCompile(colourPattern)
 
-// colour parses #rrggbb.
+// colour parses #rrggbb, or #rgb, which says each digit once.
 func colour(text string) (color.NRGBA, bool) {
 	if !colourForm.MatchString(text) {
 		return color.NRGBA{}, false
 	}
-	n, _ := strconv.ParseUint(text[1:], 16, 24) // the form is a number
+	digits := text[1:]
+	if len(digits) == 3 {
+		r, g, b := digits[:1], digits[1:2], digits[2:]
+		digits = r + r + g + g + b + b
+	}
+	n, _ := strconv.ParseUint(digits, 16, 24) // the form is a number
 	return color.NRGBA{R: uint8(n >> 16), G: uint8(n >> 8), B: uint8(n), A: 255}, true
 }
 
@@ -217,11 +239,7 @@ func (p Param) Range() string {
 		return fmt.Sprintf(`"representative", seconds, a duration or a percentage; or a list of up to %d of them`,
 			mostMoments)
 	case Colour:
-		text := `a colour ("#2563eb")`
-		if len(p.Words) > 0 {
-			text = words() + " or " + text
-		}
-		return text
+		return p.orWords() + `a colour ("#2563eb", "#fff")`
 	case BitRate:
 		text := fmt.Sprintf("a bit rate from %.0fk to %.0fk (\"2500k\", \"2.5M\")", p.Least/1000, p.Most/1000)
 		if len(p.Words) > 0 {
@@ -229,7 +247,7 @@ func (p Param) Range() string {
 		}
 		return text
 	default:
-		return fmt.Sprintf("a %s from %v to %v", p.Type, p.Least, p.Most)
+		return p.orWords() + fmt.Sprintf("a %s from %v to %v", p.Type, p.Least, p.Most)
 	}
 }
 
@@ -242,8 +260,14 @@ func (p Param) Schema() map[string]any {
 	}
 	switch p.Type {
 	case Whole, Number:
-		s["type"] = map[Type]string{Whole: "integer", Number: "number"}[p.Type]
-		s["minimum"], s["maximum"] = p.Least, p.Most
+		number := map[string]any{
+			"type": map[Type]string{Whole: "integer", Number: "number"}[p.Type], "minimum": p.Least, "maximum": p.Most,
+		}
+		if len(p.Words) > 0 {
+			s["anyOf"] = []any{number, map[string]any{"enum": p.Words}}
+		} else {
+			maps.Copy(s, number)
+		}
 	case Word:
 		s["enum"] = p.Words
 	case BitRate, Colour:

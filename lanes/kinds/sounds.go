@@ -19,10 +19,10 @@ var (
 		About: "of the sound, at most; 5.1 for surround sound",
 	}
 	loudnessTarget = Param{
-		Name: "loudness", Type: Number, Least: -40, Most: -5, Otherwise: "the input's",
-		About: "of the sound in LUFS (EBU R 128): -16 for podcasts, -14 for streaming, -23 for broadcast; its peaks " +
-			"stay below -1 dBTP. What comes out as one channel counts as one, so -19 for mono is as loud as -16 " +
-			"for stereo",
+		Name: "loudness", Type: Number, Least: -40, Most: -5, Words: []string{"podcast"}, Otherwise: "the input's",
+		About: "of the sound in LUFS (EBU R 128): -14 for streaming, -23 for broadcast; its peaks stay below -1 " +
+			"dBTP. What comes out as one channel counts as one, so -19 for mono is as loud as -16 for stereo; podcast is " +
+			"the one or the other",
 	}
 	metadata = Param{
 		Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,
@@ -78,7 +78,7 @@ var waveform = Kind{
 	Params: []Param{
 		{
 			Name: "width", Type: Whole, Least: 16, Most: 8192, Otherwise: "1200 of a PNG, by samplesPerPixel of JSON",
-			About: "of the PNG; of JSON, how many pixels there are at most",
+			About: "of the PNG; of JSON, how many pixels there are at most, and nearly",
 		},
 		{Name: "height", Type: Whole, Least: 16, Most: 2048, Otherwise: "200", About: "of the PNG"},
 		{Name: "colour", Type: Colour, Otherwise: `"#2563eb"`, About: "of the wave"},

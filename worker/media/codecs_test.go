@@ -116,6 +116,39 @@ func TestFramesKeepTheirTimes(t *testing.T) {
 	}
 }
 
+// A file may state a constant rate and have frames missing, as recordings of calls do: none is made up.
+func TestMissingFramesStayMissing(t *testing.T) {
+	const makes = "-f lavfi -i testsrc2=s=320x180:r=30:d=2 -vf " +
+		"select='not(eq(mod(n\\,7)\\,3))*not(between(n\\,30\\,44))' " +
+		"-vsync vfr -r 30 -c:v libvpx -deadline realtime in.webm"
+	var want []float64
+	for n := range 60 {
+		if n%7 != 3 && (n < 30 || n > 44) {
+			want = append(want, float64(n)/30)
+		}
+	}
+	for _, c := range []struct{ output, codec string }{
+		{"a.mp4", "h264"}, {"a.mp4", "hevc"}, {"a.webm", "vp9"}, {"a.mkv", "av1"},
+	} {
+		t.Run(c.codec+" in "+c.output, func(t *testing.T) {
+			r := realFile{
+				makes: []string{makes}, kind: "transcode", params: `{"speed":"ultrafast","codec":"` + c.codec + `"}`,
+				output: c.output,
+			}.run(t)
+			workertest.Must(t, r.err)
+			got := times(t, r.file, false)
+			if len(got) != len(want) {
+				t.Fatalf("%d frames at %v, want %d", len(got), got, len(want))
+			}
+			for n := range want {
+				if math.Abs(got[n]-want[n]) > 0.002 {
+					t.Errorf("frame %d at %v, want %v", n, got[n], want[n])
+				}
+			}
+		})
+	}
+}
+
 // lively is a film that takes much more than its jobs give it.
 const lively = "-f lavfi -i testsrc2=s=320x180:r=25:d=4,noise=alls=20:allf=t -c:v libx264 -preset ultrafast -crf 10 " +
 	"in.mp4"

@@ -3,6 +3,7 @@ package media
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -271,6 +272,17 @@ func readLadder(t *testing.T, folder string) (l ladderMade) {
 	text, err := os.ReadFile(filepath.Join(folder, job.ManifestName))
 	workertest.Must(t, err)
 	workertest.Must(t, json.Unmarshal(text, &m))
+	for _, f := range m.Files {
+		about, _ := f.About.(map[string]any)
+		want := "averageBandwidth,bandwidth,codec,frameRate,height,width"
+		if strings.HasPrefix(f.Name, "audio/") {
+			want = "averageBandwidth,bandwidth,channels,codec"
+		}
+		delete(about, "language")
+		if keys := slices.Sorted(maps.Keys(about)); about != nil && strings.Join(keys, ",") != want {
+			t.Errorf("of %s the manifest says %v, want %s", f.Name, keys, want)
+		}
+	}
 	if m.Main != "master.m3u8" || len(m.Files) < 4 {
 		t.Errorf("the manifest's main file is %q, of %d", m.Main, len(m.Files))
 	}

@@ -102,6 +102,22 @@ var convertedSounds = []realFile{
 		kind: "audio", output: "out.mp3", check: sounds("mp3", "48000", "2", 2, quiet),
 	},
 	{
+		name:   "six channels without names: the middle, which speech is in, is heard",
+		source: "https://trac.ffmpeg.org/wiki/AudioChannelManipulation",
+		makes:  []string{middle + "in.wav"}, edit: unnamed, kind: "audio", output: "out.wav",
+		check: sounds("pcm_s16le", "48000", "2", 2, quiet, func(t *testing.T, r made) {
+			if lufs, _ := loud(t, r.file); lufs < -30 {
+				t.Errorf("%.1f LUFS", lufs)
+			}
+		}),
+	},
+	{
+		name:   "six channels without names as 5.1",
+		source: "https://trac.ffmpeg.org/wiki/AudioChannelManipulation",
+		makes:  []string{middle + "in.wav"}, edit: unnamed, kind: "audio", params: `{"channels":"5.1"}`,
+		output: "out.flac", check: sounds("flac", "48000", "6", 2, quiet),
+	},
+	{
 		name:   "a telephone's 8 kHz as MP3",
 		source: "https://github.com/TooTallNate/node-lame/issues/11",
 		makes:  []string{"-f lavfi -i sine=d=2:r=8000 -c:a pcm_mulaw in.wav"},
@@ -196,6 +212,15 @@ var convertedSounds = []realFile{
 	},
 }
 
+// middle is a sound of 5.1 that is in the middle alone.
+const middle = "-f lavfi -i aevalsrc=0|0|0.3*sin(997*2*PI*t)|0|0|0:c=5.1:s=48000:d=2 "
+
+// unnamed makes a WAV one that doesn't say what its channels are: it has no dwChannelMask.
+func unnamed(b []byte) []byte {
+	binary.LittleEndian.PutUint32(b[40:], 0)
+	return b
+}
+
 // covered is a song with a cover and a_title.
 var covered = []string{
 	"-f lavfi -i color=c=0xC81414:s=64x64 -frames:v 1 cover.jpg",
@@ -222,6 +247,25 @@ var levelledSounds = []realFile{
 		source: "https://github.com/complexlogic/rsgain/issues/125",
 		makes:  []string{tone("-35", "4", 1) + " in.wav"},
 		kind:   "audio", params: `{"loudness":-19}`, output: "out.mp3", check: levelled(-19, quiet),
+	},
+	{
+		name:   "a podcast of two channels",
+		source: "Apple Podcasts: audio requirements",
+		makes:  []string{music + "in.wav"},
+		kind:   "audio", params: `{"loudness":"podcast"}`, output: "out.m4a", check: levelled(-16, quiet),
+	},
+	{
+		name:   "a podcast of one channel, which sounds as loud",
+		source: "AES TD1008: 3 LU less of mono",
+		makes:  []string{tone("-35", "4", 1) + " in.wav"},
+		kind:   "audio", params: `{"loudness":"podcast"}`, output: "out.mp3", check: levelled(-19, quiet),
+	},
+	{
+		name:   "a podcast of two channels that becomes one",
+		source: "AES TD1008: 3 LU less of mono",
+		makes:  []string{"-f lavfi -i testsrc2=s=160x90:r=10:d=6 " + music + "-c:v mpeg4 in.mkv"},
+		kind:   "transcode", params: `{"loudness":"podcast","channels":"mono","speed":"ultrafast"}`,
+		output: "out.mp4", check: levelled(-19, quiet),
 	},
 	{
 		name:   "stereo becomes mono before it is measured",
@@ -477,7 +521,25 @@ var drawnSounds = []realFile{
 		source: "recordings of browsers, which don't say",
 		makes:  []string{apart + "-c:a flac a.flac", "-i a.flac -c copy -f matroska -live 1 in.mkv"},
 		kind:   "waveform", output: "out.json", params: `{"width":500,"bits":16}`,
-		check: peaked("in.mkv", peaks{Channels: 1, Bits: 16, SamplesPerPixel: 1024}),
+		check: peaked("in.mkv", peaks{Channels: 1, Bits: 16, SamplesPerPixel: 530}),
+	},
+	{
+		name:   "peaks for a width, of a film whose sound is a little longer than it says",
+		source: "AAC, which pads its last frame",
+		makes: []string{
+			"-f lavfi -i testsrc2=s=160x90:r=10:d=6 " + apart + "-c:v mpeg4 -c:a aac in.mp4",
+		},
+		kind: "waveform", output: "out.json", params: `{"width":100}`,
+		check: func(t *testing.T, r made) {
+			peaked("in.mp4", peaks{Channels: 1, Bits: 8})(t, r)
+			text, err := os.ReadFile(r.file)
+			workertest.Must(t, err)
+			var got peaks
+			workertest.Must(t, json.Unmarshal(text, &got))
+			if got.Length < 97 || got.Length > 100 || len(got.Data) != 2*got.Length {
+				t.Errorf("%d pixels of %d numbers", got.Length, len(got.Data))
+			}
+		},
 	},
 	{
 		name:   "a drawing: silence, then sound, then silence",

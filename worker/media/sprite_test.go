@@ -28,6 +28,7 @@ func TestSprite(t *testing.T) {
 		sheets              []string
 		interval, ends      float64
 		told                bool // a picture's brightness is its time
+		warns               string
 	}{
 		{
 			name: "film.mp4", makes: fmt.Sprintf(dawn, "320x180", "10", "9.5"),
@@ -54,6 +55,16 @@ func TestSprite(t *testing.T) {
 			name: "one-frame.mp4", makes: fmt.Sprintf(dawn, "320x180", "10", "1") + "-frames:v 1", pictures: 1,
 			size: "160,90", sheets: []string{"160x90"}, interval: 1, ends: 0.1, told: true,
 		},
+		{
+			name: "overcounted.mp4", makes: fmt.Sprintf(dawn, "64x36", "25", "6"), params: `{"count":10000}`,
+			pictures: 60, size: "64,36", sheets: []string{"640x216"}, interval: 0.1, ends: 6, told: true,
+			warns: "count 60 instead of 10000",
+		},
+		{
+			name: "slow.mp4", makes: fmt.Sprintf(dawn, "64x36", "2", "6"), params: `{"count":100}`,
+			pictures: 12, size: "64,36", sheets: []string{"640x72"}, interval: 0.5, ends: 6, told: true,
+			warns: "count 12 instead of 100",
+		},
 		{ // nobody says how long it is
 			name: "stream.h264", makes: fmt.Sprintf(dawn, "320x180", "25", "7") + "-f h264", pictures: 2,
 			size:   "160,90",
@@ -62,12 +73,16 @@ func TestSprite(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			makeInput(t, b, c.name, c.makes)
-			_, err := b.run(job.Job{
+			result, err := b.run(job.Job{
 				Kind: "sprite", Input: "file://" + filepath.Join(b.in, c.name), Output: b.output(c.name) + "/",
 				Params: paramsJSON(c.params),
 			})
 			if err != nil {
 				t.Fatal(err)
+			}
+			said := strings.Join(result.Warnings, "; ")
+			if !strings.Contains(said, c.warns) || c.warns == "" && said != "" {
+				t.Errorf("warnings %q, want %q", said, c.warns)
 			}
 			folder := filepath.Join(b.out, c.name)
 			for i, want := range c.sheets {

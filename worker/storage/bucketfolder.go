@@ -3,9 +3,11 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"gocloud.dev/blob"
@@ -79,10 +81,14 @@ func (s bucketStore) CommitFolder(ctx context.Context, at Place, f Folder) (bool
 }
 
 // takeManifest takes away the manifest of what a job is to overwrite, so that the folder isn't taken for whole while it
-// is neither the old one nor the new, and returns it; nil when none of ours is there.
+// is neither the old one nor the new, and returns it; nil when none of ours is there. It refuses a folder that isn't
+// wholly an output of Siren's.
 func (s bucketStore) takeManifest(ctx context.Context, b *blob.Bucket, at Place) (*job.Manifest, error) {
 	old, err := readManifest(ctx, s, at)
 	if err != nil && work.KindOf(err) != work.BadInput {
+		return nil, err
+	}
+	if err := s.replaceable(ctx, b, at, old); err != nil {
 		return nil, err
 	}
 	err = b.Delete(ctx, key(at.within(job.ManifestName)))
@@ -90,6 +96,41 @@ func (s bucketStore) takeManifest(ctx context.Context, b *blob.Bucket, at Place)
 		return nil, s.trouble("overwrite output", at, err)
 	}
 	return old, nil
+}
+
+// replaceable refuses to replace a folder in which there is an object that neither its manifest lists nor a commit of a
+// folder has written, as one that was interrupted may have. Most folders cost the listing alone, a request for each
+// thousand objects.
+func (s bucketStore) replaceable(ctx context.Context, b *blob.Bucket, at Place, old *job.Manifest) error {
+	ours := map[string]bool{key(at.within(job.ManifestName)): true}
+	if old != nil {
+		for _, f := range old.Files {
+			ours[key(at.within(f.Name))] = true
+		}
+	}
+	below := key(at) + "/"
+	list := b.List(&blob.ListOptions{Prefix: below})
+	const most = 10_000
+	for unlisted := 0; ; {
+		o, err := list.Next(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return s.trouble("list what is in output", at, err)
+		case ours[o.Key], o.Size == 0 && strings.HasSuffix(o.Key, "/"): // a console's mark of a folder
+			continue
+		}
+		attrs, err := b.Attributes(ctx, o.Key)
+		if err != nil && s.buckets.Fault(err) == bucket.NoObject {
+			continue // gone since
+		} else if err != nil {
+			return s.trouble("look for output", at, err)
+		}
+		if unlisted++; attrs.Metadata[attemptKey] == "" || unlisted > most {
+			return strange(at, strings.TrimPrefix(o.Key, below))
+		}
+	}
 }
 
 // folderCommit is one attempt's commit of a folder.

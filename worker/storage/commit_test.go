@@ -33,6 +33,7 @@ type ground struct {
 	rules Rules
 	base  string                   // URL that outputs are below
 	read  func(name string) []byte // nil when it isn't there
+	put   func(name, text string)  // as somebody else does
 }
 
 func (g *ground) at(name string) Place {
@@ -64,6 +65,11 @@ func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 			workertest.Must(t, err)
 			return data
 		}
+		g.put = func(name, text string) {
+			file := filepath.Join(b.out, name)
+			workertest.Must(t, os.MkdirAll(filepath.Dir(file), 0o755))
+			workertest.Must(t, os.WriteFile(file, []byte(text), 0o600))
+		}
 		test(t, g)
 	})
 	for name, use := range buckets {
@@ -87,6 +93,11 @@ func onEveryStore(t *testing.T, test func(t *testing.T, g *ground)) {
 				data, err := io.ReadAll(content)
 				workertest.Must(t, err)
 				return data
+			}
+			g.put = func(name, text string) {
+				b, err := g.store.(bucketStore).buckets.Open(t.Context(), g.at(name).Host)
+				workertest.Must(t, err)
+				workertest.Must(t, b.WriteAll(t.Context(), key(g.at(name)), []byte(text), nil))
 			}
 			test(t, g)
 		})

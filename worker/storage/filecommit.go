@@ -10,6 +10,7 @@ import (
 	"path"
 
 	"github.com/polyglot-media/siren/lanes/location"
+	"github.com/polyglot-media/siren/lanes/work"
 )
 
 // Commit writes the attempt's file beside the output and links it to the final name (see fileStore).
@@ -19,6 +20,9 @@ func (s fileStore) Commit(ctx context.Context, at Place, p Product) (bool, int64
 		return false, Absent, err
 	}
 	defer func() { _ = folder.Close() }()
+	if err := s.alone(ctx, at); err != nil {
+		return false, Absent, err
+	}
 	name, own := path.Base(at.Path), path.Join(location.Reserved, p.Job.ID, p.Attempt)
 	size, err := writeAttempt(ctx, folder, path.Join(own, name), p.File)
 	if err != nil {
@@ -38,6 +42,10 @@ func (s fileStore) Commit(ctx context.Context, at Place, p Product) (bool, int64
 			err = fmt.Errorf("output %s was there and is gone again; someone else removes files there", at)
 		}
 		return err == nil, size, err
+	}
+	if errors.Is(err, fs.ErrExist) { // which of all names only a folder's is taken for then
+		return false, Absent, work.Fail(work.OutputExists, fmt.Errorf("output %s is a folder, which no file replaces: "+
+			"choose another name", at))
 	}
 	if err != nil {
 		discard(folder, p.Job.ID, p.Attempt)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"syscall"
 
 	"github.com/polyglot-media/siren/lanes/job"
@@ -23,6 +24,9 @@ func (s fileStore) MadeFolder(ctx context.Context, at Place, id string) (*job.Ma
 		return nil, err
 	}
 	defer func() { _ = parent.Close() }()
+	if err := s.alone(ctx, at); err != nil {
+		return nil, err
+	}
 	return s.madeIn(ctx, parent, at, id)
 }
 
@@ -57,8 +61,7 @@ func (s fileStore) replaceable(ctx context.Context, parent *os.Root, at Place) e
 	}
 	err = fs.WalkDir(parent.FS(), name, func(file string, e fs.DirEntry, err error) error {
 		if err == nil && !ours[file] && (!e.IsDir() || path.Base(file) == location.Reserved) {
-			err = work.Fail(work.OutputExists, fmt.Errorf("output %s has %s in it, which isn't of a folder that Siren "+
-				"made, so it isn't replaced: choose another name, or take that away", at, path.Base(file)))
+			err = strange(at, path.Base(file))
 		}
 		return err
 	})
@@ -81,6 +84,9 @@ func (s fileStore) CommitFolder(ctx context.Context, at Place, f Folder) (bool, 
 		return false, nil, err
 	}
 	defer func() { _ = parent.Close() }()
+	if err := s.alone(ctx, at); err != nil {
+		return false, nil, err
+	}
 	defer discard(parent, f.Job.ID, f.Attempt)
 	name, own := path.Base(at.Path), path.Join(location.Reserved, f.Job.ID, f.Attempt)
 	err = writeFolder(ctx, parent, path.Join(own, name), &f)
@@ -94,7 +100,7 @@ func (s fileStore) CommitFolder(ctx context.Context, at Place, f Folder) (bool, 
 		}
 	}
 	if err == nil {
-		err = parent.Rename(path.Join(own, name), name)
+		err = renameFolder(parent, path.Join(own, name), name)
 	}
 	if err == nil {
 		err = syncFolder(parent, ".")
@@ -110,6 +116,43 @@ func (s fileStore) CommitFolder(ctx context.Context, at Place, f Folder) (bool, 
 		discard(parent, f.Job.ID, other) // attempts that died, or come too late
 	}
 	return false, &f.Manifest, nil
+}
+
+// renameFolder renames a folder of an attempt's, and replaces an empty folder, which os.Root's Rename refuses to.
+// Neither name is looked up further than in the folders that are open, so no link leads out.
+func renameFolder(parent *os.Root, from, to string) error {
+	own, err := parent.Open(path.Dir(from))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = own.Close() }()
+	dir, err := parent.Open(".")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }()
+	err = syscall.Renameat(int(own.Fd()), path.Base(from), int(dir.Fd()), to)
+	if err != nil {
+		return &os.LinkError{Op: "renameat", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+// alone refuses an output that would lie in a folder that a job made: its manifest lists all that is in it, and nothing
+// that has more in it is replaced.
+func (s fileStore) alone(ctx context.Context, at Place) error {
+	dir := at
+	dir.Folder = true
+	for dir.Path = path.Dir(at.Path); strings.HasPrefix(dir.Path+"/", at.Below.Path); dir.Path = path.Dir(dir.Path) {
+		if m, err := readManifest(ctx, s, dir); err == nil {
+			return work.Fail(work.OutputExists, fmt.Errorf("output %s would lie in %s, the output of job %s: choose a "+
+				"name outside of it", at, dir, m.Job))
+		}
+		if dir.Path == "/" {
+			break
+		}
+	}
+	return nil
 }
 
 // writeFolder writes the folder's files, and the manifest last, below the folder name.

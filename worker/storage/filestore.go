@@ -142,7 +142,7 @@ func (s fileStore) Readable(_ context.Context, prefix Rule) error {
 	return err
 }
 
-func (s fileStore) Made(_ context.Context, at Place, job string) (int64, error) {
+func (s fileStore) Made(ctx context.Context, at Place, job string) (int64, error) {
 	folder, err := s.folder(at, false)
 	if errors.Is(err, errNoFolder) {
 		return Absent, nil
@@ -150,6 +150,9 @@ func (s fileStore) Made(_ context.Context, at Place, job string) (int64, error) 
 		return Absent, err
 	}
 	defer func() { _ = folder.Close() }()
+	if err := s.alone(ctx, at); err != nil {
+		return Absent, err
+	}
 	return madeBy(folder, at, job)
 }
 

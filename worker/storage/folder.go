@@ -15,6 +15,7 @@ import (
 
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/location"
+	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
@@ -83,13 +84,19 @@ func readManifest(ctx context.Context, s Source, at Place) (*job.Manifest, error
 	defer func() { _ = content.Close() }()
 	m := &job.Manifest{}
 	err = json.NewDecoder(io.LimitReader(content, most)).Decode(m)
-	strange := func(f job.ManifestFile) bool {
+	leadsOut := func(f job.ManifestFile) bool {
 		return !fs.ValidPath(f.Name) || slices.Contains(strings.Split(f.Name, "/"), location.Reserved)
 	}
-	if err != nil || !job.ValidID(m.Job) || slices.ContainsFunc(m.Files, strange) {
+	if err != nil || !job.ValidID(m.Job) || slices.ContainsFunc(m.Files, leadsOut) {
 		return nil, work.Fail(work.BadInput, fmt.Errorf("%s isn't a manifest of Siren's", at.within(job.ManifestName)))
 	}
 	return m, nil
+}
+
+// strange is the error of a folder that isn't wholly an output of Siren's.
+func strange(at Place, name string) error {
+	return work.Fail(work.OutputExists, fmt.Errorf("output %s has %s in it, which isn't of a folder that Siren made, "+
+		"so it isn't replaced: choose another name, or take that away", at, plain.Clip(name, 60)))
 }
 
 // within returns the place of a file in the folder.

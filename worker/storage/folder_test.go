@@ -191,25 +191,93 @@ func TestForgedManifest(t *testing.T) {
 
 // What a folder has in it that its manifest doesn't list is somebody's: no job overwrites that.
 func TestOverwriteSparesStrangers(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, g *ground) {
+		for _, name := range []string{"none", "mixed"} {
+			if name == "mixed" {
+				folder := g.folder("one", "a1", "x", false, names...)
+				_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), folder)
+				workertest.Must(t, err)
+			}
+			g.put(name+"/sub/keep.txt", "mine")
+			over := g.folder("two", "b1", "y", true, append([]string{"sub/keep.txt"}, names...)...)
+			_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), over)
+			workertest.Expect(t, err, work.OutputExists, "isn't replaced")
+			if text := g.read(name + "/sub/keep.txt"); string(text) != "mine" {
+				t.Errorf("%s: what was there is %q", name, text)
+			}
+			if got := g.whole(name); name == "mixed" && got != "x" {
+				t.Errorf("%s: the folder that was there is %q", name, got)
+			}
+		}
+	})
+}
+
+// ofFiles is a ground of files alone.
+func ofFiles(t *testing.T) *ground {
+	t.Helper()
 	b := newBench(t)
 	g := &ground{bench: b, base: "file://" + b.out + "/", rules: NewRules(b.storage)}
 	g.store = fileStore{g.rules}
-	for _, name := range []string{"none", "mixed", "file"} {
-		if name == "mixed" {
-			folder := g.folder("one", "a1", "x", false, names...)
-			_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), folder)
-			workertest.Must(t, err)
-		}
-		keep := filepath.Join(b.out, name)
-		if name != "file" {
-			keep = filepath.Join(keep, "sub", "keep.txt")
-			workertest.Must(t, os.MkdirAll(filepath.Dir(keep), 0o755))
-		}
-		workertest.Must(t, os.WriteFile(keep, []byte("mine"), 0o600))
-		_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), g.folder("two", "b1", "y", true, names...))
-		workertest.Expect(t, err, work.OutputExists, "isn't replaced")
-		if text, _ := os.ReadFile(keep); string(text) != "mine" {
-			t.Errorf("%s: what was there is %q", name, text)
+	return g
+}
+
+// A file and a folder don't replace each other, and that is final.
+func TestFileAndFolderOfOneName(t *testing.T) {
+	g := ofFiles(t)
+	workertest.Must(t, os.WriteFile(filepath.Join(g.out, "file"), []byte("mine"), 0o600))
+	_, _, err := g.store.CommitFolder(t.Context(), g.folderAt("file"), g.folder("two", "b1", "y", true, names...))
+	workertest.Expect(t, err, work.OutputExists, "isn't replaced")
+	if text, _ := os.ReadFile(filepath.Join(g.out, "file")); string(text) != "mine" {
+		t.Errorf("the file is %q", text)
+	}
+	for _, name := range []string{"empty", "full/keep"} {
+		workertest.Must(t, os.MkdirAll(filepath.Join(g.out, name), 0o755))
+	}
+	for _, overwrite := range []bool{false, true} {
+		for _, name := range []string{"empty", "full"} {
+			_, _, err := g.store.Commit(t.Context(), g.at(name), g.product("one", "a1", "text", overwrite))
+			says := map[bool]string{false: "already exists", true: "is a folder"}[overwrite]
+			workertest.Expect(t, err, work.OutputExists, says)
 		}
 	}
+	if left := workertest.Names(t, g.out); fmt.Sprint(left) != "[empty file full]" {
+		t.Errorf("what is there: %v", left)
+	}
+}
+
+// An empty folder that somebody made beforehand is no output.
+func TestFolderIntoAnEmptyOne(t *testing.T) {
+	g := ofFiles(t)
+	for _, overwrite := range []bool{false, true} {
+		name := fmt.Sprintf("empty-%t", overwrite)
+		workertest.Must(t, os.Mkdir(filepath.Join(g.out, name), 0o755))
+		folder := g.folder("one", "a1", "x", overwrite, names...)
+		_, _, err := g.store.CommitFolder(t.Context(), g.folderAt(name), folder)
+		workertest.Must(t, err)
+		if _, err := os.Stat(filepath.Join(g.out, name, job.ManifestName)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A folder that a job made has in it what its manifest lists, and nothing of other jobs.
+func TestNothingIntoAFinishedFolder(t *testing.T) {
+	g := ofFiles(t)
+	_, _, err := g.store.CommitFolder(t.Context(), g.folderAt("film"), g.folder("one", "a1", "x", false, names...))
+	workertest.Must(t, err)
+	for _, overwrite := range []bool{false, true} {
+		for _, name := range []string{"film/inner.jpg", "film/a/000.m4s", "film/deep/er/inner.jpg"} {
+			_, _, err := g.store.Commit(t.Context(), g.at(name), g.product("two", "b1", "text", overwrite))
+			workertest.Expect(t, err, work.OutputExists, "the output of job one")
+			folder := g.folder("two", "b1", "y", overwrite, names...)
+			_, _, err = g.store.CommitFolder(t.Context(), g.folderAt(name), folder)
+			workertest.Expect(t, err, work.OutputExists, "the output of job one")
+		}
+		_, err := g.store.Made(t.Context(), g.at("film/a/inner.jpg"), "two")
+		workertest.Expect(t, err, work.OutputExists, "the output of job one")
+	}
+	workertest.Must(t, os.Mkdir(filepath.Join(g.out, "app"), 0o755))
+	workertest.Must(t, os.WriteFile(filepath.Join(g.out, "app", job.ManifestName), []byte(`{"name":"app"}`), 0o600))
+	_, _, err = g.store.Commit(t.Context(), g.at("app/icon.png"), g.product("two", "b1", "text", false))
+	workertest.Must(t, err)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
@@ -40,6 +41,29 @@ func (*word) Type() string { return "word" }
 func OneOf(c *cobra.Command, is *string, name, shorthand, usage string, words ...string) {
 	c.Flags().VarP(&word{is, words}, name, shorthand, usage+": "+say.Listed(words))
 	CompleteFlag(c, name, Fixed(words...))
+}
+
+// once is the value of a flag that is given once: of two the last would win, and the first be lost.
+type once struct {
+	pflag.Value
+	given bool
+}
+
+// Set takes the value, unless there is one.
+func (o *once) Set(s string) error {
+	if o.given {
+		return errors.New("it is given twice")
+	}
+	o.given = true
+	return o.Value.Set(s)
+}
+
+// Once has flags of the command refused that are given twice.
+func Once(c *cobra.Command, names ...string) {
+	for _, name := range names {
+		f := c.Flags().Lookup(name)
+		f.Value = &once{Value: f.Value}
+	}
 }
 
 // FormFlag adds -o with the forms there are. The first is the default.

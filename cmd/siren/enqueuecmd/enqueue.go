@@ -102,6 +102,8 @@ The kinds, and what each takes with --param:` + kindHelp(),
 	e.ids = newIDs
 	app.OneOf(c, &e.ids, "ids", "", "`WHICH` ids the jobs of a file get that have none", newIDs, contentIDs)
 	f.StringVar(&e.policyFile, "policy", "", "policy file to classify by (default the policy in force)")
+	app.Once(c, "id", "preset", "input", "output", "priority", "expires-in", "dedup-key", "dedup-window", "file",
+		"policy")
 	app.CompleteFlag(c, "file", app.Files())
 	app.CompleteFlag(c, "param", a.CompleteParams)
 	app.CompleteFlag(c, "preset", a.CompletePresets)
@@ -242,6 +244,9 @@ func parseLabels(pairs []string) (map[string]string, error) {
 		if !ok || name == "" {
 			return nil, fmt.Errorf("--label %q: write NAME=VALUE", p)
 		}
+		if _, twice := labels[name]; twice {
+			return nil, fmt.Errorf("--label %q: %s is given twice", p, name)
+		}
 		labels[name] = value
 	}
 	return labels, nil
@@ -254,6 +259,9 @@ func parseParams(kind string, pairs []string) (json.RawMessage, error) {
 		name, value, ok := strings.Cut(p, "=")
 		if !ok || name == "" {
 			return nil, fmt.Errorf("--param %q: write NAME=VALUE", p)
+		}
+		if _, twice := params[name]; twice {
+			return nil, fmt.Errorf("--param %q: %s is given twice", p, name)
 		}
 		params[name] = kinds.Written(kind, name, value)
 	}

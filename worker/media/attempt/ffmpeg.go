@@ -121,7 +121,8 @@ func (a *Attempt) args(r Run) []string {
 	}
 	args = slices.Concat(args, threads, r.Input, []string{"-i", input})
 	for _, o := range r.Outputs {
-		// Nothing of the time, the machine or ffmpeg's version is written. A cap on the rate (hls) may still differ.
+		// Nothing of the time, the machine or ffmpeg's version is written. hls alone differs: by the cap on its rates
+		// with more than one thread, and by the version, which its muxer writes into initialization segments.
 		args = append(append(args, o.Options...), "-fflags", "+bitexact", "-flags", "+bitexact")
 		name := "file:" + o.Name
 		if o.Name == Stdout {

@@ -44,8 +44,8 @@ type costs struct {
 //	veryfast     1844        2159      755         930
 //	medium       2000  2057  2359      808   845   986
 //	slow         2095                  879
-//	libvpx 1.12, VP9, whatever the speed
-//	             1443        1731      592         805
+//	libvpx 1.12, VP9, whatever the speed; of 1280 x 720, 428, 538 and 625
+//	             1443        1731      595   714   814
 //	SVT-AV1 1.4
 //	ultrafast    1441                  860
 //	veryfast     1574        3677      905
@@ -77,7 +77,7 @@ var encoders = map[string]costs{
 		},
 	},
 	"vp9": {
-		base: 310, second: 100, secondDecoded: 4, more: 50, moreDecoded: 4,
+		base: 310, second: 115, secondDecoded: 4, more: 50, moreDecoded: 4,
 		speeds: []speed{
 			{"ultrafast", 137},
 			{"superfast", 137},
@@ -128,7 +128,8 @@ func (c costs) encodes(each float64, in int, out []int, threads int) lanes.Bytes
 
 // Affordable returns the speed and the number of threads with which making pictures of out pixels of the stream's, in
 // the codec and all in one run, fits into a slot's memory: those that are wanted, or else fewer threads, or else a
-// cheaper speed. It is an estimate: when not even the cheapest fits, that is tried.
+// cheaper speed. It is an estimate: when not even the cheapest fits, that is tried. Of speeds that cost the same, none
+// is given up for another.
 func (a *Attempt) Affordable(codec, wanted string, v probe.Stream, out ...int) (name string, threads int) {
 	threads = a.Task.Limits.Threads
 	memory, in := a.Task.Limits.Memory, v.Width*v.Height
@@ -144,8 +145,10 @@ func (a *Attempt) Affordable(codec, wanted string, v probe.Stream, out ...int) (
 	for threads > 1 && tooMuch() {
 		threads = (threads + 1) / 2
 	}
-	for i > 0 && tooMuch() {
-		i--
+	for j := i - 1; j >= 0 && tooMuch(); j-- {
+		if encoder.speeds[j].each < encoder.speeds[i].each {
+			i = j
+		}
 	}
 	return encoder.speeds[i].name, threads
 }

@@ -30,6 +30,8 @@ func TestAffordable(t *testing.T) {
 		{"hevc", 2 << 30, "medium", 4, uhd, "medium", 1},
 		{"hevc", 1 << 30, "medium", 2, hd, "medium", 2},
 		{"vp9", 2 << 30, "slow", 4, uhd, "slow", 4},
+		{"vp9", 700 << 20, "medium", 4, hd, "medium", 1},
+		{"vp9", 64 << 20, "slow", 4, hd, "slow", 1},     // no speed of its takes less
 		{"av1", 2 << 30, "medium", 4, uhd, "medium", 1}, // SVT-AV1 takes more than twice of that for two
 		{"av1", 2 << 30, "medium", 4, hd, "medium", 4},
 	} {
@@ -62,7 +64,9 @@ func TestAffordable(t *testing.T) {
 		{"hevc", "medium", 4, 2359, 986},
 		{"hevc", "slow", 1, 2095, 879},
 		{"vp9", "medium", 1, 1443, 592},
-		{"vp9", "medium", 4, 1731, 805},
+		{"vp9", "ultrafast", 1, 0, 595},
+		{"vp9", "ultrafast", 2, 0, 714},
+		{"vp9", "medium", 4, 1731, 814},
 		{"av1", "ultrafast", 1, 1441, 860},
 		{"av1", "veryfast", 4, 3677, 0},
 		{"av1", "medium", 1, 1614, 923},

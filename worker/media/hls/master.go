@@ -9,19 +9,20 @@ import (
 
 // Video is a rendition of the pictures.
 type Video struct {
-	Playlist      string // its media playlist, as seen from the master playlist
-	Codec         string
-	Width, Height int
-	FrameRate     float64
+	Playlist  string  `json:"-"` // its media playlist, as seen from the master playlist
+	Codec     string  `json:"codec"`
+	Width     int     `json:"width"`
+	Height    int     `json:"height"`
+	FrameRate float64 `json:"frameRate"`
 	Rates
 }
 
 // Audio is a rendition of the sound.
 type Audio struct {
-	Playlist string
-	Codec    string
-	Language string // as BCP 47 has it; "" when nobody says
-	Channels int
+	Playlist string `json:"-"`
+	Codec    string `json:"codec"`
+	Language string `json:"language,omitempty"` // as BCP 47 has it; "" when nobody says
+	Channels int    `json:"channels"`
 	Rates
 }
 

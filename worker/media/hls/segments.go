@@ -63,7 +63,10 @@ func Leftover(segments []Segment) bool {
 }
 
 // Rates are what a rendition asks of a network, in bits per second.
-type Rates struct{ Peak, Average int }
+type Rates struct {
+	Peak    int `json:"bandwidth"` // as a playlist calls them
+	Average int `json:"averageBandwidth"`
+}
 
 // Measure returns the rates of a rendition. The peak is that of the segments, in a row, that are the most and last from
 // half to one and a half times as long as the longest (RFC 8216, 4.1): a last one of a tenth of a second is none.

@@ -32,12 +32,18 @@ func (v Stream) ReadBy(still bool) string {
 	return "bt601"
 }
 
-// SeeThrough reports whether parts of the picture may be transparent.
+// SeeThrough reports whether parts of the picture may be transparent. Of JPEG none are: where ffmpeg says so, the
+// fourth channel was the black of CMYK.
 func (v Stream) SeeThrough() bool {
 	if v.Tags.Alpha == "1" {
 		return true
 	}
-	for _, with := range []string{"yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16", "pal8"} {
+	if strings.Contains(v.Codec, "jpeg") && v.Codec != "jpeg2000" {
+		return false
+	}
+	for _, with := range []string{
+		"yuva", "ayuv", "vuya", "uyva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16", "yaf", "pal8",
+	} {
 		if strings.HasPrefix(v.PixelFormat, with) {
 			return true
 		}

@@ -40,7 +40,7 @@ var audioFormats = map[string]audioFormat{
 func planAudio(v kinds.Values) Recipe {
 	c := audio{
 		format: v.Word("format"), bitrate: v.Whole("bitrate"), keep: v.Word("metadata") == "keep",
-		heard: heard{channels: v.Word("channels"), loudness: v.Number("loudness"), rate: v.Whole("rate")},
+		heard: planHeard(v),
 	}
 	return Recipe{MediaType: audioFormats[c.format].mediaType, Make: c.make}
 }
@@ -50,6 +50,7 @@ func (c audio) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, er
 	if err != nil {
 		return nil, err
 	}
+	c.heard = c.heard.of(s)
 	c.heard.rate = c.rate(s)
 	if most := c.mostBits(s); c.bitrate > most {
 		a.Warn("%dk instead of %dk: more isn't possible in %s, with %d channels of %d Hz", most/1000, c.bitrate/1000,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/worker/media/attempt"
 	"github.com/polyglot-media/siren/worker/media/probe"
 	"github.com/polyglot-media/siren/worker/media/sound"
@@ -16,12 +17,32 @@ import (
 type heard struct {
 	channels string   // stereo, mono or 5.1, at most
 	loudness float64  // LUFS; 0: as it is
+	podcast  bool     // the loudness is that of podcasts
 	rate     int      // samples a second; 0: as it is
 	encoder  []string // of the output, in ffmpeg's options; it changes how loud sound is, and where its peaks are
 }
 
+func planHeard(v kinds.Values) heard {
+	return heard{
+		channels: v.Word("channels"), loudness: v.Number("loudness"), podcast: v.Word("loudness") == "podcast",
+		rate: v.Whole("rate"),
+	}
+}
+
 // ceiling is where the peaks of sound may be that is brought to a loudness, in dBTP (EBU R 128).
 const ceiling = -1
+
+// of returns how that sound is to come out. Podcasts are of -16 LUFS, and of -19 where there is one channel, which
+// sounds as loud.
+func (h heard) of(s probe.Stream) heard {
+	if h.podcast {
+		h.loudness = -16
+	}
+	if h.podcast && sound.Channels(s, h.channels) == 1 {
+		h.loudness = -19
+	}
+	return h
+}
 
 // filters returns the filters of the sound. Where a loudness is wanted it has the sound measured for that, and encoded
 // on trial.

@@ -58,7 +58,7 @@ func (q loudness) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File,
 		return nil, err
 	}
 	var chain []string
-	if s.Layout == "" { // which of many channels counts how much isn't known
+	if !sound.Named(s) { // which of many channels counts how much isn't known
 		chain = sound.Layout(s, "5.1")
 	}
 	l, err := measured(ctx, a, metering{sound: s, filters: chain, seconds: a.Info.Seconds(s)})

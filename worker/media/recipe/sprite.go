@@ -47,6 +47,11 @@ func (s sprite) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, e
 		return nil, err
 	}
 	length := a.Info.Seconds(v)
+	if most := s.mostCounted(v, length); s.count > most {
+		a.Warn("count %d instead of %d: input %s lasts %.1f s, and no picture is shown for less than %.3g s", most,
+			s.count, a.From, length, s.shortest(v))
+		s.count = most
+	}
 	if s, err = s.spaced(length); err != nil {
 		return nil, fmt.Errorf("input %s %w", a.From, err)
 	}
@@ -68,6 +73,24 @@ func (s sprite) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, e
 
 // mostPictures is how many pictures one job makes at most.
 const mostPictures = 10_000
+
+// shortest returns for how many seconds each of a count of pictures is shown at least: a tenth, which is the least
+// interval, and no less than a frame.
+func (s sprite) shortest(v probe.Stream) float64 {
+	const least = 0.1
+	if rate, err := probe.Ratio(v.FrameRate); err == nil {
+		return max(least, 1/rate)
+	}
+	return least
+}
+
+// mostCounted returns how many pictures of a film of that length a job may count.
+func (s sprite) mostCounted(v probe.Stream, length float64) int {
+	if length == 0 {
+		return mostPictures
+	}
+	return max(1, int(length/s.shortest(v)+1e-6))
+}
 
 // spaced returns the params with an interval, and with sheets that aren't larger than the pictures of that length need;
 // 0 when nobody knows it.

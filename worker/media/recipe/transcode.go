@@ -34,7 +34,7 @@ func planTranscode(v kinds.Values) Recipe {
 		},
 		container: v.Word("container"), width: v.Whole("width"), height: v.Whole("height"), fps: v.Number("fps"),
 		silent: v.Word("audio") == "drop", audio: v.Whole("audio"), audioCodec: v.Word("audioCodec"),
-		heard: heard{channels: v.Word("channels"), loudness: v.Number("loudness")}, keep: v.Word("metadata") == "keep",
+		heard: planHeard(v), keep: v.Word("metadata") == "keep",
 	}
 	return Recipe{MediaType: t.mediaType(), Make: t.make}
 }
@@ -79,6 +79,7 @@ func (t transcode) soundtrack(ctx context.Context, a *attempt.Attempt) ([]string
 	if !ok {
 		return nil, nil
 	}
+	t.heard = t.heard.of(s)
 	t.heard.encoder = soundEncoder(t.audioCodec, t.audio, sound.Channels(s, t.heard.channels))
 	filters, err := t.heard.filters(ctx, a, s)
 	return t.sound(s, filters), err
@@ -137,13 +138,13 @@ func (t transcode) pictures(v probe.Stream) (args []string, rate float64) {
 	case t.fps > 0:
 		rate = t.fps
 		filters = append(filters, "fps="+attempt.Number(t.fps))
-	case !steady: // each frame at its time, none doubled
+	case steady && rate < v.Base():
+		filters = append(filters, "fps="+attempt.Number(rate))
+	default: // each frame at its time, none doubled: a file may say that it is steady where frames are missing
 		args = []string{"-vsync", "vfr", "-r", attempt.Number(rate)}
-		if average, err := probe.Ratio(v.FrameRate); err == nil {
+		if average, err := probe.Ratio(v.FrameRate); !steady && err == nil {
 			rate = min(rate, average)
 		}
-	case rate < v.Base():
-		filters = append(filters, "fps="+attempt.Number(rate))
 	}
 	return append(args, "-vf", strings.Join(filters, ",")), rate
 }

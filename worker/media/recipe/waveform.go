@@ -50,8 +50,7 @@ func planWaveform(v kinds.Values) Recipe {
 
 // draw makes the PNG.
 func (w waveform) draw(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error) {
-	// the borders of a column are right to an eighth
-	all, _, err := w.overview(ctx, a, 8*w.drawing.Width)
+	all, _, err := w.overview(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +73,11 @@ func (w waveform) list(ctx context.Context, a *attempt.Attempt) ([]attempt.File,
 			p := w.peaks(s, w.each, listing.Add)
 			return errors.Join(listing.Begin(p.Rate, p.Waves(), p.Each), hear(ctx, a, s, p), listing.End())
 		}
-		all, p, err := w.overview(ctx, a, w.width)
+		all, p, err := w.overview(ctx, a)
 		if err != nil {
 			return err
 		}
+		all.Fold(w.width)
 		err = listing.Begin(p.Rate, p.Waves(), p.Each*all.Each())
 		for _, pixel := range all.Pixels {
 			err = errors.Join(err, listing.Add(pixel))
@@ -86,16 +86,18 @@ func (w waveform) list(ctx context.Context, a *attempt.Attempt) ([]attempt.File,
 	}))
 }
 
-// overview hears the sound and makes at most so many pixels of it.
-func (w waveform) overview(ctx context.Context, a *attempt.Attempt, most int) (*sound.Overview, *sound.Peaks, error) {
+// overview hears the sound and makes pixels of it, dozens for each that will be left: how many samples there are is
+// known when all have come.
+func (w waveform) overview(ctx context.Context, a *attempt.Attempt) (*sound.Overview, *sound.Peaks, error) {
+	const wanted = 1 << 18
 	s, err := a.Sound()
 	if err != nil {
 		return nil, nil, err
 	}
-	all := &sound.Overview{Most: most}
+	all := &sound.Overview{Most: 2 * wanted}
 	p := w.peaks(s, 1, all.Add)
 	if samples := a.Info.Seconds(s) * float64(p.Rate); samples > 0 { // as it says; more is no harm
-		p.Each = max(1, int(math.Ceil(samples/float64(most))))
+		p.Each = max(1, int(math.Ceil(samples/wanted)))
 	}
 	err = hear(ctx, a, s, p)
 	all.End()

@@ -26,6 +26,11 @@ func TestLayout(t *testing.T) {
 		{6, "5.1(side)", "mono", "aformat=channel_layouts=mono", 1},
 		{6, "5.1(side)", "5.1", "aformat=channel_layouts=5.1", 6},
 		{8, "7.1", "5.1", "aformat=channel_layouts=5.1", 6},
+		{6, "", "stereo", "aformat=channel_layouts=stereo", 2},
+		{6, "", "5.1", "aformat=channel_layouts=5.1", 6},
+		{3, "", "5.1", "aformat=channel_layouts=stereo", 2},
+		{8, "", "mono", "aformat=channel_layouts=mono", 1},
+		{9, "", "stereo", "pan=stereo|c0=c0|c1=c1", 2},
 		{10, "", "5.1", "pan=stereo|c0=c0|c1=c1", 2},
 		{10, "", "mono", "pan=stereo|c0=c0|c1=c1,aformat=channel_layouts=mono", 1},
 	} {

@@ -1,6 +1,9 @@
 package sound
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Peaks takes sound as ffmpeg's s16le and hands on the lowest and the highest sample of each pixel. However long the
 // sound is, it keeps one pixel.
@@ -146,6 +149,23 @@ func (o *Overview) End() {
 	if o.halves > 0 {
 		o.Pixels, o.halves = append(o.Pixels, o.half), 0
 	}
+}
+
+// Fold makes at most so many pixels of those that there are at the end, as many as samples of the same number in each
+// allow.
+func (o *Overview) Fold(most int) {
+	together := (len(o.Pixels) + most - 1) / most
+	if together < 2 {
+		return
+	}
+	folded := o.Pixels[:0]
+	for group := range slices.Chunk(o.Pixels, together) {
+		for _, q := range group[1:] {
+			group[0].add(q)
+		}
+		folded = append(folded, group[0])
+	}
+	o.Pixels, o.each = folded, o.Each()*together
 }
 
 // Each returns how many of the pixels that came are one of Pixels.

@@ -32,9 +32,17 @@ func TestPeaksOfRandomSamples(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.End()
+		most := o.Most + 1
+		if before := len(o.Pixels); r.IntN(2) == 0 {
+			most = 1 + r.IntN(20)
+			o.Fold(most)
+			if least := before / (before/most + 1); len(o.Pixels) < least {
+				t.Fatalf("%d pixels folded to %d, want %d to %d", before, len(o.Pixels), least, most)
+			}
+		}
 		size := each * o.Each()
-		if want := (n + size - 1) / size; len(o.Pixels) != want || want > o.Most+1 {
-			t.Fatalf("%d pixels of %d samples, want %d of at most %d", len(o.Pixels), size, want, o.Most)
+		if want := (n + size - 1) / size; len(o.Pixels) != want || want > most {
+			t.Fatalf("%d pixels of %d samples, want %d of at most %d", len(o.Pixels), size, want, most)
 		}
 		for i, pixel := range o.Pixels {
 			for c := range channels {

@@ -8,8 +8,10 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,7 +78,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !container:
 		refuse(w, http.StatusNotFound, "ContainerNotFound")
 	case r.URL.Query().Get("comp") == "list":
-		fmt.Fprint(w, `<?xml version="1.0"?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`)
+		s.list(w, r.URL.Query().Get("prefix"))
 	case r.Method == http.MethodPut:
 		s.put(w, r, name, body)
 	default:
@@ -121,6 +123,22 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, name string, body [
 	w.Header().Set("ETag", o.tag)
 	w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
 	w.WriteHeader(http.StatusCreated)
+}
+
+// list names all blobs below a prefix, in one page.
+func (s *Server) list(w http.ResponseWriter, prefix string) {
+	fmt.Fprint(w, `<?xml version="1.0"?><EnumerationResults><Blobs>`)
+	for _, name := range slices.Sorted(maps.Keys(s.blobs)) {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		fmt.Fprint(w, `<Blob><Name>`)
+		_ = xml.EscapeText(w, []byte(name))
+		fmt.Fprintf(w, `</Name><Properties><Last-Modified>%s</Last-Modified><Content-Length>%d</Content-Length>`+
+			`<Etag>%s</Etag></Properties></Blob>`, time.Now().UTC().Format(http.TimeFormat), len(s.blobs[name].data),
+			s.blobs[name].tag)
+	}
+	fmt.Fprint(w, `</Blobs><NextMarker/></EnumerationResults>`)
 }
 
 func (s *Server) get(w http.ResponseWriter, r *http.Request, name string) {
