@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/worker/media/recipe"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // one returns the one finding of a check; all of them have to be complete.
@@ -320,7 +321,7 @@ func TestJudgeConfined(t *testing.T) {
 
 // The test binary doubles as the siren binary (run-limited).
 func TestMain(m *testing.M) {
-	s3test.Main()
+	workertest.Main()
 	if len(os.Args) > 1 && os.Args[1] == "run-limited" {
 		if err := sandbox.RunLimited(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "siren:", err)
