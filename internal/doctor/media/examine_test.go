@@ -51,7 +51,8 @@ var room = Room{Slots: 2, Slot: lanes.SlotLimits{Memory: 1 << 30, Scratch: 1 << 
 
 func TestExamineThisMachine(t *testing.T) {
 	dir := t.TempDir()
-	all := Examine(t.Context(), Options{Scratch: dir}, room)
+	t.Setenv("TMPDIR", "/proc") // as in a pod, nothing is writable beside the scratch folder
+	all := Examine(t.Context(), Options{Scratch: filepath.Join(dir, "new")}, room)
 	for _, check := range []string{"media.ffmpeg", "media.ffprobe", "media.codecs", "media.limits", "media.vips"} {
 		wantFinding(t, one(t, all, check), doctor.OK, "f")
 	}
@@ -222,7 +223,7 @@ func TestExamineScratch(t *testing.T) {
 
 func TestExamineFileStorage(t *testing.T) {
 	dir := t.TempDir()
-	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{
+	all := ExamineStorage(t.Context(), Options{Scratch: filepath.Join(t.TempDir(), "new")}, []lanes.Storage{
 		{Prefix: "file://" + dir + "/", Read: true, Write: true}, {Prefix: "http://127.0.0.1/", Read: true},
 	})
 	wantFinding(t, one(t, all, "storage.file"), doctor.OK, dir+"/ can be read and written")
