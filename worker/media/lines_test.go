@@ -130,7 +130,7 @@ func TestJobsWithoutTheirBucket(t *testing.T) {
 		want                        work.ErrorKind
 		says                        string
 	}{
-		{"no bucket to read", "s3://none-such/a.mp4", out, "", work.BadInput, "no bucket none-such: create it, or correct"},
+		{"no bucket to read", "s3://none-such/a.mp4", out, "", work.BadInput, "no bucket none-such: create it, or"},
 		{"no bucket to write", clip, "s3://none-such/x.json", "", work.Transient, "no bucket none-such: create it, or"},
 		{
 			"a wrong key to read", "s3://" + s3test.Bucket + "/a.mp4", out, "wrong", work.Transient,
