@@ -30,16 +30,13 @@ func TestDoctorInPods(t *testing.T) {
 	r.found(scaler, "media.role", doctor.Note, "it matters where a worker runs")
 	worker := r.doctor("siren-worker-general")
 	for _, check := range []string{
-		"broker.rights.worker", "redis.rights", "media.ffmpeg", "media.codecs",
-		"media.limits", "storage.s3",
+		"broker.rights.worker", "redis.rights", "media.ffmpeg", "media.codecs", "media.vips", "media.limits",
+		"storage.s3",
 	} {
 		r.found(worker, check, doctor.OK, "")
 	}
 	r.found(worker, "kubernetes.role", doctor.Note, "it matters where a scaler runs")
 	for _, f := range append(scaler, worker...) {
-		if f.Check == "media.vips" { // the worker's image may be made of ffmpeg alone, as CI's is
-			continue
-		}
 		if f.Severity > doctor.Note {
 			t.Errorf("on a fresh release: %+v", f)
 		}

@@ -35,9 +35,11 @@ func TestInstallRunUninstall(t *testing.T) {
 
 	clip := r.storage.put("clip.mp4", s.clip("short.mp4", "-f", "lavfi", "-i",
 		"testsrc2=size=320x180:rate=24:duration=3", "-pix_fmt", "yuv420p"))
+	photo := r.storage.put("photo.jpg", s.clip("photo.jpg", "-f", "lavfi", "-i", "testsrc2=size=320x240",
+		"-frames:v", "1"))
 	var all []job.Job
-	for _, kind := range []string{"probe", "thumbnail", "transcode"} {
-		all = append(all, r.jobs(kind, 2, job.Job{Kind: kind, Input: clip})...)
+	for kind, input := range map[string]string{"probe": clip, "thumbnail": clip, "transcode": clip, "image": photo} {
+		all = append(all, r.jobs(kind, 2, job.Job{Kind: kind, Input: input})...)
 	}
 	r.enqueue(all)
 	r.uninterrupted(r.completed(all, time.Minute))

@@ -171,7 +171,7 @@ func (r *release) forwarded(server string, port int) string {
 // jobs makes n jobs of the same kind. Their ids and outputs begin with the prefix.
 func (r *release) jobs(prefix string, n int, template job.Job) []job.Job {
 	jobs := make([]job.Job, n)
-	ext := map[string]string{"probe": "json", "thumbnail": "jpg", "transcode": "mp4"}[template.Kind]
+	ext := map[string]string{"probe": "json", "thumbnail": "jpg", "transcode": "mp4", "image": "avif"}[template.Kind]
 	for i := range jobs {
 		jobs[i] = template
 		jobs[i].ID = fmt.Sprintf("%s-%03d", prefix, i)

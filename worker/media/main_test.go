@@ -24,7 +24,7 @@ import (
 
 // The test binary doubles as the siren binary (run-limited), and as a worker to be killed (see kill_test.go).
 func TestMain(m *testing.M) {
-	s3test.Main()
+	workertest.Main()
 	if len(os.Args) > 1 && os.Args[1] == "run-limited" {
 		if err := sandbox.RunLimited(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "siren:", err)

@@ -5,14 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"gocloud.dev/blob"
@@ -23,36 +18,6 @@ import (
 	"github.com/polyglot-media/siren/worker/workertest"
 )
 
-// counted counts the bytes of answers.
-type counted struct {
-	http.ResponseWriter
-	n *atomic.Int64
-}
-
-func (c counted) Write(p []byte) (int, error) {
-	n, err := c.ResponseWriter.Write(p)
-	c.n.Add(int64(n))
-	return n, err
-}
-
-// countS3 puts a gate before the S3 server of the test, which counts what is read.
-func countS3(t *testing.T) *atomic.Int64 {
-	t.Helper()
-	server, err := url.Parse(os.Getenv("AWS_ENDPOINT_URL"))
-	workertest.Must(t, err)
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(server)
-		r.Out.Host = r.In.Host // which is signed
-	}}
-	sent := &atomic.Int64{}
-	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		proxy.ServeHTTP(counted{w, sent}, r)
-	}))
-	t.Cleanup(gate.Close)
-	t.Setenv("AWS_ENDPOINT_URL", gate.URL)
-	return sent
-}
-
 // film is 80 s of H.264, padded to 3 Mbit/s: 30 MB. It is black for 14 s.
 const film = "-f lavfi -i testsrc2=s=320x180:r=25:d=80 -f lavfi -i sine=d=80 -vf " +
 	"drawbox=c=black:t=fill:enable='between(t,56,70)' -c:v libx264 -preset veryfast -g 50 " +
@@ -62,7 +27,7 @@ const film = "-f lavfi -i testsrc2=s=320x180:r=25:d=80 -f lavfi -i sine=d=80 -vf
 // A thumbnail of a film that is elsewhere reads a part of it, and is the same as that of all of it.
 func TestThumbnailReadsAPart(t *testing.T) {
 	s3test.Use(t)
-	sent := countS3(t)
+	sent := &s3test.Gate(t).Sent
 	bucket, err := blob.OpenBucket(t.Context(), "s3://"+s3test.Bucket+"?use_path_style=true")
 	workertest.Must(t, err)
 	t.Cleanup(func() { _ = bucket.Close() })

@@ -105,17 +105,20 @@ func (s bucketStore) Commit(ctx context.Context, at Place, p Product) (bool, int
 		Metadata:    map[string]string{ownerKey: p.Job.ID},
 		IfNotExist:  !p.Job.Overwrite,
 	})
-	if err != nil && s.buckets.Fault(err) == bucket.Changed {
-		size, err := s.Made(ctx, at, p.Job.ID)
-		if err == nil && size == Absent {
-			err = fmt.Errorf("output %s was there and is gone again; someone else removes objects there", at)
-		}
-		return err == nil, size, err
+	if err == nil {
+		return false, info.Size(), nil
 	}
-	if err != nil {
+	// Whatever went wrong, the output may be there by now: ours, if it was an answer that was lost.
+	size, lookErr := s.Made(ctx, at, p.Job.ID)
+	switch {
+	case lookErr == nil && size != Absent:
+		return true, size, nil
+	case s.buckets.Fault(err) != bucket.Changed:
 		return false, Absent, s.trouble("store output", at, err)
+	case lookErr == nil:
+		lookErr = fmt.Errorf("output %s was there and is gone again; someone else removes objects there", at)
 	}
-	return false, info.Size(), nil
+	return false, Absent, lookErr
 }
 
 // Readable asks for an object that surely isn't there: "not found" is said only to who may read. Who may not list

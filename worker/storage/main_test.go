@@ -18,7 +18,7 @@ import (
 
 // The test binary doubles as a worker to be killed while it commits.
 func TestMain(m *testing.M) {
-	s3test.Main()
+	workertest.Main()
 	if w := (workOrder{}); workertest.Ordered(&w) {
 		w.carryOut()
 		return

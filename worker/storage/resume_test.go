@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httputil"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,61 +23,6 @@ func noise(seed uint64, n int) []byte {
 	data := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{byte(seed)}).Read(data)
 	return data
-}
-
-// cutter is a server, or stands before one, whose answers break.
-type cutter struct {
-	http.Handler
-	most int // bytes of the body of an answer to a GET; 0: all
-	cuts int // how many answers break; the others are whole
-	cut  func()
-	mu   sync.Mutex
-	asks []string // Range, and If-Range, of each GET
-	sent int64    // bytes of bodies
-}
-
-func (c *cutter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out := &cutWriter{ResponseWriter: w, c: c, left: -1}
-	c.mu.Lock()
-	if r.Method == http.MethodGet {
-		c.asks = append(c.asks, strings.TrimSpace(r.Header.Get("Range")+" "+r.Header.Get("If-Range")))
-		if c.most > 0 && c.cuts > 0 {
-			out.left = c.most
-			c.cuts--
-		}
-	}
-	c.mu.Unlock()
-	c.Handler.ServeHTTP(out, r)
-}
-
-type cutWriter struct {
-	http.ResponseWriter
-	c    *cutter
-	left int // bytes; -1: any number
-}
-
-func (w *cutWriter) Write(p []byte) (int, error) {
-	if w.left >= 0 && len(p) > w.left {
-		n, _ := w.ResponseWriter.Write(p[:w.left])
-		w.count(n)
-		_ = http.NewResponseController(w.ResponseWriter).Flush()
-		if w.c.cut != nil {
-			w.c.cut()
-		}
-		panic(http.ErrAbortHandler)
-	}
-	n, err := w.ResponseWriter.Write(p)
-	w.count(n)
-	if w.left >= 0 {
-		w.left -= n
-	}
-	return n, err
-}
-
-func (w *cutWriter) count(n int) {
-	w.c.mu.Lock()
-	defer w.c.mu.Unlock()
-	w.c.sent += int64(n)
 }
 
 // fetchFrom fetches from a server of a test on loopback.
@@ -169,14 +111,14 @@ func TestDownloadGoesOn(t *testing.T) {
 		{"a server without If-Range", deaf, 1, old, []string{"", `bytes=1000000- ""`, ""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			server := &cutter{Handler: c.handler, most: 1000000, cuts: c.cuts}
+			server := &workertest.Cutter{Handler: c.handler, Most: 1000000, Cuts: c.cuts}
 			got, err := fetchFrom(t, serve(t, server)+"/clip.mp4")
 			workertest.Must(t, err)
 			if !bytes.Equal(got, c.want) {
 				t.Errorf("%d bytes came, and not those of the one file", len(got))
 			}
-			if fmt.Sprintf("%q", server.asks) != fmt.Sprintf("%q", c.asks) {
-				t.Errorf("asked for %q, want %q", server.asks, c.asks)
+			if fmt.Sprintf("%q", server.Asks) != fmt.Sprintf("%q", c.asks) {
+				t.Errorf("asked for %q, want %q", server.Asks, c.asks)
 			}
 		})
 	}
@@ -197,7 +139,7 @@ func TestDownloadGivesUp(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			defer func(before time.Duration) { pause = before }(pause)
 			pause = time.Millisecond
-			server := &cutter{most: c.most, cuts: 1000, Handler: http.HandlerFunc(
+			server := &workertest.Cutter{Most: c.most, Cuts: 1000, Handler: http.HandlerFunc(
 				func(w http.ResponseWriter, r *http.Request) {
 					if c.tag != "" {
 						w.Header().Set("ETag", c.tag)
@@ -206,8 +148,8 @@ func TestDownloadGivesUp(t *testing.T) {
 				})}
 			_, err := fetchFrom(t, serve(t, server)+"/clip.mp4")
 			workertest.Expect(t, err, work.Transient, "EOF")
-			if len(server.asks) != c.want {
-				t.Errorf("asked %d times, want %d", len(server.asks), c.want)
+			if len(server.Asks) != c.want {
+				t.Errorf("asked %d times, want %d", len(server.Asks), c.want)
 			}
 		})
 	}
@@ -217,7 +159,7 @@ func TestDownloadGivesUp(t *testing.T) {
 func TestDownloadGoesOnWithinTheRules(t *testing.T) {
 	clip := noise(1, 2<<20)
 	asks := 0
-	server := &cutter{most: 1000000, cuts: 1, Handler: http.HandlerFunc(
+	server := &workertest.Cutter{Most: 1000000, Cuts: 1, Handler: http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
 			if asks++; asks > 1 {
 				http.Redirect(w, r, "http://169.254.169.254/latest/meta-data", http.StatusFound)
@@ -230,23 +172,10 @@ func TestDownloadGoesOnWithinTheRules(t *testing.T) {
 	workertest.Expect(t, err, work.NotAllowed, "outside the storage")
 }
 
-// s3Gate stands before the S3 server of the test.
-func s3Gate(t *testing.T) *cutter {
-	t.Helper()
-	server, err := url.Parse(os.Getenv("AWS_ENDPOINT_URL"))
-	workertest.Must(t, err)
-	gate := &cutter{Handler: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(server)
-		r.Out.Host = r.In.Host // which is signed
-	}}}
-	t.Setenv("AWS_ENDPOINT_URL", serve(t, gate))
-	return gate
-}
-
 // Downloads from a bucket go on as well, if the object is the same.
 func TestDownloadFromBucketGoesOn(t *testing.T) {
 	s3test.Use(t)
-	gate := s3Gate(t)
+	gate := s3test.Gate(t)
 	stores, err := New(Options{})
 	workertest.Must(t, err)
 	rules := NewRules([]lanes.Storage{{Prefix: "s3://" + s3test.Bucket + "/", Read: true}})
@@ -264,8 +193,8 @@ func TestDownloadFromBucketGoesOn(t *testing.T) {
 	}{{"the same", nil, old, 2}, {"another one", later, later, 3}} {
 		t.Run(c.name, func(t *testing.T) {
 			workertest.Must(t, b.WriteAll(t.Context(), "resumed.bin", old, nil))
-			gate.most, gate.cuts, gate.asks = 1000000, 1, nil
-			gate.cut = func() {
+			gate.Most, gate.Cuts, gate.Asks = 1000000, 1, nil
+			gate.Cut = func() {
 				if c.between != nil {
 					workertest.Must(t, b.WriteAll(t.Context(), "resumed.bin", c.between, nil))
 				}
@@ -275,8 +204,8 @@ func TestDownloadFromBucketGoesOn(t *testing.T) {
 			if !bytes.Equal(got, c.want) {
 				t.Errorf("%d bytes came, and not those of the one object", len(got))
 			}
-			if len(gate.asks) != c.asks || !strings.HasPrefix(gate.asks[1], "bytes=1000000-") {
-				t.Errorf("asked for %q", gate.asks)
+			if len(gate.Asks) != c.asks || !strings.HasPrefix(gate.Asks[1], "bytes=1000000-") {
+				t.Errorf("asked for %q", gate.Asks)
 			}
 		})
 	}

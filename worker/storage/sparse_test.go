@@ -16,11 +16,11 @@ import (
 )
 
 // openSparse opens a file of a server of a test.
-func openSparse(t *testing.T, handler http.Handler, limit lanes.Bytes) (*Sparse, *cutter, error) {
+func openSparse(t *testing.T, handler http.Handler, limit lanes.Bytes) (*Sparse, *workertest.Cutter, error) {
 	t.Helper()
-	server, _ := handler.(*cutter)
+	server, _ := handler.(*workertest.Cutter)
 	if server == nil {
-		server = &cutter{Handler: handler}
+		server = &workertest.Cutter{Handler: handler}
 	}
 	url := serve(t, server) + "/"
 	rules := NewRules([]lanes.Storage{{Prefix: url, Read: true}})
@@ -63,20 +63,20 @@ func TestSparseFetchesWhatIsRead(t *testing.T) {
 			}
 		}
 	}
-	if server.sent > 4*block || s.Fetched() != server.sent || s.Complete() {
-		t.Errorf("%d bytes were sent, %d are here", server.sent, s.Fetched())
+	if server.Sent.Load() > 4*block || s.Fetched() != server.Sent.Load() || s.Complete() {
+		t.Errorf("%d bytes were sent, %d are here", server.Sent.Load(), s.Fetched())
 	}
 	if got := whole(t, s); len(got) != len(film) || !bytes.Equal(got[1<<20:2<<20], make([]byte, 1<<20)) {
 		t.Errorf("the file has %d bytes", len(got))
 	}
 	// Who reads on and on gets more at once.
-	asked := len(server.asks)
+	asked := len(server.Asks)
 	for at := int64(1 << 20); at < 1<<20+500<<10; at += 1000 {
 		if _, err := s.ReadAt(p, at); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := len(server.asks) - asked; n > 5 {
+	if n := len(server.Asks) - asked; n > 5 {
 		t.Errorf("%d requests for 500 kB", n)
 	}
 	workertest.Expect(t, s.Fill(2<<20, 2<<20), work.OverLimit, "larger than a slot's scratch space")
@@ -86,7 +86,7 @@ func TestSparseFetchesWhatIsRead(t *testing.T) {
 // What is missing can be had at last, each part once, over connections that break.
 func TestSparseBecomesWhole(t *testing.T) {
 	film := noise(1, 4<<20)
-	server := &cutter{Handler: tagged(func() []byte { return film }), most: 1 << 20, cuts: 2}
+	server := &workertest.Cutter{Handler: tagged(func() []byte { return film }), Most: 1 << 20, Cuts: 2}
 	s, _, err := openSparse(t, server, 0)
 	workertest.Must(t, err)
 	workertest.Must(t, s.Fill(2<<20, 100))
@@ -94,8 +94,8 @@ func TestSparseBecomesWhole(t *testing.T) {
 	if !s.Complete() || !bytes.Equal(whole(t, s), film) {
 		t.Error("it isn't the film")
 	}
-	if server.sent > int64(len(film))+4*block {
-		t.Errorf("%d bytes were sent of %d", server.sent, len(film))
+	if server.Sent.Load() > int64(len(film))+4*block {
+		t.Errorf("%d bytes were sent of %d", server.Sent.Load(), len(film))
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package workertest is what the tests of the worker's rooms share: worker processes that are killed, and errors of a
-// kind.
+// Package workertest is what the tests of the worker's rooms share: worker processes that are killed, servers, lines
+// that break, and errors of a kind.
 package workertest
 
 import (

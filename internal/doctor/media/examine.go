@@ -68,7 +68,7 @@ func Examine(ctx context.Context, o Options, room Room) []doctor.Finding {
 	} else {
 		found = append(found, doctor.Finding{Check: "media.ffprobe", What: "ffprobe is there"})
 	}
-	found = append(found, examineVips(ctx))
+	found = append(found, examineVips(ctx, o.Scratch))
 	return append(found, examineScratch(o.Scratch, room)...)
 }
 
@@ -333,9 +333,9 @@ func examineScratch(path string, room Room) []doctor.Finding {
 	if err != nil {
 		return bad(err)
 	}
-	in := path
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		in = filepath.Dir(path) // a worker makes the folder itself
+	in, err := scratchIn(path)
+	if err != nil {
+		return bad(err)
 	}
 	if err := scratch.Try(in); err != nil {
 		return bad(err)
@@ -346,6 +346,19 @@ func examineScratch(path string, room Room) []doctor.Finding {
 	}
 	free := lanes.Bytes(disk.Bavail) * lanes.Bytes(disk.Bsize)
 	return judgeScratch(path, free, disk.Type == tmpfs, room)
+}
+
+// scratchIn returns the folder in which something can be tried as in the scratch folder: the one above it where that
+// isn't there yet, since a worker makes it itself.
+func scratchIn(path string) (string, error) {
+	path, err := scratch.Dir(path)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		path = filepath.Dir(path)
+	}
+	return path, nil
 }
 
 // judgeScratch says whether the free space is enough for an input and an output in each slot.

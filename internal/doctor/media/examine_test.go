@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/worker/media/recipe"
 	"github.com/polyglot-media/siren/worker/sandbox"
 	"github.com/polyglot-media/siren/worker/storage/s3test"
+	"github.com/polyglot-media/siren/worker/workertest"
 )
 
 // one returns the one finding of a check; all of them have to be complete.
@@ -50,7 +51,8 @@ var room = Room{Slots: 2, Slot: lanes.SlotLimits{Memory: 1 << 30, Scratch: 1 << 
 
 func TestExamineThisMachine(t *testing.T) {
 	dir := t.TempDir()
-	all := Examine(t.Context(), Options{Scratch: dir}, room)
+	t.Setenv("TMPDIR", "/proc") // as in a pod, nothing is writable beside the scratch folder
+	all := Examine(t.Context(), Options{Scratch: filepath.Join(dir, "new")}, room)
 	for _, check := range []string{"media.ffmpeg", "media.ffprobe", "media.codecs", "media.limits", "media.vips"} {
 		wantFinding(t, one(t, all, check), doctor.OK, "f")
 	}
@@ -221,7 +223,7 @@ func TestExamineScratch(t *testing.T) {
 
 func TestExamineFileStorage(t *testing.T) {
 	dir := t.TempDir()
-	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{
+	all := ExamineStorage(t.Context(), Options{Scratch: filepath.Join(t.TempDir(), "new")}, []lanes.Storage{
 		{Prefix: "file://" + dir + "/", Read: true, Write: true}, {Prefix: "http://127.0.0.1/", Read: true},
 	})
 	wantFinding(t, one(t, all, "storage.file"), doctor.OK, dir+"/ can be read and written")
@@ -320,7 +322,7 @@ func TestJudgeConfined(t *testing.T) {
 
 // The test binary doubles as the siren binary (run-limited).
 func TestMain(m *testing.M) {
-	s3test.Main()
+	workertest.Main()
 	if len(os.Args) > 1 && os.Args[1] == "run-limited" {
 		if err := sandbox.RunLimited(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "siren:", err)

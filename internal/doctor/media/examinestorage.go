@@ -131,7 +131,11 @@ func (x storageExaminer) write(ctx context.Context, store storage.Store, r stora
 	name := ".siren-doctor-" + strings.ToLower(rand.Text()[:10])
 	at := storage.Place{Location: r.Location, Below: r}
 	at.Path += name
-	file, err := os.CreateTemp(x.scratch, ".siren-doctor-") // "": the system's temporary folder
+	dir, err := scratchIn(x.scratch)
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(dir, ".siren-doctor-")
 	if err != nil {
 		return err
 	}

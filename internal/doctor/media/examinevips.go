@@ -27,8 +27,8 @@ const heic = "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAa1tZXRhAAAAAAAAACFoZGxyAA
 	"ZwACAAEAAQAAACptZGF0AAAAHigBrwQSEkzg+AROY/7pVFUBIKzotHShyJcQk7tqwA=="
 
 // examineVips tries what the kind image needs of libvips: each picture format that it writes, AVIF by encoding and
-// decoding one, and HEIC by decoding one.
-func examineVips(ctx context.Context) doctor.Finding {
+// decoding one, and HEIC by decoding one. The pictures are in the scratch folder: no other may be writable.
+func examineVips(ctx context.Context, scratch string) doctor.Finding {
 	program, err := media.Program("", "vips")
 	if err == nil {
 		_, err = media.Program("", "vipsheader")
@@ -48,11 +48,14 @@ func examineVips(ctx context.Context) doctor.Finding {
 				"libvips-tools",
 		}
 	}
-	dir, err := os.MkdirTemp("", "siren-doctor-")
+	dir, err := scratchIn(scratch)
+	if err == nil {
+		dir, err = os.MkdirTemp(dir, "siren-doctor-")
+	}
 	if err != nil {
 		return doctor.Finding{
 			Check: "media.vips", Severity: doctor.Warning, What: fmt.Sprintf("vips can't be tried: %v", err),
-			Why: "jobs of the kind image may fail here", Fix: "make the temporary folder writable, or set TMPDIR",
+			Why: "jobs of the kind image may fail here", Fix: "see media.scratch",
 		}
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
