@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes/work"
-	"github.com/polyglot-media/siren/worker/storage/guard"
+	"github.com/polyglot-media/siren/lanes/location/guard"
 )
 
 const (

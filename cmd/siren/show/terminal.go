@@ -69,8 +69,8 @@ func Raw(w io.Writer) io.Writer {
 	return w
 }
 
-// IsTerminal reports whether somebody may be looking at what is written to w.
-func IsTerminal(w io.Writer) bool {
+// IsTerminal reports whether a stream is a terminal, where somebody may be looking or typing.
+func IsTerminal(w any) bool {
 	if t, ok := w.(*Terminal); ok {
 		w = t.looked
 	}
