@@ -84,8 +84,8 @@ pictures: install build ## make the pictures of docs/media.md anew
 .PHONY: verify
 verify: generate ## check that generated files and go.mod are up to date
 	$(GO) mod tidy -diff
-	git diff --exit-code -- docs charts
-	@new=$$(git status --porcelain --untracked-files=all -- docs charts); [ -z "$$new" ] || { echo "not committed: $$new"; exit 1; }
+	git diff --exit-code -- docs charts lanes
+	@new=$$(git status --porcelain --untracked-files=all -- docs charts lanes); [ -z "$$new" ] || { echo "not committed: $$new"; exit 1; }
 
 .PHONY: bench
 bench: install build ## measure Siren beside the raw client library; see docs/benchmarks.md

@@ -385,6 +385,16 @@ func TestParseProblems(t *testing.T) {
 			[]string{`storage[0].prefix: "https:///in/" names no host`},
 		},
 		{
+			"a private address", tail, tail + "storage: [{prefix: \"http://10.1.2.3/\", read: true}]\n",
+			[]string{"storage[0].prefix: 10.1.2.3 is a private address, and inputs are fetched from public addresses " +
+				"only; use s3:// or file:// for internal storage"},
+		},
+		{
+			"this machine", tail, tail + "storage: [{prefix: \"https://[::1]:8080/\", read: true}]\n",
+			[]string{"storage[0].prefix: ::1 is a loopback address, and inputs are fetched from public addresses only; " +
+				"use s3:// or file:// for internal storage"},
+		},
+		{
 			"a way up", tail, tail + "storage: [{prefix: \"file:///media/../etc/\", read: true}]\n",
 			[]string{`storage[0].prefix: "file:///media/../etc/" must not contain //, /./ or /../`},
 		},

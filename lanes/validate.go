@@ -3,6 +3,7 @@ package lanes
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/lanes/location"
+	"github.com/polyglot-media/siren/lanes/location/guard"
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
@@ -277,10 +279,24 @@ func (p *Policy) checkStorage(problems *Problems) {
 			problems.add(at+".prefix", "%v", err)
 		case s.Write && !l.Writable():
 			problems.add(at+".write", "%s can only be read", l.Scheme)
+		default:
+			checkAddress(at, l, problems)
 		}
 		if !s.Read && !s.Write {
 			problems.add(at, "allows nothing: set read, write or both")
 		}
+	}
+}
+
+// checkAddress refuses an address that no worker fetches from. What a name leads to is seen when it is looked up.
+func checkAddress(at string, l location.Location, problems *Problems) {
+	site, err := netip.ParseAddrPort(l.Host)
+	if err != nil {
+		return
+	}
+	if what := guard.Internal(site.Addr()); what != "" {
+		problems.add(at+".prefix", "%s is %s, and inputs are fetched from public addresses only; use s3:// or file:// "+
+			"for internal storage", site.Addr(), what)
 	}
 }
 

@@ -123,7 +123,7 @@ func (w wrongClock) near(at time.Time) bool { return w.now().Sub(at).Abs() < 5*t
 func (w wrongClock) said(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, err bytes.Buffer
-	if code := run(args, app.Streams{In: strings.NewReader(""), Out: &out, Err: &err}); code != exit.OK {
+	if code := run("siren", args, app.Streams{In: strings.NewReader(""), Out: &out, Err: &err}); code != exit.OK {
 		t.Errorf("%v: exit code %d, %s", args, code, err.String())
 	}
 	return out.String() + err.String()
@@ -221,7 +221,7 @@ func (w wrongClock) leases(t *testing.T) {
 		t.Errorf("the list of running jobs:\n%s", list)
 	}
 	var out bytes.Buffer
-	if code := run([]string{"jobs", "retry", lives},
+	if code := run("siren", []string{"jobs", "retry", lives},
 		app.Streams{In: strings.NewReader(""), Out: &out, Err: &out}); code != exit.Failed ||
 		!strings.Contains(out.String(), "is running on w") {
 		t.Errorf("a job that runs was retried: exit code %d, %s", code, out.String())

@@ -30,7 +30,7 @@ func TestCompletionIsSilent(t *testing.T) {
 		} {
 			began := time.Now()
 			var out, said bytes.Buffer
-			code := run(append([]string{"__complete"}, args...),
+			code := run("siren", append([]string{"__complete"}, args...),
 				app.Streams{In: strings.NewReader(""), Out: &out, Err: &said})
 			if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); code != exit.OK || len(lines) != 1 ||
 				strings.Contains(said.String(), "secret") {

@@ -58,7 +58,7 @@ func TestDoctorOnIllServers(t *testing.T) {
 	weak.User = url.UserPassword("weak", "topsecret")
 
 	said := &strings.Builder{}
-	code := run([]string{
+	code := run("siren", []string{
 		"doctor", "--amqp-url", weak.String(), "--redis-url", store.URL, "--management-url", management,
 		"--policy", "../../lanes/testdata/siren.yaml", "--only", "broker,redis,fleet", "--role", "producer", "-o",
 		"json",

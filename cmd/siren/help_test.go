@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -107,5 +108,14 @@ func TestDocs(t *testing.T) {
 		if !strings.Contains(string(reference), want) {
 			t.Errorf("cli.md: no %q", want)
 		}
+	}
+}
+
+// As kubectl's plugin it goes by the name that people type.
+func TestNameInKubectl(t *testing.T) {
+	var out bytes.Buffer
+	code := run("/usr/local/bin/kubectl-siren", []string{"lanes", "--help"}, app.Streams{Out: &out, Err: io.Discard})
+	if code != exit.OK || !strings.Contains(out.String(), "\n  kubectl siren lanes [flags]\n") {
+		t.Errorf("%d: %s", code, out.String())
 	}
 }

@@ -84,7 +84,7 @@ func TestBulkIsOnePass(t *testing.T) {
 	siren := func(args ...string) string {
 		var out, said bytes.Buffer
 		args = append(args, "--redis-url", server.URL, "--amqp-url", "amqp://127.0.0.1:1")
-		if code := run(args, app.Streams{In: strings.NewReader(""), Out: &out, Err: &said}); code != exit.OK {
+		if code := run("siren", args, app.Streams{In: strings.NewReader(""), Out: &out, Err: &said}); code != exit.OK {
 			t.Errorf("%v: exit code %d, %s", args, code, said.String())
 		}
 		return out.String()

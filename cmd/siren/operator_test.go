@@ -58,7 +58,7 @@ func runOperators(t *testing.T, media, slow string, files []string) {
 			return err
 		}
 		said := &strings.Builder{}
-		if run([]string{
+		if run("siren", []string{
 			"tunings", "remove", "--all", "--amqp-url", e.Getenv("SIREN_AMQP_URL"), "--redis-url",
 			e.Getenv("SIREN_REDIS_URL"),
 		}, app.Streams{Out: said, Err: said}) != exit.OK {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -24,10 +26,13 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
 
-// run runs the whole program but for the process's globals. It returns the exit code.
-func run(args []string, s app.Streams) int {
+// run runs the whole program, as which it was called, but for the process's globals. It returns the exit code.
+func run(called string, args []string, s app.Streams) int {
 	a := &app.App{Streams: app.Streams{In: s.In, Out: show.NewTerminal(s.Out), Err: show.NewTerminal(s.Err)}}
 	root := newRoot(a)
+	if strings.HasPrefix(filepath.Base(called), "kubectl-") { // as a plugin of kubectl
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl siren"}
+	}
 	root.SetArgs(args)
 	root.SetIn(s.In)
 	root.SetOut(a.Out)
@@ -71,9 +76,11 @@ func newRoot(a *app.App) *cobra.Command {
 through at once, the lower lanes pull over, and the fleet grows with what waits.
 Try it: siren demo`,
 		Example:       "  siren up\n  siren lanes --watch",
+		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpFunc(help)
 	root.SetUsageFunc(func(c *cobra.Command) error {
 		usage(c.OutOrStderr(), c)

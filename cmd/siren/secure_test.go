@@ -87,7 +87,7 @@ func TestSecureEndpoints(t *testing.T) {
 		t.Helper()
 		var out, said bytes.Buffer
 		in := policy.Storage[0].Prefix + "in.mp4"
-		code := run([]string{"enqueue", "probe", "--id", id, "--input", in, "--output", in + ".json"},
+		code := run("siren", []string{"enqueue", "probe", "--id", id, "--input", in, "--output", in + ".json"},
 			app.Streams{In: strings.NewReader(""), Out: &out, Err: &said})
 		return code, said.String()
 	}

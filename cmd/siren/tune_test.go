@@ -53,7 +53,7 @@ func TestTuneWithoutScaler(t *testing.T) {
 	siren := func(args ...string) int {
 		out.Reset()
 		said.Reset()
-		return run(append(args, "--redis-url", server.URL, "--amqp-url", "amqp://127.0.0.1:1"),
+		return run("siren", append(args, "--redis-url", server.URL, "--amqp-url", "amqp://127.0.0.1:1"),
 			app.Streams{In: strings.NewReader(""), Out: out, Err: said})
 	}
 	want := func(code, wantCode int, wantOut, wantSaid string) {

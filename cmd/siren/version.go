@@ -23,7 +23,7 @@ func newVersion(a *app.App) *cobra.Command {
 				"platform": runtime.GOOS + "/" + runtime.GOARCH,
 			}
 			if o.Format == "table" {
-				_, err := fmt.Fprintf(a.Out, "siren %s (%s, %s)\n", v["version"], v["go"], v["platform"])
+				_, err := fmt.Fprintln(a.Out, versionLine())
 				return err
 			}
 			return o.Print(a.Out, v)
@@ -31,4 +31,9 @@ func newVersion(a *app.App) *cobra.Command {
 	}
 	app.FormFlag(c, &o, "table", "json", "yaml")
 	return c
+}
+
+// versionLine says in a line which Siren this is.
+func versionLine() string {
+	return fmt.Sprintf("siren %s (%s, %s/%s)", app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -24,6 +24,19 @@ func policySchema(source string) (map[string]any, error) {
 	return definitions, nil
 }
 
+// policyFileSchema returns the JSON Schema of policy files.
+func policyFileSchema(source string) (string, error) {
+	definitions, err := policySchema(source)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.MarshalIndent(map[string]any{
+		"$schema": "http://json-schema.org/draft-07/schema#", "title": "A policy of Siren",
+		"$comment": "written by docs/gen from lanes.Policy", "$ref": "#/definitions/Policy", "definitions": definitions,
+	}, "", "  ")
+	return string(text) + "\n", err
+}
+
 // fieldDocs returns the comment of each struct ("Lane") and of each of its fields ("Lane.Name").
 func fieldDocs(source string) (map[string]string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.ParseComments)

@@ -1,5 +1,5 @@
 // Command gen writes what follows from the code: docs/metrics.md from the registered metrics, docs/policy.md from the
-// comments and defaults of lanes.Policy, docs/kinds.md and docs/job.schema.json from lanes/kinds, and the chart's
+// comments and defaults of lanes.Policy, with its JSON Schema, docs/kinds.md and docs/job.schema.json from lanes/kinds, and the chart's
 // VALUES.md, schema, policy defaults and Redis users from the code and from its values.yaml. `make verify` fails when
 // they are not up to date.
 package main
@@ -32,6 +32,11 @@ func main() {
 		log.Fatal(err)
 	}
 	write("docs/policy.md", policy)
+	policySchema, err := policyFileSchema("lanes/policy.go")
+	if err != nil {
+		log.Fatal(err)
+	}
+	write("lanes/policy.schema.json", policySchema)
 	write("docs/kinds.md", kindReference())
 	schema, err := jobSchema()
 	if err != nil {

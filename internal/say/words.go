@@ -54,16 +54,19 @@ func Ran(r job.Record, now time.Time) string {
 // Span says a time to come: 1h, 30m, 2h15m, 45s.
 func Span(d time.Duration) string { return lanes.Duration(max(0, d).Round(time.Second)).String() }
 
+// Clock says a time of day, with its zone: 15:04:05 CET.
+func Clock(t time.Time) string { return t.Local().Format("15:04:05 MST") }
+
 // Until says when something ends; the zero time is never.
 func Until(until, now time.Time) string {
 	if until.IsZero() {
 		return "until it is removed"
 	}
-	form := "15:04:05"
+	at := Clock(until)
 	if until.Sub(now) > 12*time.Hour {
-		form = "2006-01-02 15:04"
+		at = until.Local().Format("2006-01-02 15:04 MST")
 	}
-	return "until " + until.Local().Format(form) + " (" + Span(until.Sub(now)) + " from now)"
+	return "until " + at + " (" + Span(until.Sub(now)) + " from now)"
 }
 
 // Because says a reason behind what was done for it; "" says nothing.

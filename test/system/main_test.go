@@ -39,7 +39,7 @@ var (
 	logins    = access.NewLogins() // of Redis: each process has that of its role
 	// public is an address of this machine that isn't an internal one to Siren's guard: in a network of our own we may
 	// have any. Without one it is a loopback address.
-	public = "127.0.0.1"
+	public = "localhost"
 )
 
 func TestMain(m *testing.M) {

@@ -18,7 +18,7 @@ type web struct {
 }
 
 // isolated reports whether there is a public address at all.
-func (w *web) isolated() bool { return public != "127.0.0.1" }
+func (w *web) isolated() bool { return public != "localhost" }
 
 // serve starts the server; clip is what it has to give.
 func serve(t *testing.T, clip []byte) *web {
@@ -38,7 +38,7 @@ func serve(t *testing.T, clip []byte) *web {
 		mux.Handle(path, http.RedirectHandler(to, http.StatusFound))
 	}
 	mux.HandleFunc("/to-loopback", func(r http.ResponseWriter, q *http.Request) {
-		http.Redirect(r, q, fmt.Sprintf("http://127.0.0.1:%d/inner.mp4", w.port), http.StatusFound)
+		http.Redirect(r, q, fmt.Sprintf("http://localhost:%d/inner.mp4", w.port), http.StatusFound)
 	})
 	server := &http.Server{Handler: mux}
 	t.Cleanup(func() { _ = server.Close() })
@@ -61,12 +61,9 @@ func serve(t *testing.T, clip []byte) *web {
 	return w
 }
 
-// storage allows all of it, so that the address alone is what can be refused.
+// storage allows what a policy may name of it, so that the address alone is what can be refused.
 func (w *web) storage() (rules []string) {
-	for _, host := range []string{
-		fmt.Sprintf("127.0.0.1:%d", w.port), fmt.Sprintf("localhost:%d", w.port),
-		fmt.Sprintf("%s:%d", public, w.port), "10.1.2.3", "169.254.169.254", "[::1]",
-	} {
+	for _, host := range []string{fmt.Sprintf("localhost:%d", w.port), fmt.Sprintf("%s:%d", public, w.port)} {
 		rules = append(rules, fmt.Sprintf(`  - {prefix: "http://%s/", read: true}`, host))
 	}
 	return rules
@@ -77,5 +74,5 @@ func (w *web) refused(says string) string {
 	if w.isolated() {
 		return says
 	}
-	return "127.0.0.1 is a loopback address"
+	return "is a loopback address"
 }

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/polyglot-media/siren/lanes/location/guard"
 	"github.com/polyglot-media/siren/lanes/work"
-	"github.com/polyglot-media/siren/worker/storage/guard"
 )
 
 const (

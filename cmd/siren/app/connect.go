@@ -12,6 +12,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/role"
 )
@@ -25,7 +26,7 @@ func (a *App) EndpointsOf(role string) (reach.Endpoints, error) {
 	if err == nil {
 		if until, ok := e.Stopping(); ok && a.Used.Origin() == "" { // said once
 			a.Warn("`siren up` is stopping: no job is started any more, and those that run may go on until %s",
-				until.Local().Format("15:04:05"))
+				say.Clock(until))
 		}
 		a.Used = e
 	}

@@ -4,17 +4,19 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/lanes/role"
 )
 
 func NewContexts(a *app.App) *cobra.Command {
 	c := app.Parent("contexts", "Show and choose which Siren the commands talk to", newContextsList(a),
-		newContextsUse(a))
+		newContextsUse(a), newContextsEnv(a))
 	c.Long = `Show which Siren the commands talk to. Each context is the RabbitMQ and the Redis of one
 installation. They are written into ~/.config/siren/config.yaml ($SIREN_CONFIG names
 another file), which never has a password in it:
@@ -31,7 +33,7 @@ running siren up is the context up, without being written anywhere.
 What comes first counts, for RabbitMQ and for Redis: --amqp-url and --redis-url,
 --context, SIREN_AMQP_URL and SIREN_REDIS_URL (or the files named by SIREN_AMQP_URL_FILE and
 SIREN_REDIS_URL_FILE), SIREN_CONTEXT, the file's current context, the running siren up.`
-	c.Example = "  siren contexts\n  siren contexts use lab\n  siren lanes --context lab"
+	c.Example = "  siren contexts\n  siren contexts use lab\n  siren lanes --context lab\n  eval \"$(siren contexts env)\""
 	return c
 }
 
@@ -106,6 +108,36 @@ func newContextsUse(a *app.App) *cobra.Command {
 			for _, name := range []string{reach.Overruling(), "SIREN_CONTEXT"} {
 				if name != "" && os.Getenv(name) != "" {
 					a.Warn("%s is set, and comes before the current context: unset it", name)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func newContextsEnv(a *app.App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "env [NAME]",
+		Short: "Print the variables by which a program finds RabbitMQ and Redis",
+		Long: `Print the variables by which a program finds RabbitMQ and Redis as this command does, for a
+shell to take in: SIREN_AMQP_URL and SIREN_REDIS_URL, with the passwords, and the files of
+certificates if there are any. A producer in any language needs no more.`,
+		Example:           "  eval \"$(siren contexts env)\"\n  siren contexts env lab",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: app.UpTo(1, a.CompleteContexts),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				a.Asked.Context = args[0]
+			}
+			e, err := a.EndpointsOf(role.Producer)
+			if err != nil {
+				return err
+			}
+			for _, pair := range e.Variables() {
+				name, value, _ := strings.Cut(pair, "=")
+				quoted := "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+				if _, err := fmt.Fprintf(show.Raw(a.Out), "export %s=%s\n", name, quoted); err != nil {
+					return err
 				}
 			}
 			return nil

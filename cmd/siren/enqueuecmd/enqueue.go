@@ -291,12 +291,12 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 			failed = append(failed, r)
 		}
 		due := time.Since(shown) > 100*time.Millisecond //nolint:forbidigo // a pace of this process's own
-		if show.IsTerminal(a.Err) && (due || r.State.Final()) {
+		if show.Draws(a.Err) && (due || r.State.Final()) {
 			shown = time.Now() //nolint:forbidigo // as above
 			show.Rewrite(a.Err, progressLine(latest, len(ids)))
 		}
 	}
-	if show.IsTerminal(a.Err) {
+	if show.Draws(a.Err) {
 		fmt.Fprintln(a.Err)
 	}
 	if ctx.Err() != nil {

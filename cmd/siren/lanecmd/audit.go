@@ -91,4 +91,4 @@ func auditTable(entries []audit.Entry) *show.Table {
 }
 
 // stamp returns a time as tables show it, in the terminal's time zone.
-func stamp(t time.Time) string { return t.Local().Format("01-02 15:04:05") }
+func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }

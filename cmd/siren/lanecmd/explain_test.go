@@ -23,7 +23,7 @@ func TestPrintExplained(t *testing.T) {
 	}
 	for _, want := range []string{
 		"\nWhat limits it:\n  - pool general: 1 worker",
-		"\nThe last plans:\n  03-01 11:59:00  general  Floor: 0 → 1: min\n",
+		"\nThe last plans:\n  " + stamp(x.Plans[0].At) + "  general  Floor: 0 → 1: min\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q isn't in\n%s", want, b.String())

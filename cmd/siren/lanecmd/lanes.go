@@ -66,9 +66,9 @@ func warnOf(t *show.Table, snap fleet.Snapshot, now time.Time) {
 func LaneTable(snap fleet.Snapshot) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("LANE"), num("READY"), num("RETRYING"), num("BUSY"), num("SLOTS"), num("IN/MIN"),
-		num("OUT/MIN"), num("OLDEST"), num("P95 WAIT"),
-		num("OBJECTIVE"), num("SKIPPED").Wide(), num("STARTED").Wide(), num("IN TIME").Wide(), num("SERVICE").Wide(),
-		col("STATUS"))
+		num("OUT/MIN"), num("OLDEST"), num("P95 WAIT"), num("OBJECTIVE"), num("SKIPPED").Wide(), num("STARTED").Wide(),
+		num("IN TIME").Wide(), num("SERVICE").Wide(), col("STATUS"))
+	t.Spare("SKIPPED", "STARTED", "IN TIME", "SERVICE", "OUT/MIN", "IN/MIN", "SLOTS", "RETRYING", "OBJECTIVE", "OLDEST")
 	for _, l := range snap.Lanes {
 		retrying := strconv.Itoa(l.Retrying)
 		if l.Retrying > 0 && !l.NextRetry.IsZero() {

@@ -12,7 +12,24 @@ import (
 )
 
 func NewPolicy(a *app.App) *cobra.Command {
-	return app.Parent("policy", "Check and show the policy", newPolicyShow(a), newPolicyCheck(a))
+	return app.Parent("policy", "Write, check and show the policy", newPolicyShow(a), newPolicyCheck(a), newPolicyInit(a),
+		newPolicySchema(a))
+}
+
+func newPolicySchema(a *app.App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of policy files, for editors",
+		Long: `Print the JSON Schema of policy files. An editor that knows it completes fields and explains
+them: name it in the first line of the policy, as in
+# yaml-language-server: $schema=siren.schema.json`,
+		Example: "  siren policy schema >siren.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(a.Out, lanes.Schema)
+			return err
+		},
+	}
 }
 
 func newPolicyCheck(a *app.App) *cobra.Command {

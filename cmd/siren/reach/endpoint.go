@@ -362,6 +362,21 @@ func (e Endpoints) Environ() []string {
 	return env
 }
 
+// Variables returns the environment in which any program finds these endpoints, as NAME=VALUE, passwords and all.
+func (e Endpoints) Variables() (env []string) {
+	for _, e := range []Endpoint{e.AMQP, e.Redis} {
+		env = append(env, e.prefix+"_URL="+e.URL)
+		for _, f := range []struct{ name, file string }{
+			{"_CA_FILE", e.ca}, {"_CERT_FILE", e.cert}, {"_KEY_FILE", e.key},
+		} {
+			if f.file != "" {
+				env = append(env, e.prefix+f.name+"="+f.file)
+			}
+		}
+	}
+	return env
+}
+
 // Overruling names the environment variable that says where the servers are, whatever the current context is; "" when
 // there is none.
 func Overruling() string {

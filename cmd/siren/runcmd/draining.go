@@ -44,7 +44,7 @@ func sayDraining(a *app.App, kept bool) func(serve.Draining) {
 		default:
 			fmt.Fprintf(a.Err, "Stopping. %s still %s, and may go on until %s:\n%s\nCtrl-C again stops at once: "+
 				"what still runs %s.\n",
-				say.Plural(n, "job"), say.Verb(n, "runs", "run"), d.Until.Format("15:04:05"), strings.Join(named, "\n"),
+				say.Plural(n, "job"), say.Verb(n, "runs", "run"), say.Clock(d.Until), strings.Join(named, "\n"),
 				fate)
 		}
 		waited = n > 0

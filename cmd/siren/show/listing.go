@@ -5,10 +5,10 @@
 package show
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -41,25 +41,32 @@ const watchEvery = time.Second
 
 // Show looks once, or with --watch again and again, and shows what there is: a value for JSON and YAML, and the table
 // of it. A look that fails ends it when it is the first; later it is said, and tried again. The same failure is said
-// once.
+// once. A table that is watched on a terminal stays in its place, and fits it.
 func (l *Listing) Show(ctx context.Context, out, said io.Writer, look func() (any, *Table, error)) error {
 	v, t, err := look()
 	if err != nil {
 		return err
 	}
 	if !l.Watching {
-		return l.write(out, said, v, t)
+		return l.write(out, said, 0, v, t)
+	}
+	show, resized := l.stream(out, said), (<-chan os.Signal)(nil)
+	if l.Format != "json" && l.Format != "yaml" && Draws(out) {
+		screen := newScreen(out)
+		defer screen.close()
+		show, resized = l.on(screen), screen.resized
 	}
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	trouble := Trouble{out: said}
-	for frames := 0; ; frames++ {
-		if err := l.frame(out, said, frames, v, t, &trouble, err); err != nil {
+	for {
+		if err := show(v, t, err); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-resized:
+			continue
 		case <-ticker.C:
 		}
 		if v, t, err = look(); ctx.Err() != nil {
@@ -68,38 +75,38 @@ func (l *Listing) Show(ctx context.Context, out, said io.Writer, look func() (an
 	}
 }
 
-// frame shows what one look of --watch saw; on a terminal each time in the same place.
-func (l *Listing) frame(out, said io.Writer, number int, v any, t *Table, trouble *Trouble, failed error) error {
-	screen := IsTerminal(out)
-	var seen bytes.Buffer
-	frame := likeness(&seen, out)
-	if screen {
-		said = frame
-	}
-	switch {
-	case failed != nil && screen: // where the list was
-		Warn(said, Gist(failed).Error()+"; retrying")
-	case failed != nil:
-		trouble.Say(failed)
-		return nil
-	default:
-		trouble.Say(nil)
-		if err := l.write(frame, said, v, t); err != nil {
-			return err
+// stream returns what shows each look of --watch after the one before.
+func (l *Listing) stream(out, said io.Writer) (show func(v any, t *Table, failed error) error) {
+	trouble, shown := Trouble{out: said}, 0
+	return func(v any, t *Table, failed error) error {
+		if failed != nil {
+			trouble.Say(failed)
+			return nil
 		}
+		trouble.Say(nil)
+		if shown++; l.Format == "yaml" && shown > 1 {
+			fmt.Fprintln(out, "---")
+		}
+		return l.write(out, said, 0, v, t)
 	}
-	switch {
-	case screen:
-		ClearScreen(out)
-	case l.Format == "yaml" && number > 0:
-		fmt.Fprintln(out, "---")
-	}
-	_, err := Raw(out).Write(seen.Bytes())
-	return err
 }
 
-// write shows the list in the form that was asked for. What isn't part of it is said to the second writer.
-func (l *Listing) write(out, said io.Writer, v any, t *Table) error {
+// on returns what shows each look of --watch in the place of the one before.
+func (l *Listing) on(screen *Screen) (show func(v any, t *Table, failed error) error) {
+	return func(v any, t *Table, failed error) error {
+		return screen.draw(func(w io.Writer, width int) error {
+			if failed != nil { // where the list was
+				Warn(w, Gist(failed).Error()+"; retrying")
+				return nil
+			}
+			return l.write(w, w, width, v, t)
+		})
+	}
+}
+
+// write shows the list in the form that was asked for, a table with at most so many characters in a line (0: as many as
+// it has). What isn't part of it is said to the second writer.
+func (l *Listing) write(out, said io.Writer, room int, v any, t *Table) error {
 	for _, w := range t.warnings {
 		Warn(said, w)
 	}
@@ -116,7 +123,7 @@ func (l *Listing) write(out, said io.Writer, v any, t *Table) error {
 			fmt.Fprintln(said, t.Empty)
 			break
 		}
-		err = t.write(out, l.Format == "wide", !l.NoHeaders, make([]int, len(t.columns)))
+		err = t.write(out, form{l.Format == "wide", !l.NoHeaders, room}, make([]int, len(t.columns)))
 	}
 	return err
 }
@@ -148,8 +155,8 @@ func (s *Stream) Add(v any, t *Table) error {
 		}
 		return err
 	case "name":
-		return s.write(s.w, io.Discard, v, t)
+		return s.write(s.w, io.Discard, 0, v, t)
 	default:
-		return t.write(s.w, s.Format == "wide", first && !s.NoHeaders, s.widths)
+		return t.write(s.w, form{wide: s.Format == "wide", headers: first && !s.NoHeaders}, s.widths)
 	}
 }

@@ -14,6 +14,7 @@ type Table struct {
 	rows     [][]cell
 	Name     int      // the column that names a row, for -o name
 	Empty    string   // said instead of a table without rows
+	spare    []string // titles of the columns that go where there is no room, the first one first
 	warnings []string // said above it
 }
 
@@ -55,6 +56,9 @@ func (c Column) Clipped(most int) Column {
 // NewTable makes a table without rows.
 func NewTable(columns ...Column) *Table { return &Table{columns: columns} }
 
+// Spare says which columns go, in this order, where a screen is too narrow for all.
+func (t *Table) Spare(titles ...string) { t.spare = titles }
+
 // Add adds a row. It has a cell for each column, also for those that are only shown wide.
 func (t *Table) Add(cells ...string) {
 	row := make([]cell, len(cells))
@@ -84,12 +88,55 @@ func (t *Table) names() []string {
 }
 
 // Print writes the table with its headers and without what is only shown wide.
-func (t *Table) Print(w io.Writer) error { return t.write(w, false, true, make([]int, len(t.columns))) }
+func (t *Table) Print(w io.Writer) error {
+	return t.write(w, form{headers: true}, make([]int, len(t.columns)))
+}
+
+// form is how a table is written.
+type form struct {
+	wide    bool
+	headers bool
+	room    int // the most characters of a line; 0: as many as there are
+}
 
 // write writes the table as lines. A column is at least as wide as widths says, which then says how wide it has become.
-func (t *Table) write(w io.Writer, wide, headers bool, widths []int) error {
-	var lines [][]cell
-	if headers {
+func (t *Table) write(w io.Writer, f form, widths []int) error {
+	lines := t.lines(f)
+	for _, cells := range lines {
+		for i, c := range cells {
+			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+		}
+	}
+	shown := t.fitting(f, widths)
+	var b strings.Builder
+	for _, cells := range lines {
+		var line strings.Builder
+		used := 0
+		for _, i := range shown {
+			text := cells[i].text
+			if f.room > 0 && used+utf8.RuneCountInString(text) > f.room {
+				text = Clip(text, max(1, f.room-used))
+			}
+			pad := strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(cells[i].text)))
+			if text = painted(w, cells[i].style, text); t.columns[i].right {
+				line.WriteString(pad + text + gap)
+			} else {
+				line.WriteString(text + pad + gap)
+			}
+			used += widths[i] + len(gap)
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	_, err := io.WriteString(Raw(w), b.String())
+	return err
+}
+
+// gap is between two columns.
+const gap = "  "
+
+// lines returns the cells of the headers and rows.
+func (t *Table) lines(f form) (lines [][]cell) {
+	if f.headers {
 		titles := make([]cell, len(t.columns))
 		for i, c := range t.columns {
 			titles[i].text = c.title
@@ -99,33 +146,42 @@ func (t *Table) write(w io.Writer, wide, headers bool, widths []int) error {
 	for _, row := range t.rows {
 		cells := slices.Clone(row)
 		for i, c := range t.columns {
-			if c.most > 0 && !wide {
+			if c.most > 0 && !f.wide {
 				cells[i].text = Clip(row[i].text, c.most)
 			}
 		}
 		lines = append(lines, cells)
 	}
-	for _, cells := range lines {
-		for i, c := range cells {
-			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
-		}
-	}
-	var b strings.Builder
-	for _, cells := range lines {
-		var line strings.Builder
-		for i, c := range t.columns {
-			pad, text := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cells[i].text)),
-				painted(w, cells[i].style, cells[i].text)
-			switch {
-			case c.onlyWide && !wide:
-			case c.right:
-				line.WriteString(pad + text + "  ")
-			default:
-				line.WriteString(text + pad + "  ")
-			}
-		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	_, err := io.WriteString(Raw(w), b.String())
-	return err
+	return lines
 }
+
+// fitting returns the columns that are shown: without those that can be spared, as long as there is no room. The last
+// column needs no more than its title and some words: it is cut at the end of the line.
+func (t *Table) fitting(f form, widths []int) (shown []int) {
+	needed := 0
+	need := func(i int) int { return min(widths[i], max(len(t.columns[i].title), leastLast)) }
+	for i, c := range t.columns {
+		if c.onlyWide && !f.wide {
+			continue
+		}
+		shown = append(shown, i)
+		needed += widths[i] + len(gap)
+	}
+	for _, title := range t.spare {
+		last := shown[len(shown)-1]
+		if f.room == 0 || needed-widths[last]-len(gap)+need(last) <= f.room {
+			break
+		}
+		shown = slices.DeleteFunc(shown, func(i int) bool {
+			gone := t.columns[i].title == title
+			if gone {
+				needed -= widths[i] + len(gap)
+			}
+			return gone
+		})
+	}
+	return shown
+}
+
+// leastLast is how many characters of the last column are worth a column that could be spared.
+const leastLast = 24

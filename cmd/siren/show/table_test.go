@@ -11,6 +11,7 @@ import (
 func onTerminal(t *testing.T, write func(*Terminal)) (coloured, plain string) {
 	t.Helper()
 	t.Setenv("NO_COLOR", "")
+	t.Setenv("TERM", "xterm")
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +52,7 @@ func TestTableIsHarmless(t *testing.T) {
 	} {
 		tab := NewTable(Col("KIND"))
 		tab.Add(in)
-		coloured, plain := onTerminal(t, func(w *Terminal) { _ = tab.write(w, true, false, []int{0}) })
+		coloured, plain := onTerminal(t, func(w *Terminal) { _ = tab.write(w, form{wide: true}, []int{0}) })
 		if coloured != want+"\n" || plain != want+"\n" {
 			t.Errorf("%q, not %q", coloured, want)
 		}

@@ -69,8 +69,8 @@ func Raw(w io.Writer) io.Writer {
 	return w
 }
 
-// IsTerminal reports whether somebody may be looking at what is written to w.
-func IsTerminal(w io.Writer) bool {
+// IsTerminal reports whether a stream is a terminal, where somebody may be looking or typing.
+func IsTerminal(w any) bool {
 	if t, ok := w.(*Terminal); ok {
 		w = t.looked
 	}
@@ -78,9 +78,26 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// painted returns a clean text in a style where w is a terminal and NO_COLOR isn't set.
+// Draws reports whether w is a terminal that knows control sequences: not a dumb one (TERM), as an editor's.
+func Draws(w io.Writer) bool {
+	kind := os.Getenv("TERM")
+	return kind != "" && kind != "dumb" && IsTerminal(w)
+}
+
+// size returns how many characters and lines a terminal has; 0 where nobody knows.
+func size(w io.Writer) (width, height int) {
+	if t, ok := w.(*Terminal); ok {
+		w = t.looked
+	}
+	if f, ok := w.(*os.File); ok {
+		width, height, _ = term.GetSize(int(f.Fd()))
+	}
+	return max(0, width), max(0, height)
+}
+
+// painted returns a clean text in a style where w draws and NO_COLOR isn't set.
 func painted(w io.Writer, s Style, clean string) string {
-	if s == "" || !IsTerminal(w) || os.Getenv("NO_COLOR") != "" {
+	if s == "" || !Draws(w) || os.Getenv("NO_COLOR") != "" {
 		return clean
 	}
 	return "\x1b[" + string(s) + "m" + clean + "\x1b[0m"
@@ -100,8 +117,14 @@ func Warn(w io.Writer, text string) {
 // ClearScreen begins a new picture on a terminal.
 func ClearScreen(w io.Writer) { _, _ = io.WriteString(Raw(w), "\x1b[H\x1b[2J") }
 
-// Rewrite writes a text over the line that the cursor is in.
-func Rewrite(w io.Writer, text string) { _, _ = io.WriteString(Raw(w), "\r\x1b[K"+Harmless(text)) }
+// Rewrite writes a text over the line that the cursor is in: as much of it as fits, since what goes on in the next line
+// would stay there.
+func Rewrite(w io.Writer, text string) {
+	if width, _ := size(w); width > 1 {
+		text = Clip(text, width-1)
+	}
+	_, _ = io.WriteString(Raw(w), "\r"+restOfLine+Harmless(text))
+}
 
 // Bar draws a progress bar of n cells.
 func Bar(fraction float64, n int) string {
@@ -111,7 +134,7 @@ func Bar(fraction float64, n int) string {
 
 // Progress shows how far something is, on a terminal and in the place of what it showed before; "" clears it.
 func Progress(w io.Writer, text string) {
-	if IsTerminal(w) {
-		_, _ = io.WriteString(w, "\r\x1b[K"+text)
+	if Draws(w) {
+		Rewrite(w, text)
 	}
 }

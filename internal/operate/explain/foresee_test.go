@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/effort"
 	"github.com/polyglot-media/siren/lanes/fleet"
@@ -98,7 +99,7 @@ func TestEnds(t *testing.T) {
 	if x.Ends == nil || x.Ends.Sub(s.now).Round(time.Second) != time.Minute {
 		t.Errorf("ends %v, want in a minute", x.Ends)
 	}
-	says := "It was predicted to run 100s, and is predicted to end in 60s, at " + x.Ends.Format(time.TimeOnly) + "."
+	says := "It was predicted to run 100s, and is predicted to end in 60s, at " + say.Clock(*x.Ends) + "."
 	if !slices.Contains(x.Says, says) {
 		t.Errorf("says %q, want %q", x.Says, says)
 	}

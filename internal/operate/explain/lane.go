@@ -139,7 +139,7 @@ func (s *Sight) madeOf(l fleet.LaneStatus, foreseen []fleet.Load) string {
 // in returns a time as "in 14s, at 11:02:31".
 func in(at, now time.Time) string {
 	if wait := at.Sub(now); wait >= 100*time.Millisecond {
-		return fmt.Sprintf("in %s, at %s", say.Short(wait), at.Local().Format("15:04:05"))
+		return fmt.Sprintf("in %s, at %s", say.Short(wait), say.Clock(at))
 	}
 	return "at once"
 }

@@ -1,0 +1,58 @@
+package lanecmd
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/lanes"
+)
+
+func TestAskForAPolicy(t *testing.T) {
+	n := newPolicy{
+		Read: []string{"s3://media-in/"}, Write: []string{"s3://media-out/"}, Workers: 8, Urgent: []string{"urgent=true"},
+		Express: 2 * time.Second, Standard: 30 * time.Second, Bulk: 30 * time.Minute, QueueType: lanes.Classic,
+	}
+	var asked bytes.Buffer
+	answers := "s3://a/ gs://b/\n\nmany\n12\n\n 500ms \n\n"
+	if err := n.ask(strings.NewReader(answers), &asked); err != nil {
+		t.Fatal(err)
+	}
+	text, err := n.text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := lanes.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Budget != 12 || p.Lanes[0].StartWithin.D() != 500*time.Millisecond || p.Lanes[1].StartWithin.D() != 30*time.Second ||
+		len(p.Storage) != 3 || p.Storage[1].Prefix != "gs://b/" || p.Storage[2].Prefix != "s3://media-out/" {
+		t.Errorf("%s", text)
+	}
+	if !strings.Contains(asked.String(), `"many" isn't like 8; again:`) {
+		t.Errorf("asked: %s", asked.String())
+	}
+	if err := n.ask(strings.NewReader("s3://a/\n"), &asked); err == nil || !strings.Contains(err.Error(), "nothing was written") {
+		t.Errorf("an end in the middle: %v", err)
+	}
+}
+
+// Whatever number of workers, the policy is valid, and nothing in it is worth a warning.
+func TestNewPolicyOfAnySize(t *testing.T) {
+	for workers := 2; workers < 200; workers++ {
+		n := newPolicy{
+			Workers: workers, Urgent: []string{"urgent=true"}, Express: time.Second, Standard: time.Minute, Bulk: time.Hour,
+			QueueType: lanes.Quorum,
+		}
+		text, err := n.text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := lanes.Parse([]byte(text))
+		if err != nil || len(p.Warnings()) > 0 {
+			t.Errorf("%d workers: %v, %v", workers, err, p.Warnings())
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package show
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/creack/pty"
+)
+
+// terminal is a real one of so many characters and lines; read ends it, and returns what was written to it.
+func terminal(t *testing.T, width, height uint16) (tty *os.File, read func() string) {
+	t.Helper()
+	ours, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ours.Close() })
+	if err := pty.Setsize(tty, &pty.Winsize{Cols: width, Rows: height}); err != nil {
+		t.Fatal(err)
+	}
+	var seen bytes.Buffer
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(&seen, ours)
+	}()
+	return tty, func() string {
+		_ = tty.Close()
+		<-done
+		return seen.String()
+	}
+}
+
+func planets() *Table {
+	t := NewTable(Col("PLANET"), Num("MOONS"), Num("YEAR"), Num("RADIUS").Wide(), Col("NOTE"))
+	t.Spare("RADIUS", "YEAR", "MOONS")
+	for range 4 {
+		t.Add("Jupiter", "115", "11.9", "69911", "the largest one, with storms that last for centuries")
+		t.Add("Mars", "2", "1.88", "3390", "red")
+	}
+	return t
+}
+
+// A picture has only the columns that there is room for, and only the rows.
+func TestScreenFits(t *testing.T) {
+	for _, c := range []struct {
+		width, height uint16
+		wide          bool
+		want          string
+		lines         int
+	}{
+		{120, 20, false, "PLANET   MOONS  YEAR  NOTE", 9},
+		{50, 20, false, "PLANET   MOONS  YEAR  NOTE", 9},
+		{44, 20, false, "PLANET   MOONS  NOTE", 9},
+		{36, 20, false, "PLANET   NOTE", 9},
+		{10, 20, false, "PLANET   …", 9},
+		{52, 20, true, "PLANET   MOONS  YEAR  NOTE", 9},
+		{60, 20, true, "PLANET   MOONS  YEAR  RADIUS  NOTE", 9},
+		{120, 5, false, "PLANET   MOONS  YEAR  NOTE", 5},
+		{0, 0, false, "PLANET   MOONS  YEAR  NOTE", 9},
+	} {
+		t.Setenv("TERM", "xterm")
+		tty, read := terminal(t, c.width, c.height)
+		l := Listing{}
+		if c.wide {
+			l.Format = "wide"
+		}
+		screen := newScreen(NewTerminal(tty))
+		draw := l.on(screen)
+		for range 2 {
+			if err := draw(nil, planets(), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		screen.close()
+		seen := read()
+		inside, left, closed := strings.Cut(strings.TrimPrefix(seen, otherScreen), firstScreen)
+		if !closed || strings.HasPrefix(inside, otherScreen) {
+			t.Fatalf("the other screen isn't left: %q", seen)
+		}
+		pictures := strings.Split(inside, home)[1:]
+		if len(pictures) != 2 || pictures[0] != pictures[1] || strings.Contains(inside, "\x1b[2J") {
+			t.Errorf("two equal pictures, each over the one before: %q", inside)
+		}
+		lines := strings.Split(strings.TrimSuffix(pictures[0], restOfLine+restBelow), restOfLine+"\r\n")
+		if lines[0] != c.want || len(lines) != c.lines {
+			t.Errorf("%d × %d: %d lines, want %d, under %q, want %q", c.width, c.height, len(lines), c.lines, lines[0],
+				c.want)
+		}
+		for _, line := range lines {
+			if c.width > 0 && utf8.RuneCountInString(line) > int(c.width) {
+				t.Errorf("%d × %d: the line is too long: %q", c.width, c.height, line)
+			}
+		}
+		if last := lines[len(lines)-1]; c.height == 5 && last != "… and 5 more lines" {
+			t.Errorf("the last line: %q", last)
+		}
+		if strings.Count(left, "Jupiter") != 4 {
+			t.Errorf("what is left on the terminal: %q", left)
+		}
+	}
+}
+
+// Long lines that are no table's take several of the terminal's.
+func TestFitted(t *testing.T) {
+	long := "\x1b[33mwarning:\x1b[0m " + strings.Repeat("x", 21)
+	for _, c := range []struct {
+		height int
+		want   int
+	}{{2, 1}, {4, 2}, {5, 3}, {9, 3}} {
+		lines := fitted([]string{long, "two", "three"}, 10, c.height)
+		if more := strings.HasPrefix(lines[len(lines)-1], "…"); len(lines) != c.want || more != (c.height < 5) {
+			t.Errorf("%d lines: %q", c.height, lines)
+		}
+	}
+}
+
+// On a dumb terminal, and for a program, each look follows the one before; a terminal that draws gets it in its place.
+func TestWhereToWatch(t *testing.T) {
+	for _, c := range []struct {
+		kind, format string
+		screen       bool
+	}{{"dumb", "table", false}, {"", "table", false}, {"xterm", "json", false}, {"xterm", "table", true}, {"xterm", "name", true}} {
+		t.Setenv("TERM", c.kind)
+		t.Setenv("NO_COLOR", "")
+		tty, read := terminal(t, 80, 24)
+		ctx, cancel := context.WithCancel(t.Context())
+		l := Listing{Output: Output{c.format}, Kind: "planet", Watching: true}
+		err := l.Show(ctx, NewTerminal(tty), io.Discard, func() (any, *Table, error) {
+			cancel()
+			table := planets()
+			table.Paint("NOTE", Red)
+			return []string{"Jupiter"}, table, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := read()
+		if got := strings.Contains(seen, otherScreen); got != c.screen || c.screen != strings.Contains(seen, firstScreen) {
+			t.Errorf("TERM=%s, -o %s: the other screen is %v: %q", c.kind, c.format, got, seen)
+		}
+		if !c.screen && strings.Contains(seen, "\x1b") {
+			t.Errorf("TERM=%s, -o %s: %q", c.kind, c.format, seen)
+		}
+	}
+}
+
+// A look that fails is told where the list was.
+func TestTroubleOnTheScreen(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	tty, read := terminal(t, 80, 24)
+	screen := newScreen(NewTerminal(tty))
+	if err := (&Listing{}).on(screen)(nil, nil, errors.New("Redis is away")); err != nil {
+		t.Fatal(err)
+	}
+	screen.close()
+	if seen := read(); !strings.Contains(seen, "warning:\x1b[0m Redis is away; retrying") {
+		t.Errorf("%q", seen)
+	}
+}
