@@ -21,6 +21,9 @@ import (
 // moment0 is when everything in these tests is seen.
 var moment0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
 
+// zone is what times of that day have behind them.
+var zone = moment0.Format(" MST")
+
 // sources returns what is published in a Redis of the test's own.
 func sources(t *testing.T) (Sources, *redis.Board, *jobledger.Ledger) {
 	t.Helper()
@@ -111,7 +114,7 @@ func TestLimits(t *testing.T) {
 		"paused for a while": {"standard", func(t *testing.T, s *Sight) {
 			s.override(t, "lanes.standard.paused", "true", moment0.Add(90*time.Minute))
 		}, []string{
-			"lane standard is paused by ann@desk for 60s, until 13:30:00 (1h30m from now) (why): nobody takes its " +
+			"lane standard is paused by ann@desk for 60s, until 13:30:00" + zone + " (1h30m from now) (why): nobody takes its " +
 				"jobs; `siren lanes resume standard`",
 		}},
 		"paused in the file": {
@@ -246,7 +249,7 @@ func TestExplainLane(t *testing.T) {
 				"starts were in time, 95 % of them within 50s.",
 			"Pool general is its home: 1 worker takes jobs, 1 of 1 slot busy; more urgent jobs wait there first: 3 " +
 				"of express.",
-			"A job that came into it now would start in 26s, at 12:00:26, if nothing more urgent comes; its jobs " +
+			"A job that came into it now would start in 26s, at 12:00:26" + zone + ", if nothing more urgent comes; its jobs " +
 				"are taken to run 10s each.",
 		}},
 		"a shoulder": {"express", func(*testing.T, *Sight) {}, []string{
@@ -257,7 +260,7 @@ func TestExplainLane(t *testing.T) {
 			"Pool batch is its home: 0 workers take jobs, 0 of 0 slots busy.",
 			"Pool general takes it as a guest, when nothing of its own waits: 1 worker takes jobs, 0 of 1 slot " +
 				"busy; more urgent jobs wait there first: 1 of standard.",
-			"A job that came into it now would start in 10s, at 12:00:10, if nothing more urgent comes; its jobs " +
+			"A job that came into it now would start in 10s, at 12:00:10" + zone + ", if nothing more urgent comes; its jobs " +
 				"are taken to run 60s each.",
 		}},
 		"paused": {"standard", func(t *testing.T, s *Sight) {
@@ -323,7 +326,7 @@ func TestExplainPool(t *testing.T) {
 		"Lane express: nothing waits; 0 jobs of it run.",
 		"Lane standard: nothing waits; 0 jobs of it run.",
 		"The budget: 2 of 9 used by all pools. Before it shrinks, its largest plan is kept for 5.0s.",
-		"pools.general.max is tuned to 5 by ann@desk for 60s, until 13:00:00 (1h from now) (why).",
+		"pools.general.max is tuned to 5 by ann@desk for 60s, until 13:00:00" + zone + " (1h from now) (why).",
 		"budget is tuned to 9 by ann@desk for 60s, until it is removed (why).",
 	}
 	if !slices.Equal(x.Says, says) {
