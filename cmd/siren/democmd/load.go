@@ -18,7 +18,7 @@ import (
 type Load struct {
 	Standard, Bulk, Express int
 	Every                   time.Duration // an express job
-	// how long the transcodes take together, on a machine that does nothing else; 0: their clips have a second each
+	// how long the transcodes take together, on a machine that does nothing else; 0: their clips are as short as can be
 	Busy   time.Duration
 	Settle time.Duration // how long the fleet may take to shrink back
 }
@@ -34,14 +34,18 @@ func Everyday() Load {
 // mostSlots is how many transcodes run at once with lanes, where there are cores for them.
 const mostSlots = 4
 
+// shortestClip is what a clip has at least: Verify wants a second of every output.
+const shortestClip = 2 * time.Second
+
 // clipLength returns how long the clips are, so that the transcodes take as long as they are to: a second of clip takes
 // so much computing.
 func (l Load) clipLength(computing time.Duration, cores int) time.Duration {
 	if l.Busy == 0 || computing <= 0 {
-		return time.Second
+		return shortestClip
 	}
 	each := l.Busy * time.Duration(min(cores, mostSlots)) / time.Duration(l.Standard+l.Bulk)
-	return min(max(time.Duration(float64(time.Second)*each.Seconds()/computing.Seconds()), time.Second), 2*time.Minute)
+	length := time.Duration(float64(time.Second) * each.Seconds() / computing.Seconds())
+	return min(max(length, shortestClip), 2*time.Minute)
 }
 
 // clips is how many different sources there are.

@@ -245,7 +245,7 @@ func (t *trial) awaitShrink(ctx context.Context) {
 			return false
 		}
 		for _, p := range snap.Pools {
-			if p.Replicas > p.Min {
+			if p.Replicas > p.Min || report.Alive(p) > p.Min {
 				return false
 			}
 		}

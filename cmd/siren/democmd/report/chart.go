@@ -125,7 +125,7 @@ func (t Trial) since(then time.Time) float64 { return max(0, then.Sub(t.Began).S
 
 func workers(m Moment) (n float64) {
 	for _, p := range m.Snap.Pools {
-		n += float64(alive(p))
+		n += float64(Alive(p))
 	}
 	return n
 }

@@ -177,7 +177,7 @@ func (t Trial) Peak() (workers, slots, shoulder int) {
 	for _, m := range t.Moments {
 		w, s, alone := 0, 0, 0
 		for _, p := range m.Snap.Pools {
-			live := alive(p)
+			live := Alive(p)
 			w += live
 			if is, ok := t.Policy.Pool(p.Name); ok {
 				s += live * is.Slots
@@ -193,5 +193,5 @@ func (t Trial) Peak() (workers, slots, shoulder int) {
 	return workers, slots, shoulder
 }
 
-// alive returns how many workers of a pool are up.
-func alive(p fleet.PoolStatus) int { return p.Ready + p.Parked + p.Retired }
+// Alive returns how many workers of a pool are up.
+func Alive(p fleet.PoolStatus) int { return p.Ready + p.Parked + p.Retired }
