@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func makeLanes(ctx context.Context, into string) (err error) {
 	if err != nil {
 		return err
 	}
-	all := frames(screen)
+	all := slices.DeleteFunc(frames(screen), func(frame string) bool { return strings.Contains(frame, "idle") })
 	if len(all) == 0 {
 		return fmt.Errorf("siren lanes --watch showed nothing: %q", screen)
 	}
@@ -118,6 +119,7 @@ func (s siren) watch(ctx context.Context) (string, error) {
 	defer stop()
 	// script, of Debian's bsdutils, is a terminal that keeps what it gets
 	c := s.program(ctx, "script", "--quiet", "--flush", "--command", "bin/siren lanes --watch", screen)
+	c.Stderr = nil // that it is ended
 	if err := c.Start(); err != nil {
 		return "", err
 	}
