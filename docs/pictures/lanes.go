@@ -26,7 +26,8 @@ func makeLanes(ctx context.Context, into string) (err error) {
 	}
 	defer os.RemoveAll(dir)
 	if out, err := exec.CommandContext(ctx, "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i",
-		"testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p", dir+"/clip.mp4").CombinedOutput(); err != nil {
+		"testsrc2=size=640x360:rate=25:duration=8", "-pix_fmt", "yuv420p",
+		dir+"/clip.mp4").CombinedOutput(); err != nil {
 		return fmt.Errorf("make a clip: %w: %s", err, out)
 	}
 	s := siren{dir}
@@ -123,8 +124,9 @@ func (s siren) watch(ctx context.Context) (string, error) {
 	if err := c.Start(); err != nil {
 		return "", err
 	}
+	urgent := map[string]string{"urgent": "true"}
 	for ctx.Err() == nil {
-		if err := s.enqueue(ctx, "thumbnail", "jpg", 1, map[string]string{"urgent": "true"}); err != nil && ctx.Err() == nil {
+		if err := s.enqueue(ctx, "thumbnail", "jpg", 1, urgent); err != nil && ctx.Err() == nil {
 			return "", err
 		}
 		select {

@@ -40,7 +40,8 @@ const terminalStyle = `
 text { font: 14px ui-monospace, "SF Mono", SFMono-Regular, Menlo, "DejaVu Sans Mono", "Liberation Mono", monospace;
   fill: #dbe2ea; white-space: pre; }
 text.title { fill: #93a0ad; }
-.dim { fill: #8793a0; } .green { fill: #7ad99c; } .red { fill: #ff8f85; } .yellow { fill: #efc95f; } .cyan { fill: #76d5e3; }
+.dim { fill: #8793a0; } .green { fill: #7ad99c; } .red { fill: #ff8f85; }
+.yellow { fill: #efc95f; } .cyan { fill: #76d5e3; }
 `
 
 // draw draws a terminal that shows the frames for a second each, over and over; or the last, to those who want nothing
@@ -56,8 +57,8 @@ func draw(title string, all []string) []byte {
 	}
 	w, h := int(float64(wide)*charWidth)+2*margin, titleBar+high*lineHeight+2*margin-6
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s">`+"\n", w, h,
-		html.EscapeString("what "+title+" shows"))
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s">`+"\n",
+		w, h, html.EscapeString("what "+title+" shows"))
 	fmt.Fprintf(&b, "<style>%s%s</style>\n", terminalStyle, moving(len(all)))
 	fmt.Fprintf(&b, `<rect class="paper" width="%d" height="%d" rx="9"/>`+"\n", w, h)
 	fmt.Fprintf(&b, `<path class="bar" d="M0 %dV9a9 9 0 0 1 9-9H%da9 9 0 0 1 9 9V%dz"/>`+"\n", titleBar, w-9, titleBar)

@@ -22,7 +22,8 @@ func TestTerminal(t *testing.T) {
 	}
 	picture := string(draw("siren <lanes>", all))
 	for _, want := range []string{
-		`bulk  <tspan class="dim">idle</tspan></text>`, `&lt;b&gt;&amp;  <tspan class="green">met</tspan>, promoted</text>`,
+		`bulk  <tspan class="dim">idle</tspan></text>`,
+		`&lt;b&gt;&amp;  <tspan class="green">met</tspan>, promoted</text>`,
 		`<g class="frame" style="animation-delay: 0s">`, `<g class="frame last" style="animation-delay: 1s">`,
 		"turn 2s step-end", "50.000%", "siren &lt;lanes&gt;</text>",
 	} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,7 @@ func (d *Demo) Run(ctx context.Context, a *app.App) error {
 	if err := d.write(r, withYAML, withoutYAML); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	return d.prove(ctx, a, r)
+	return d.prove(a, r, slices.Concat(with.bad, without.bad))
 }
 
 // makeDir finds the folder for everything.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,15 +13,18 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-func TestVerifyNoPicture(t *testing.T) {
+func TestVerifyAll(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.jpg")
 	if err := os.WriteFile(bad, []byte("not a picture"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if why := Verify(t.Context(), job.Record{
-		State: job.Completed, Kind: "thumbnail", Output: "file://" + bad,
-	}); why == "" {
-		t.Error("a file that is no picture was verified")
+	wrong := verifyAll(t.Context(), []job.Record{
+		{ID: "a", State: job.Completed, Kind: "thumbnail", Output: "file://" + bad},
+		{ID: "b", Lane: "bulk", State: job.Dead, Reason: "poison", Error: "it crashed"},
+	})
+	if len(wrong) != 2 || !strings.HasPrefix(wrong[0], "a in lane") ||
+		wrong[1] != "b in lane bulk: dead: poison it crashed" {
+		t.Errorf("a file that is no picture, and a dead job: %q", wrong)
 	}
 }
 
@@ -28,9 +32,9 @@ func TestVerifyNoPicture(t *testing.T) {
 func TestClipLength(t *testing.T) {
 	l := Load{Standard: 14, Bulk: 10, Busy: 24 * time.Second}
 	for _, c := range []struct {
-		computing time.Duration
-		cores     int
-		want      time.Duration
+		takes time.Duration
+		cores int
+		want  time.Duration
 	}{
 		{250 * time.Millisecond, 2, 8 * time.Second},
 		{250 * time.Millisecond, 4, 16 * time.Second},
@@ -39,8 +43,8 @@ func TestClipLength(t *testing.T) {
 		{time.Minute, 1, shortestClip},
 		{0, 1, shortestClip},
 	} {
-		if got := l.clipLength(c.computing, c.cores); got != c.want {
-			t.Errorf("%s a second on %d cores: %s, not %s", c.computing, c.cores, got, c.want)
+		if got := l.clipLength(c.takes, c.cores); got != c.want {
+			t.Errorf("%s a second on %d cores: %s, not %s", c.takes, c.cores, got, c.want)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 type Load struct {
 	Standard, Bulk, Express int
 	Every                   time.Duration // an express job
-	// how long the transcodes take together, on a machine that does nothing else; 0: their clips are as short as can be
+	// how long the transcodes take together, where nothing else runs; 0: their clips are as short as can be
 	Busy   time.Duration
 	Settle time.Duration // how long the fleet may take to shrink back
 }
@@ -27,24 +27,24 @@ type Load struct {
 func Everyday() Load {
 	return Load{
 		Standard: 14, Bulk: 10, Express: 24, Every: 400 * time.Millisecond,
-		Busy: 16 * time.Second, Settle: 30 * time.Second,
+		Busy: 14 * time.Second, Settle: 30 * time.Second,
 	}
 }
 
 // mostSlots is how many transcodes run at once with lanes, where there are cores for them.
 const mostSlots = 4
 
-// shortestClip is what a clip has at least: Verify wants a second of every output.
+// shortestClip is what a clip has at least: verify wants a second of every output.
 const shortestClip = 2 * time.Second
 
-// clipLength returns how long the clips are, so that the transcodes take as long as they are to: a second of clip takes
-// so much computing.
-func (l Load) clipLength(computing time.Duration, cores int) time.Duration {
-	if l.Busy == 0 || computing <= 0 {
+// clipLength returns how long the clips are, so that the transcodes take as long as they should: a second of clip takes
+// one core so long.
+func (l Load) clipLength(takes time.Duration, cores int) time.Duration {
+	if l.Busy == 0 || takes <= 0 {
 		return shortestClip
 	}
 	each := l.Busy * time.Duration(min(cores, mostSlots)) / time.Duration(l.Standard+l.Bulk)
-	length := time.Duration(float64(time.Second) * each.Seconds() / computing.Seconds())
+	length := time.Duration(float64(time.Second) * each.Seconds() / takes.Seconds())
 	return min(max(length, shortestClip), 2*time.Minute)
 }
 
@@ -63,8 +63,8 @@ func (d *Demo) makeClips(ctx context.Context) error {
 		}
 		return nil
 	}
-	const sample = 4 * time.Second
-	if err := makeClip(ctx, d.clip(0), 0, sample); err != nil {
+	const sample = 4 // seconds
+	if err := makeClip(ctx, d.clip(0), 0, sample*time.Second); err != nil {
 		return err
 	}
 	took, err := ffmpeg(ctx, "-threads", "1", "-i", d.clip(0), "-vf", "scale=-2:240", "-c:v", "libx264", "-crf", "26",
@@ -72,7 +72,7 @@ func (d *Demo) makeClips(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	length := d.Load.clipLength(took/time.Duration(sample/time.Second), runtime.GOMAXPROCS(0))
+	length := d.Load.clipLength(took/sample, runtime.GOMAXPROCS(0))
 	for i := range clips { // of 80, 100 and 120 %
 		if err := makeClip(ctx, d.clip(i), i, length*time.Duration(4+i)/5); err != nil {
 			return err
@@ -89,14 +89,15 @@ func makeClip(ctx context.Context, path string, i int, length time.Duration) err
 	return err
 }
 
-// ffmpeg runs it and returns how long it computed.
+// ffmpeg runs it and returns how long it took: on a machine that is busy with other things, longer.
 func ffmpeg(ctx context.Context, args ...string) (time.Duration, error) {
 	c := exec.CommandContext(ctx, "ffmpeg", append([]string{"-hide_banner", "-loglevel", "error", "-nostdin", "-y"},
 		args...)...)
+	began := time.Now()
 	if out, err := c.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("make a clip with ffmpeg: %w: %s", err, strings.TrimSpace(string(out)))
 	}
-	return c.ProcessState.UserTime() + c.ProcessState.SystemTime(), nil
+	return time.Since(began), nil
 }
 
 func (d *Demo) clip(i int) string {

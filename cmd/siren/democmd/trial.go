@@ -43,6 +43,7 @@ type trial struct {
 	ledger *jobledger.Ledger
 	client *client.Client
 	ids    []string
+	bad    []string // what is wrong with outputs
 }
 
 func (t *trial) dir() string { return filepath.Join(t.Demo.dir, t.name) }
@@ -145,19 +146,25 @@ func (t *trial) play(ctx context.Context, a *app.App) error {
 			return fmt.Errorf("follow job %s: %w", r.ID, err)
 		}
 	}
+	if err := t.readRecords(ctx); err != nil {
+		return err
+	}
+	var verifying sync.WaitGroup
+	verifying.Go(func() { t.bad = verifyAll(ctx, t.Records) })
 	if t.times == nil {
 		t.awaitShrink(ctx)
 	}
+	verifying.Wait()
 	stopShowing()
 	showing.Wait()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return t.keep(ctx)
+	return t.readPlans(ctx)
 }
 
-// keep keeps what the servers know of the trial.
-func (t *trial) keep(ctx context.Context) error {
+// readRecords reads what has become of the jobs.
+func (t *trial) readRecords(ctx context.Context) error {
 	for _, id := range t.ids {
 		r, err := t.ledger.Get(ctx, id)
 		if err != nil {
@@ -165,6 +172,11 @@ func (t *trial) keep(ctx context.Context) error {
 		}
 		t.Records = append(t.Records, r)
 	}
+	return nil
+}
+
+// readPlans reads what the scaler changed.
+func (t *trial) readPlans(ctx context.Context) error {
 	plans, err := t.board.Plans(ctx, "", t.Began.Add(-time.Minute), 1000)
 	if err != nil {
 		return fmt.Errorf("read the plans: %w", err)

@@ -151,7 +151,8 @@ func (r Report) waitChart(t Trial, title string, s span) chart {
 	of := r.lanesOf()
 	for rank, l := range r.With.Policy.Lanes {
 		if v := l.StartWithin.D().Seconds(); v <= y.Most {
-			c.Limits = append(c.Limits, limitAt(y.at(v), rank, fmt.Sprintf("%s objective: %s", l.Name, l.StartWithin), c))
+			text := fmt.Sprintf("%s objective: %s", l.Name, l.StartWithin)
+			c.Limits = append(c.Limits, limitAt(y.at(v), rank, text, c))
 		}
 	}
 	var urgent []dot // over the others
@@ -169,7 +170,8 @@ func (r Report) waitChart(t Trial, title string, s span) chart {
 			continue
 		}
 		urgent = append(urgent, d)
-		c.Trails = append(c.Trails, trail{x.at(max(0, t.since(rec.StartedAt)-waited.Seconds())), y.at(0), d.X, d.Y, rank})
+		came := max(0, t.since(rec.StartedAt)-waited.Seconds())
+		c.Trails = append(c.Trails, trail{x.at(came), y.at(0), d.X, d.Y, rank})
 	}
 	c.Dots = append(c.Dots, urgent...)
 	return c

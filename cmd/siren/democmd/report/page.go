@@ -82,8 +82,8 @@ func (c content) Lead() string {
 	if h.Jobs == h.Of {
 		came = "all of them"
 	}
-	return fmt.Sprintf("%s of lower lanes filled the fleet, and %s came on top, %s while every slot was busy. Then the "+
-		"same jobs came again at the same times, without lanes: one queue, first come, first served. Both times there "+
+	return fmt.Sprintf("%s of lower lanes filled the fleet, and %s came on top, %s while every slot was busy. Then "+
+		"the same jobs came again at the same times, without lanes: one queue, first come, first served. Both times there "+
 		"were up to %s.", say.Plural(len(c.With.Records)-h.Of, "job"), say.Plural(h.Of, h.Lane+" job"), came,
 		c.workers())
 }

@@ -36,7 +36,9 @@ budget: 4
 var began = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 // after is a time after the burst.
-func after(seconds float64) time.Time { return began.Add(time.Duration(seconds * float64(time.Second))) }
+func after(seconds float64) time.Time {
+	return began.Add(time.Duration(seconds * float64(time.Second)))
+}
 
 // waited is a job that came and started then, and ran for a second.
 func waited(lane string, i int, came, started float64) job.Record {
@@ -57,7 +59,10 @@ func known(t *testing.T) Report {
 		}
 		return p
 	}
-	r := Report{With: Trial{Policy: parse(withYAML), Began: began}, Without: Trial{Policy: parse(withoutYAML), Began: began}}
+	r := Report{
+		With:    Trial{Policy: parse(withYAML), Began: began},
+		Without: Trial{Policy: parse(withoutYAML), Began: began},
+	}
 	r.With.Records = []job.Record{
 		waited("standard", 0, 0, 5), waited("standard", 1, 0, 20), waited("bulk", 0, 0, 40),
 		waited("express", 0, 4, 4.25), waited("express", 1, 8, 8.4), waited("express", 2, 42, 42.7),
@@ -187,8 +192,9 @@ func TestChartsCompare(t *testing.T) {
 		t.Fatalf("%d jobs, %d waits of express", len(with.Dots), len(with.Trails))
 	}
 	last := without.Dots[5] // express is drawn over the others
-	if want := plotLeft + (plotRight-plotLeft)*70/71; last.X != want || last.Rank != 0 || last.Says != "express-2 waited 28 s" {
-		t.Errorf("%+v, not at %.1f", last, want)
+	x := plotLeft + (plotRight-plotLeft)*70/71
+	if last.X != x || last.Rank != 0 || last.Says != "express-2 waited 28 s" {
+		t.Errorf("%+v, not at %.1f", last, x)
 	}
 	if got := r.backlog(r.With, "standard"); len(got) != 3 || got[0] != (value{0, 2}) || got[2] != (value{20, 0}) {
 		t.Errorf("backlog of standard: %+v", got)
@@ -219,7 +225,9 @@ func TestPage(t *testing.T) {
 	if n := strings.Count(page, `class="chart"`); n != 6 {
 		t.Errorf("%d charts", n)
 	}
-	for _, bad := range []string{"<script", "<b>cores", "http-equiv", "src=", "@import", "url(", "ZgotmplZ", "NaN", "Inf"} {
+	for _, bad := range []string{
+		"<script", "<b>cores", "http-equiv", "src=", "@import", "url(", "ZgotmplZ", "NaN", "Inf",
+	} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page has %q", bad)
 		}
