@@ -32,6 +32,11 @@ func TestDemo(t *testing.T) {
 	if !strings.Contains(said, "16 jobs completed, every output verified with ffprobe.") {
 		t.Errorf("it said:\n%s", said)
 	}
+	for _, title := range []string{" s, with lanes\n", " s, without lanes\n"} {
+		if !strings.Contains(said, title) {
+			t.Errorf("nothing was shown of the trial%q:\n%s", title, said)
+		}
+	}
 	lines := strings.Split(strings.TrimSpace(said), "\n")
 	with, without, ok := strings.Cut(lines[len(lines)-1], " Without lanes: ")
 	if !ok || !strings.HasPrefix(with, "Express jobs waited ") {

@@ -311,7 +311,11 @@ func (t *trial) draw(w io.Writer, snap fleet.Snapshot, running []job.Record) {
 	if show.IsTerminal(w) {
 		show.ClearScreen(w)
 	}
-	fmt.Fprintf(w, "\n%.0f s\n", time.Since(t.Began).Seconds())
+	title := "with lanes"
+	if t.times != nil {
+		title = "without lanes"
+	}
+	fmt.Fprintf(w, "\n%.0f s, %s\n", time.Since(t.Began).Seconds(), title)
 	_ = lanecmd.LaneTable(snap).Print(w)
 	for _, p := range snap.Pools {
 		fmt.Fprintf(w, "%-8s %s %s  ", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)),

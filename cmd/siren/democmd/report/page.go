@@ -82,10 +82,10 @@ func (c content) Lead() string {
 	if h.Jobs == h.Of {
 		came = "all of them"
 	}
-	return fmt.Sprintf("%s of lower lanes filled the fleet, and %s came on top, %s while every slot was busy. Then "+
-		"the same jobs came again at the same times, without lanes: one queue, first come, first served. Both times there "+
-		"were up to %s.", say.Plural(len(c.With.Records)-h.Of, "job"), say.Plural(h.Of, h.Lane+" job"), came,
-		c.workers())
+	return fmt.Sprintf("%s of lower lanes filled the fleet, and %s came on top, %s while every slot that lower lanes "+
+		"may take was busy. Then the same jobs came again at the same times, without lanes: one queue, first come, "+
+		"first served. Both times there were up to %s.", say.Plural(len(c.With.Records)-h.Of, "job"),
+		say.Plural(h.Of, h.Lane+" job"), came, c.workers())
 }
 
 // Foot says in few words what the picture shows.
