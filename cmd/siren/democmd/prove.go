@@ -63,13 +63,14 @@ func (d *Demo) write(r report.Report, withYAML, withoutYAML string) error {
 
 // facts says what the report's figures were measured on.
 func (d *Demo) facts(ctx context.Context, r report.Report) []report.Fact {
-	source := "made clips"
+	source := "generated clips"
 	if d.Input != "" {
 		source = "a video of your own"
 	}
 	facts := []report.Fact{
 		{Name: "Load", Value: fmt.Sprintf("%d standard and %d bulk transcodes at once, then an express thumbnail "+
-			"every %s, %d in all; of %s", d.Load.Standard, d.Load.Bulk, d.Load.Every, d.Load.Express, source)},
+			"every %s, %d in all", d.Load.Standard, d.Load.Bulk, d.Load.Every, d.Load.Express)},
+		{Name: "Source", Value: source},
 		{Name: "Fleet with lanes", Value: fleetOf(r.With)},
 		{Name: "Fleet without lanes", Value: fleetOf(r.Without)},
 		{Name: "Machine", Value: fmt.Sprintf("%s, %s/%s", say.Plural(runtime.GOMAXPROCS(0), "core"), runtime.GOOS,
