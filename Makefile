@@ -78,8 +78,8 @@ generate: ## write the generated docs
 	$(GO) run ./cmd/siren docs docs
 
 .PHONY: pictures
-pictures: install build ## make the pictures of docs/media.md anew
-	$(GO) run ./docs/pictures
+pictures: install build ## make the pictures of README.md and docs/media.md again (ONLY=media, demo or lanes makes some)
+	$(GO) run ./docs/pictures $(ONLY)
 
 .PHONY: verify
 verify: generate ## check that generated files and go.mod are up to date

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,7 +25,6 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/role"
 )
 
@@ -180,34 +178,5 @@ func TestLocalPolicyOfAnyFolder(t *testing.T) {
 		if err != nil || u.Path != strings.TrimSuffix(dir, "/")+"/" {
 			t.Errorf("%q: prefix %q", dir, p.Storage[0].Prefix)
 		}
-	}
-}
-
-func TestDemoSummaryAndVerify(t *testing.T) {
-	policy, err := runcmd.LocalPolicy(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var records []job.Record
-	for i := range 20 {
-		records = append(records, job.Record{
-			Lane: "express", StartedAt: time.Unix(1, 0),
-			Wait: lanes.Duration(time.Duration(i+1) * time.Second),
-		})
-	}
-	results := democmd.Summarise(policy, records)
-	if len(results) != 1 || results[0].P50 != 10*time.Second || results[0].P95 != 19*time.Second ||
-		results[0].Max != 20*time.Second || results[0].Met {
-		t.Errorf("summary of waits 1 s … 20 s: %+v", results)
-	}
-	bad := filepath.Join(t.TempDir(), "bad.jpg")
-	if err := os.WriteFile(bad, []byte("not a picture"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if why := democmd.Verify(t.Context(), job.Record{
-		State: job.Completed, Kind: "thumbnail",
-		Output: "file://" + bad,
-	}); why == "" {
-		t.Error("a file that is no picture was verified")
 	}
 }

@@ -1,99 +1,61 @@
-// Command pictures makes the pictures of docs/media.md, by the jobs that the page describes: `make pictures`. They are
-// committed, since programs of other versions would draw them a little differently.
+// Command pictures makes the pictures of the docs: `make pictures`, or with ONLY=media those of docs/media.md, with
+// ONLY=demo and ONLY=lanes those of README.md. They are committed: programs of other versions would draw them a little
+// differently, and other machines measure other figures.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
-	"time"
-
-	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/job"
-	"github.com/polyglot-media/siren/lanes/work"
-	"github.com/polyglot-media/siren/worker/media"
+	"os/signal"
 )
 
-// inputs are what the jobs read, as ffmpeg draws them: a flight into the Mandelbrot set with a swelling tone, and a
-// photo's worth of it.
-var inputs = map[string]string{
-	"film.mp4": "-f lavfi -i mandelbrot=size=640x360:rate=12:end_scale=0.02 " +
-		"-f lavfi -i aevalsrc=0.7*sin(2*PI*330*t)*abs(sin(PI*t/4))*(0.3+0.7*mod(t\\,1)):d=16:s=48000 " +
-		"-t 16 -c:v libx264 -preset veryfast -pix_fmt yuv420p -c:a aac",
-	"photo.jpg": "-f lavfi -i mandelbrot=size=1200x800:start_scale=0.6:rate=1 -frames:v 1 -q:v 2",
-}
-
-// pictures are the jobs, and which file of the output is kept.
-var pictures = []struct{ file, kind, input, output, params, kept string }{
-	{"thumbnail.webp", "thumbnail", "film.mp4", "thumbnail.webp", `{"at": "50%", "width": 320, "quality": 60}`, ""},
-	{"sprite.webp", "sprite", "film.mp4", "sprite/", `{"width": 96, "count": 20, "format": "webp"}`, "sheet-001.webp"},
-	{"image-contain.webp", "image", "photo.jpg", "contain.webp", `{"width": 160, "height": 160, "quality": 60}`, ""},
-	{
-		"image-cover.webp", "image", "photo.jpg", "cover.webp",
-		`{"width": 160, "height": 160, "fit": "cover", "quality": 60}`, "",
-	},
-	{
-		"image-pad.webp", "image", "photo.jpg", "pad.webp",
-		`{"width": 160, "height": 160, "fit": "pad", "background": "#dbe4f0", "quality": 60}`, "",
-	},
-	{"waveform.png", "waveform", "film.mp4", "waveform.png", `{"width": 640, "height": 96}`, ""},
-}
+// into is where the pictures are.
+const into = "docs/media"
 
 func main() {
-	if err := run(context.Background(), "docs/media"); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	only := ""
+	if len(os.Args) > 1 {
+		only = os.Args[1]
+	}
+	if err := run(ctx, only); err != nil {
 		fmt.Fprintln(os.Stderr, "pictures:", err)
 		os.Exit(1)
 	}
 }
 
-// run makes all pictures into a folder.
-func run(ctx context.Context, into string) error {
+// run makes all pictures, or those that are named.
+func run(ctx context.Context, only string) error {
+	all := []struct {
+		name string
+		make func(context.Context, string) error
+	}{{"media", makeMedia}, {"demo", makeDemo}, {"lanes", makeLanes}}
+	made := false
+	for _, p := range all {
+		if only == "" || only == p.name {
+			if err := p.make(ctx, into); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			made = true
+		}
+	}
+	if !made {
+		return fmt.Errorf("no pictures are called %q: media, demo, lanes", only)
+	}
+	return nil
+}
+
+// makeDemo makes the picture of the report of `siren demo`.
+func makeDemo(ctx context.Context, into string) error {
 	dir, err := os.MkdirTemp("", "siren-pictures-")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	for name, args := range inputs {
-		argv := append([]string{"-nostdin", "-v", "error", "-y"}, strings.Fields(args)...)
-		if out, err := exec.CommandContext(ctx, "ffmpeg",
-			append(argv, filepath.Join(dir, name))...).CombinedOutput(); err != nil {
-			return fmt.Errorf("make %s: %w: %s", name, err, out)
-		}
-	}
-	self, err := filepath.Abs("bin/siren")
-	if err != nil {
-		return err
-	}
-	h, err := media.New(media.Options{Self: self, Scratch: filepath.Join(dir, "scratch"), Log: slog.Default()})
-	if err != nil {
-		return err
-	}
-	url := "file://" + dir + "/"
-	for i, p := range pictures {
-		_, err := h.Handle(ctx, work.Task{
-			Job: job.Job{
-				ID: fmt.Sprintf("picture%d", i), Kind: p.kind, Input: url + p.input, Output: url + p.output,
-				Params: json.RawMessage(p.params),
-			},
-			Attempt: "1", Limits: work.Limits{Memory: 2 << 30, Scratch: 1 << 30, MaxRuntime: 5 * time.Minute},
-			Storage: []lanes.Storage{{Prefix: url, Read: true, Write: true}},
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.file, err)
-		}
-		data, err := os.ReadFile(filepath.Join(dir, p.output, p.kept))
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(into, p.file), data, 0o644); err != nil {
-			return err
-		}
-		fmt.Printf("%s: %d bytes\n", p.file, len(data))
-	}
-	return nil
+	defer os.RemoveAll(dir)
+	c := exec.CommandContext(ctx, "bin/siren", "demo", "--report", dir+"/report.html", "--picture", into+"/demo.svg")
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	return c.Run()
 }

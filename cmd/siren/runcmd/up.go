@@ -24,13 +24,22 @@ var LocalYAML string
 
 // LocalPolicy makes the policy for one machine, whose jobs may read and write below dir.
 func LocalPolicy(dir string) (*lanes.Policy, error) {
-	dir, err := filepath.Abs(dir)
+	yaml, err := Below(LocalYAML, dir)
 	if err != nil {
 		return nil, err
 	}
+	return lanes.Parse([]byte(yaml))
+}
+
+// Below returns a policy's YAML with the URL of dir where it has @PREFIX@.
+func Below(yaml, dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
 	// escapes what a URL, and so what YAML, can't take
 	prefix := url.URL{Scheme: "file", Path: strings.TrimSuffix(dir, "/") + "/"}
-	return lanes.Parse([]byte(strings.ReplaceAll(LocalYAML, "@PREFIX@", prefix.String())))
+	return strings.ReplaceAll(yaml, "@PREFIX@", prefix.String()), nil
 }
 
 func NewUp(a *app.App) *cobra.Command {
