@@ -391,8 +391,8 @@ func TestParseProblems(t *testing.T) {
 		},
 		{
 			"this machine", tail, tail + "storage: [{prefix: \"https://[::1]:8080/\", read: true}]\n",
-			[]string{"storage[0].prefix: ::1 is a loopback address, and inputs are fetched from public addresses only; " +
-				"use s3:// or file:// for internal storage"},
+			[]string{"storage[0].prefix: ::1 is a loopback address, and inputs are fetched from public addresses " +
+				"only; use s3:// or file:// for internal storage"},
 		},
 		{
 			"a way up", tail, tail + "storage: [{prefix: \"file:///media/../etc/\", read: true}]\n",

@@ -126,7 +126,8 @@ var all = []Kind{
 			},
 			{
 				Name: "count", Type: Whole, Least: 1, Most: 10_000, Otherwise: "by interval",
-				About: "of pictures, evenly spread, at most one for each frame and tenth of a second; not with interval",
+				About: "of pictures, evenly spread, at most one for each frame and tenth of a second; not with " +
+					"interval",
 			},
 			{Name: "columns", Type: Whole, Least: 1, Most: 100, Default: `10`, About: "of a sheet"},
 			{Name: "rows", Type: Whole, Least: 1, Most: 100, Default: `10`, About: "of a sheet"},

@@ -21,8 +21,8 @@ var (
 	loudnessTarget = Param{
 		Name: "loudness", Type: Number, Least: -40, Most: -5, Words: []string{"podcast"}, Otherwise: "the input's",
 		About: "of the sound in LUFS (EBU R 128): -14 for streaming, -23 for broadcast; its peaks stay below -1 " +
-			"dBTP. What comes out as one channel counts as one, so -19 for mono is as loud as -16 for stereo; podcast is " +
-			"the one or the other",
+			"dBTP. What comes out as one channel counts as one, so -19 for mono is as loud as -16 for stereo; " +
+			"podcast is the one or the other",
 	}
 	metadata = Param{
 		Name: "metadata", Type: Word, Words: []string{"drop", "keep"}, Default: `"drop"`,

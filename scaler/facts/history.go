@@ -218,8 +218,8 @@ func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
 
 // ServiceTime returns S of the law: the moving average, in which those of the running jobs whose run time is predicted
 // count as if they had ended; or the policy's prior when nothing is known. What is averaged with them is 1/S, which is
-// what the law goes by and what their harmonic mean is right for. Until enough jobs count, S is at least the mean age of
-// the running ones, since the short ones finish first.
+// what the law goes by and what their harmonic mean is right for. Until enough jobs count, S is at least the mean age
+// of the running ones, since the short ones finish first.
 func (l LaneHistory) ServiceTime(prior time.Duration, running Ages) time.Duration {
 	n, s := l.Finished+running.predicted, prior
 	if n > 0 {

@@ -56,8 +56,8 @@ var traffics = []traffic{
 	{"sparse", rate(0.05), about(10)},
 }
 
-// run lets ten minutes of the traffic pass over a pool. It returns how many of the jobs started within the objective, in
-// percent, and what the workers cost, in seconds.
+// run lets ten minutes of the traffic pass over a pool. It returns how many of the jobs started within the objective,
+// in percent, and what the workers cost, in seconds.
 func (l traffic) run(
 	t *testing.T, objective, cold int, seed uint64, predict func(time.Duration) time.Duration,
 ) (within, cost float64) {

@@ -33,7 +33,8 @@ running siren up is the context up, without being written anywhere.
 What comes first counts, for RabbitMQ and for Redis: --amqp-url and --redis-url,
 --context, SIREN_AMQP_URL and SIREN_REDIS_URL (or the files named by SIREN_AMQP_URL_FILE and
 SIREN_REDIS_URL_FILE), SIREN_CONTEXT, the file's current context, the running siren up.`
-	c.Example = "  siren contexts\n  siren contexts use lab\n  siren lanes --context lab\n  eval \"$(siren contexts env)\""
+	c.Example = "  siren contexts\n  siren contexts use lab\n  siren lanes --context lab\n" +
+		"  eval \"$(siren contexts env)\""
 	return c
 }
 

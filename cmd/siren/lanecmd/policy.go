@@ -12,8 +12,8 @@ import (
 )
 
 func NewPolicy(a *app.App) *cobra.Command {
-	return app.Parent("policy", "Write, check and show the policy", newPolicyShow(a), newPolicyCheck(a), newPolicyInit(a),
-		newPolicySchema(a))
+	return app.Parent("policy", "Write, check and show the policy", newPolicyShow(a), newPolicyCheck(a),
+		newPolicyInit(a), newPolicySchema(a))
 }
 
 func newPolicySchema(a *app.App) *cobra.Command {

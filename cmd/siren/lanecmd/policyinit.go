@@ -33,11 +33,14 @@ type newPolicy struct {
 	QueueType               string
 }
 
+// usualPolicy is what is made when nobody says otherwise.
+var usualPolicy = newPolicy{
+	Read: []string{"s3://media-in/"}, Write: []string{"s3://media-out/"}, Urgent: []string{"urgent=true"}, Workers: 8,
+	Express: 2 * time.Second, Standard: 30 * time.Second, Bulk: 30 * time.Minute, QueueType: lanes.Classic,
+}
+
 func newPolicyInit(a *app.App) *cobra.Command {
-	n := newPolicy{
-		Read: []string{"s3://media-in/"}, Write: []string{"s3://media-out/"}, Workers: 8, Urgent: []string{"urgent=true"},
-		Express: 2 * time.Second, Standard: 30 * time.Second, Bulk: 30 * time.Minute, QueueType: lanes.Classic,
-	}
+	n := usualPolicy
 	c := &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a policy to begin with, commented",

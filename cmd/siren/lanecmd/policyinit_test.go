@@ -10,10 +10,7 @@ import (
 )
 
 func TestAskForAPolicy(t *testing.T) {
-	n := newPolicy{
-		Read: []string{"s3://media-in/"}, Write: []string{"s3://media-out/"}, Workers: 8, Urgent: []string{"urgent=true"},
-		Express: 2 * time.Second, Standard: 30 * time.Second, Bulk: 30 * time.Minute, QueueType: lanes.Classic,
-	}
+	n := usualPolicy
 	var asked bytes.Buffer
 	answers := "s3://a/ gs://b/\n\nmany\n12\n\n 500ms \n\n"
 	if err := n.ask(strings.NewReader(answers), &asked); err != nil {
@@ -27,14 +24,16 @@ func TestAskForAPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Budget != 12 || p.Lanes[0].StartWithin.D() != 500*time.Millisecond || p.Lanes[1].StartWithin.D() != 30*time.Second ||
-		len(p.Storage) != 3 || p.Storage[1].Prefix != "gs://b/" || p.Storage[2].Prefix != "s3://media-out/" {
+	express, standard := p.Lanes[0].StartWithin.D(), p.Lanes[1].StartWithin.D()
+	if p.Budget != 12 || express != 500*time.Millisecond || standard != 30*time.Second || len(p.Storage) != 3 ||
+		p.Storage[1].Prefix != "gs://b/" || p.Storage[2].Prefix != "s3://media-out/" {
 		t.Errorf("%s", text)
 	}
 	if !strings.Contains(asked.String(), `"many" isn't like 8; again:`) {
 		t.Errorf("asked: %s", asked.String())
 	}
-	if err := n.ask(strings.NewReader("s3://a/\n"), &asked); err == nil || !strings.Contains(err.Error(), "nothing was written") {
+	err = n.ask(strings.NewReader("s3://a/\n"), &asked)
+	if err == nil || !strings.Contains(err.Error(), "nothing was written") {
 		t.Errorf("an end in the middle: %v", err)
 	}
 }
@@ -42,10 +41,8 @@ func TestAskForAPolicy(t *testing.T) {
 // Whatever number of workers, the policy is valid, and nothing in it is worth a warning.
 func TestNewPolicyOfAnySize(t *testing.T) {
 	for workers := 2; workers < 200; workers++ {
-		n := newPolicy{
-			Workers: workers, Urgent: []string{"urgent=true"}, Express: time.Second, Standard: time.Minute, Bulk: time.Hour,
-			QueueType: lanes.Quorum,
-		}
+		n := usualPolicy
+		n.Workers = workers
 		text, err := n.text()
 		if err != nil {
 			t.Fatal(err)

@@ -26,8 +26,8 @@ func poolTable(snap fleet.Snapshot) *show.Table {
 	t := show.NewTable(col("POOL"), col("LANES"), num("WORKERS"), num("TAKING"), num("STARTING"), num("PARKED"),
 		num("RETIRED"), num("STUCK").Wide(), num("BUSY"), num("MIN"), num("MAX"), num("WANTED").Wide(),
 		num("TARGET").Wide(), num("HOLD").Wide(), num("COLD START"), col("REASON"), col("WHY"))
-	t.Spare("HOLD", "TARGET", "COLD START", "RETIRED", "PARKED", "LANES", "TAKING", "STARTING", "WANTED", "STUCK", "MIN",
-		"REASON")
+	t.Spare("HOLD", "TARGET", "COLD START", "RETIRED", "PARKED", "LANES", "TAKING", "STARTING", "WANTED", "STUCK",
+		"MIN", "REASON")
 	for _, p := range snap.Pools {
 		served := strings.Join(p.Lanes, ",")
 		if len(p.Guests) > 0 {

@@ -126,7 +126,10 @@ func TestWhereToWatch(t *testing.T) {
 	for _, c := range []struct {
 		kind, format string
 		screen       bool
-	}{{"dumb", "table", false}, {"", "table", false}, {"xterm", "json", false}, {"xterm", "table", true}, {"xterm", "name", true}} {
+	}{
+		{"dumb", "table", false}, {"", "table", false}, {"xterm", "json", false}, {"xterm", "table", true},
+		{"xterm", "name", true},
+	} {
 		t.Setenv("TERM", c.kind)
 		t.Setenv("NO_COLOR", "")
 		tty, read := terminal(t, 80, 24)
@@ -142,8 +145,8 @@ func TestWhereToWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen := read()
-		if got := strings.Contains(seen, otherScreen); got != c.screen || c.screen != strings.Contains(seen, firstScreen) {
-			t.Errorf("TERM=%s, -o %s: the other screen is %v: %q", c.kind, c.format, got, seen)
+		if strings.Contains(seen, otherScreen) != c.screen || strings.Contains(seen, firstScreen) != c.screen {
+			t.Errorf("TERM=%s, -o %s, want the other screen: %v: %q", c.kind, c.format, c.screen, seen)
 		}
 		if !c.screen && strings.Contains(seen, "\x1b") {
 			t.Errorf("TERM=%s, -o %s: %q", c.kind, c.format, seen)

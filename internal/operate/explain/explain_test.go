@@ -114,8 +114,8 @@ func TestLimits(t *testing.T) {
 		"paused for a while": {"standard", func(t *testing.T, s *Sight) {
 			s.override(t, "lanes.standard.paused", "true", moment0.Add(90*time.Minute))
 		}, []string{
-			"lane standard is paused by ann@desk for 60s, until 13:30:00" + zone + " (1h30m from now) (why): nobody takes its " +
-				"jobs; `siren lanes resume standard`",
+			"lane standard is paused by ann@desk for 60s, until 13:30:00" + zone + " (1h30m from now) (why): nobody " +
+				"takes its jobs; `siren lanes resume standard`",
 		}},
 		"paused in the file": {
 			"standard", func(_ *testing.T, s *Sight) { s.policy.Policy.Lanes[1].Paused = true },
@@ -249,8 +249,8 @@ func TestExplainLane(t *testing.T) {
 				"starts were in time, 95 % of them within 50s.",
 			"Pool general is its home: 1 worker takes jobs, 1 of 1 slot busy; more urgent jobs wait there first: 3 " +
 				"of express.",
-			"A job that came into it now would start in 26s, at 12:00:26" + zone + ", if nothing more urgent comes; its jobs " +
-				"are taken to run 10s each.",
+			"A job that came into it now would start in 26s, at 12:00:26" + zone + ", if nothing more urgent comes; " +
+				"its jobs are taken to run 10s each.",
 		}},
 		"a shoulder": {"express", func(*testing.T, *Sight) {}, []string{
 			"Pool general is its home: 1 worker takes jobs, 0 of 1 slot busy; each worker keeps 1 shoulder slot for " +
@@ -260,8 +260,8 @@ func TestExplainLane(t *testing.T) {
 			"Pool batch is its home: 0 workers take jobs, 0 of 0 slots busy.",
 			"Pool general takes it as a guest, when nothing of its own waits: 1 worker takes jobs, 0 of 1 slot " +
 				"busy; more urgent jobs wait there first: 1 of standard.",
-			"A job that came into it now would start in 10s, at 12:00:10" + zone + ", if nothing more urgent comes; its jobs " +
-				"are taken to run 60s each.",
+			"A job that came into it now would start in 10s, at 12:00:10" + zone + ", if nothing more urgent comes; " +
+				"its jobs are taken to run 60s each.",
 		}},
 		"paused": {"standard", func(t *testing.T, s *Sight) {
 			s.override(t, "lanes.standard.paused", "true", time.Time{})

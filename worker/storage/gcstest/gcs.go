@@ -47,4 +47,4 @@ func start() error {
 }
 
 // Stop ends the server.
-func Stop() { server.Server.Stop() }
+func Stop() { server.Stop() }

@@ -66,7 +66,7 @@ func start() (err error) {
 
 // Stop ends the server and takes its files away.
 func Stop() {
-	server.Server.Stop()
+	server.Stop()
 	for _, dir := range []string{server.dir, server.users} {
 		if dir != "" {
 			_ = os.RemoveAll(dir)
