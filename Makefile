@@ -10,7 +10,7 @@ export GOFLAGS := -trimpath -tags=disable_grpc_modules
 
 GO ?= go
 TOOL = $(GO) tool -modfile=go.tools.mod
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//')
 FUZZTIME ?= 20s
 
 # go test, with a line for each package, the output of tests that failed, and a list of those that took over 10 s.
@@ -29,7 +29,15 @@ install: ## install what Siren needs from Debian: RabbitMQ, Redis, ffmpeg, libvi
 
 .PHONY: build
 build: ## build bin/siren
-	$(GO) build -ldflags "-X github.com/polyglot-media/siren/cmd/siren/app.version=$(VERSION)" -o bin/siren ./cmd/siren
+	$(GO) build -ldflags "-s -w -X github.com/polyglot-media/siren/cmd/siren/app.version=$(VERSION)" -o bin/siren ./cmd/siren
+
+.PHONY: dist
+dist: ## make a release's files in dist/: programs for amd64 and arm64, chart, SBOMs, SHA256SUMS; publishes nothing
+	@VERSION="$(VERSION)" scripts/dist
+
+.PHONY: dist-check
+dist-check: dist ## the same, and once more in another folder: the bytes have to be the same
+	@VERSION="$(VERSION)" scripts/dist check
 
 .PHONY: demo
 demo: install build ## watch real media jobs go through three lanes (INPUT=video uses your own)
@@ -102,4 +110,4 @@ faults: install ## break a real fleet at random, and check that nothing is lost 
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin demo-report.html
+	rm -rf bin dist demo-report.html

@@ -4,7 +4,7 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the release build (-ldflags "-X …/cmd/siren/app.version=v1.2.3").
+// version is set by the release build (-ldflags "-X …/cmd/siren/app.version=1.2.3").
 var version = ""
 
 // Version returns the release, else the commit that was built.
