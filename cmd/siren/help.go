@@ -42,6 +42,14 @@ const (
 `
 )
 
+// forms is what a program that reads the output may rely on.
+const forms = `Forms for programs:
+  -o json, -o yaml and -o name, and siren dead export, are stable: fields are added, none is
+  renamed or removed without a line in CHANGELOG.md. Tables and sentences may change.
+  A duration is a string ("1m30s"), a time is RFC 3339 in UTC ("2026-12-24T18:00:00Z"),
+  and a list without entries [].
+`
+
 // newOptions makes `siren options`: what holds for every command.
 func newOptions(a *app.App) *cobra.Command {
 	return &cobra.Command{
@@ -50,8 +58,8 @@ func newOptions(a *app.App) *cobra.Command {
 		Example: "  siren options",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			fmt.Fprintf(a.Out, "Flags of every command:\n%s\n%s\n%s", c.InheritedFlags().FlagUsages(), environment,
-				exitCodes)
+			fmt.Fprintf(a.Out, "Flags of every command:\n%s\n%s\n%s\n%s", c.InheritedFlags().FlagUsages(), environment,
+				forms, exitCodes)
 			return nil
 		},
 	}

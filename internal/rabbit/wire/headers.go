@@ -168,7 +168,7 @@ func timeHeader(of any, latest time.Time) (time.Time, bool) {
 	if v.Before(earliest) || v.After(latest) {
 		return time.Time{}, false
 	}
-	return v, true
+	return v.UTC(), true // whatever zone this machine is in
 }
 
 // maxCount is more than any job is ever attempted or replayed.

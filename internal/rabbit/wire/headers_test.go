@@ -55,6 +55,9 @@ func TestParseHeadersOfForeignClients(t *testing.T) {
 			if !h.ReadyAt.Equal(c.readyAt) || h.Attempt != c.attempt {
 				t.Errorf("readyAt %v, attempt %d; want %v, %d", h.ReadyAt, h.Attempt, c.readyAt, c.attempt)
 			}
+			if h.ReadyAt.Location() != time.UTC {
+				t.Errorf("readyAt is in %v, not in UTC", h.ReadyAt.Location())
+			}
 		})
 	}
 }
