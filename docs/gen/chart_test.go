@@ -125,7 +125,7 @@ func TestDocsHaveThePermissions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile("../../docs/kubernetes.md")
+	page, err := os.ReadFile("../../docs/rabbitmq.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestDocsHaveThePermissions(t *testing.T) {
 	}
 	for _, p := range permissions {
 		if want := "'" + strings.ReplaceAll(p[1], `\\`, `\`) + "'"; !strings.Contains(string(page), want) {
-			t.Errorf("docs/kubernetes.md doesn't have %s", want)
+			t.Errorf("docs/rabbitmq.md doesn't have %s", want)
 		}
 	}
 }

@@ -77,9 +77,9 @@ func TestJudgeDelay(t *testing.T) {
 	}
 }
 
-// What a fix grants is what docs/kubernetes.md and the bundled broker of the chart grant.
+// What a fix grants is what docs/rabbitmq.md and the bundled broker of the chart grant.
 func TestRightsAreThoseOfDocsAndChart(t *testing.T) {
-	docs, err := os.ReadFile("../../../docs/kubernetes.md")
+	docs, err := os.ReadFile("../../../docs/rabbitmq.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestRightsAreThoseOfDocsAndChart(t *testing.T) {
 	for role, r := range rightsOf {
 		line := fmt.Sprintf("'%s' '%s' '%s'", r.configure, r.write, r.read)
 		if got := regexp.MustCompile(`\s+`).ReplaceAllString(string(docs), " "); !strings.Contains(got, line) {
-			t.Errorf("docs/kubernetes.md grants a %s other rights than %s", role, line)
+			t.Errorf("docs/rabbitmq.md grants a %s other rights than %s", role, line)
 		}
 		for _, pattern := range []string{r.configure, r.write, r.read} {
 			if !strings.Contains(string(chart), pattern) &&

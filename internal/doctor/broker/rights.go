@@ -13,7 +13,7 @@ import (
 // rights is what a user may configure, write and read, as rabbitmqctl set_permissions takes it.
 type rights struct{ configure, write, read string }
 
-// rightsOf is what each role needs; docs/kubernetes.md has the same. The scaler's contain those of the others.
+// rightsOf is what each role needs; docs/rabbitmq.md has the same. The scaler's contain those of the others.
 var rightsOf = map[string]rights{
 	role.Scaler: {
 		`^siren\.(jobs|default|dead|(lane|delay)\..+)$`, `^(amq\.default|siren\.(jobs|default|lane\..+))$`,
