@@ -6,7 +6,8 @@ import (
 )
 
 // Warnings says what is allowed but seldom meant: a lane that strict order can starve, a promotion without effect, a
-// maxRuntime that not every broker can give, and a preset that means what it means nowhere else.
+// maxRuntime that not every broker can give, a max that the budget doesn't allow, and a preset that means what it means
+// nowhere else.
 func (p *Policy) Warnings() []Problem {
 	var w Problems
 	ordinary := p.DefaultLane()
@@ -29,6 +30,12 @@ func (p *Policy) Warnings() []Problem {
 			w.add(fmt.Sprintf("lanes[%d].promote", i),
 				"no pool serves both %q and %q, so there is nothing to take turns for; "+
 					"make %q a guest of the pool of %q", l.Name, l.Promote.To, l.Name, l.Promote.To)
+		}
+	}
+	for i, q := range p.Pools {
+		if q.Max > p.Budget {
+			w.add(fmt.Sprintf("pools[%d].max", i), "%q may have %d workers, but the budget of all pools together is %d; "+
+				"raise the budget, too", q.Name, q.Max, p.Budget)
 		}
 	}
 	p.warnOfPresets(&w)

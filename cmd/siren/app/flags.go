@@ -46,15 +46,15 @@ func OneOf(c *cobra.Command, is *string, name, shorthand, usage string, words ..
 // once is the value of a flag that is given once: of two the last would win, and the first be lost.
 type once struct {
 	pflag.Value
-	given bool
+	given *string // nil: it isn't yet
 }
 
-// Set takes the value, unless there is one.
+// Set takes the value, unless there is another one. The same may come again: a shell's completion reads flags twice.
 func (o *once) Set(s string) error {
-	if o.given {
+	if o.given != nil && *o.given != s {
 		return errors.New("it is given twice")
 	}
-	o.given = true
+	o.given = &s
 	return o.Value.Set(s)
 }
 

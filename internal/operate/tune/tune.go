@@ -88,6 +88,7 @@ type Change struct {
 	Old     []lanes.Tuning     // all that there were
 	Next    []lanes.Tuning     // all that there are now
 	Idled   []lanes.IdleTuning // of others, that can't be in force any more
+	Odd     []lanes.Problem    // what of the policy is seldom meant now, and wasn't so before
 	At      time.Time          // by Redis' clock
 }
 
@@ -229,7 +230,7 @@ func (d *Desk) change(
 			return slices.Contains(fields, t.Field)
 		})
 		c.Next = append(c.Next, set...)
-		if c.Idled, err = fits(now.written, c); err != nil {
+		if err := c.fit(now.written); err != nil {
 			return Change{}, err
 		}
 		notes := c.notes(now, d.By, terms.Reason)
@@ -270,21 +271,23 @@ func overtaken(first, now []lanes.Tuning, fields []string) error {
 // same reports whether two tunings of a field are of the same person, with the same value.
 func same(x, y lanes.Tuning) bool { return x.By == y.By && string(x.Value) == string(y.Value) }
 
-// fits refuses a change that breaks the policy's rules, with the rule. idled is the tunings that were in force and,
-// beside the change, can't be.
-func fits(written *lanes.Policy, c Change) (idled []lanes.IdleTuning, err error) {
-	_, inForce, _ := written.Tuned(c.Old, c.At)
-	_, _, idle := written.Tuned(c.Next, c.At)
+// fit refuses a change that breaks the policy's rules, with the rule. It fills in which tunings were in force and, beside
+// the change, can't be, and what is odd about the policy now.
+func (c *Change) fit(written *lanes.Policy) error {
+	before, inForce, _ := written.Tuned(c.Old, c.At)
+	after, _, idle := written.Tuned(c.Next, c.At)
 	for _, t := range idle {
 		if _, mine := lanes.FindTuning(c.Set, t.Field); mine {
-			return nil, operate.NotPossible.Errorf("refused: %s = %s breaks a rule of the policy: %s", t.Field,
+			return operate.NotPossible.Errorf("refused: %s = %s breaks a rule of the policy: %s", t.Field,
 				t.Spelled(), t.Why)
 		}
 		if _, was := lanes.FindTuning(inForce, t.Field); was {
-			idled = append(idled, t)
+			c.Idled = append(c.Idled, t)
 		}
 	}
-	return idled, nil
+	known := before.Warnings()
+	c.Odd = slices.DeleteFunc(after.Warnings(), func(p lanes.Problem) bool { return slices.Contains(known, p) })
+	return nil
 }
 
 // notes returns the change's entries for the audit log; it fills in what was before, and of what is removed what is
