@@ -44,8 +44,8 @@ func reference(root *cobra.Command) string {
 				c.Short)
 		}
 	})
-	fmt.Fprintf(&b, "\n## For every command\n\n```\n%s\n%s\n%s\n%s```\n", root.PersistentFlags().FlagUsages(), environment,
-		forms, exitCodes)
+	fmt.Fprintf(&b, "\n## For every command\n\n```\n%s\n%s\n%s\n%s```\n", root.PersistentFlags().FlagUsages(),
+		environment, forms, exitCodes)
 	each(root, func(c *cobra.Command) {
 		if c == root {
 			return
