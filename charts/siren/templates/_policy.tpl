@@ -4,11 +4,18 @@
 {{- define "siren.policy" -}}
 {{- $policy := .Values.policy -}}
 {{- $path := "policy" -}}
-{{- if .Values.policyFile -}}
-{{- $path = "policyFile" -}}
-{{- $policy = fromYaml .Values.policyFile -}}
+{{- $text := .Values.policyFile -}}
+{{- if $text -}}{{- $path = "policyFile" -}}{{- end -}}
+{{- with .Values.policyExistingConfigMap -}}
+{{- with lookup "v1" "ConfigMap" (include "siren.namespace" $) . -}}
+{{- $path = printf "ConfigMap %s" .metadata.name -}}
+{{- $text = get (.data | default dict) "siren.yaml" | required (printf "%s has no entry siren.yaml" $path) -}}
+{{- end -}}
+{{- end -}}
+{{- if $text -}}
+{{- $policy = fromYaml $text -}}
 {{- if and (hasKey $policy "Error") (eq (len $policy) 1) -}}
-{{- fail (printf "policyFile is not YAML: %s" $policy.Error) -}}
+{{- fail (printf "%s is not YAML: %s" $path $policy.Error) -}}
 {{- end -}}
 {{- end -}}
 {{- range $field := list "lanes" "pools" -}}
@@ -26,6 +33,11 @@
 {{- end -}}
 {{- end -}}
 {{- toJson $policy -}}
+{{- end -}}
+
+{{/* The ConfigMap that has the policy. */}}
+{{- define "siren.policyConfigMap" -}}
+{{- .Values.policyExistingConfigMap | default (printf "%s-policy" (include "siren.fullname" .)) -}}
 {{- end -}}
 
 {{/* What a policy leaves out: written from lanes.Default, so that there is one source of it. */}}
@@ -73,7 +85,7 @@
 {{- end -}}
 
 {{/* The pools as JSON: {"pools": [{name, lanes, guests, max, slots, shoulder (LANE=N or ""), shoulderSlots, memory, scratch (sizes), memoryBytes, scratchBytes,
-     millicores, values}]}. values is `workers` with what `workers.pools.<name>` says instead. */}}
+     millicores, values, account}]}. values is `workers` with what `workers.pools.<name>` says instead; account is the ServiceAccount that it says. */}}
 {{- define "siren.pools" -}}
 {{- $policy := include "siren.policy" . | fromJson -}}
 {{- $defaults := (include "siren.policyDefaults" . | fromJson).pool -}}
@@ -113,8 +125,9 @@
 {{- fail (printf "%s.slot.cores: must be a number above 0, not %s" $at $cores) -}}
 {{- end -}}
 
-{{- $values := include "siren.overlay" (dict "base" (omit $workers "pools") "over" (get $workers.pools $pool.name | default dict)) | fromJson -}}
-{{- $pools = append $pools (dict "name" $pool.name "lanes" ($pool.lanes | default list) "guests" ($pool.guests | default list) "max" (include "siren.plain" ($pool.max | default 0)) "values" $values
+{{- $over := get $workers.pools $pool.name | default dict -}}
+{{- $values := include "siren.overlay" (dict "base" (omit $workers "pools") "over" $over) | fromJson -}}
+{{- $pools = append $pools (dict "name" $pool.name "lanes" ($pool.lanes | default list) "guests" ($pool.guests | default list) "max" (include "siren.plain" ($pool.max | default 0)) "values" $values "account" $over.serviceAccount
       "slots" $slots "shoulder" $shoulder "shoulderSlots" $shoulderSlots
       "memoryBytes" $memory "memory" (include "siren.size" $memory) "scratchBytes" $scratch "scratch" (include "siren.size" $scratch)
       "millicores" (mulf (float64 $cores) (float64 $slots) 1000 | ceil | int64 | toString)) -}}

@@ -168,6 +168,7 @@ var errSaid = errors.New("")
 func (f *doctorFlags) complete() error {
 	f.management = cmp.Or(f.management, os.Getenv("SIREN_MANAGEMENT_URL"))
 	f.scratch = cmp.Or(f.scratch, os.Getenv("SIREN_SCRATCH"))
+	f.kube.Policy = cmp.Or(f.kube.Policy, os.Getenv("SIREN_POLICY_CONFIGMAP"))
 	if role := os.Getenv("SIREN_ROLE"); len(f.roles) == 0 && role != "" {
 		f.roles = strings.Split(role, ",")
 	}
