@@ -30,7 +30,9 @@ func TestServiceTime(t *testing.T) {
 		{"after 20, a twentieth of the news", append(make20(2), 22), nil, 3 * time.Second},
 		// The first to finish are the short ones.
 		{
-			"until 20 have finished, the age of those that run counts", []float64{2, 2}, []run{{30, 0}, {60, 0}},
+			"until 20 have finished, the age of those that run counts",
+			[]float64{2, 2},
+			[]run{{30, 0}, {60, 0}},
 			45 * time.Second,
 		},
 		{"if it is more", []float64{50, 50}, []run{{30, 0}, {60, 0}}, 50 * time.Second},
