@@ -46,7 +46,8 @@ func TestBoundsAreThoseOfThePolicy(t *testing.T) {
 			"", "",
 		},
 		{
-			"Policy.Pools", "pools", whole[strings.Index(whole, `{"name": "p"`):strings.Index(whole, `], "broker"`)], "",
+			"Policy.Pools", "pools",
+			whole[strings.Index(whole, `{"name": "p"`):strings.Index(whole, `], "broker"`)], "",
 			`{"name": "p", "lanes": ["a"], "max": 1}`, "", "",
 		},
 		{"Pool.Lanes", "pools[0].lanes", `["a"]`, "", `["a"]`, "[]", ""},

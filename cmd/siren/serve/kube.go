@@ -108,7 +108,8 @@ func (b announcingBoard) Record(ctx context.Context, p fleet.Plan) error {
 func (b announcingBoard) PutSnapshot(ctx context.Context, s fleet.Snapshot) error {
 	why := s.Refused
 	if why != "" {
-		why = fmt.Sprintf("the policy as it is written now is refused, and revision %d stays in force: %s", s.Revision, why)
+		why = fmt.Sprintf("the policy as it is written now is refused, and revision %d stays in force: %s", s.Revision,
+			why)
 	}
 	b.own.Refused(ctx, why)
 	return b.Board.PutSnapshot(ctx, s)
