@@ -14,13 +14,17 @@ func TestToScale(t *testing.T) {
 	now := time.Now()
 	old := now.Add(-time.Hour)
 	seen := fleet.PoolState{Version: "v", Members: []fleet.Member{
-		{Name: "beats", CreatedAt: old}, {Name: "late", CreatedAt: old}, {Name: "gone", CreatedAt: old},
-		{Name: "never", CreatedAt: old}, {Name: "new", CreatedAt: now.Add(-10 * time.Second)},
+		{Name: "beats", CreatedAt: old},
+		{Name: "late", CreatedAt: old},
+		{Name: "gone", CreatedAt: old},
+		{Name: "never", CreatedAt: old},
+		{Name: "new", CreatedAt: now.Add(-10 * time.Second)},
 	}}
 	o := facts.Observation{
 		At: now, Pools: map[string]fleet.PoolState{"general": seen},
 		Workers: []fleet.Heartbeat{
-			{Worker: "beats", At: now}, {Worker: "late", At: now.Add(-30 * time.Second)},
+			{Worker: "beats", At: now},
+			{Worker: "late", At: now.Add(-30 * time.Second)},
 			{Worker: "gone", At: now.Add(-2 * time.Minute)},
 		},
 	}
