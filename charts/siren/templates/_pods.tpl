@@ -18,11 +18,11 @@
 {{- end }}
 {{- end -}}
 
-{{/* The three probes: .values. */}}
+{{/* The three probes: .values. A process that isn't ready yet answers when it is, within 10 s: so a start leaves no Warning Unhealthy behind. */}}
 {{- define "siren.probes" -}}
-{{- range $probe, $path := dict "startupProbe" "/livez" "livenessProbe" "/livez" "readinessProbe" "/readyz" }}
+{{- range $probe, $path := dict "startupProbe" "/livez" "livenessProbe" "/livez" "readinessProbe" "/readyz?wait=10s" }}
 {{ $probe }}:
-  httpGet: {path: {{ $path }}, port: metrics}
+  httpGet: {path: {{ quote $path }}, port: metrics}
   {{- with get $.values $probe }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
