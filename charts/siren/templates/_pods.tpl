@@ -18,9 +18,9 @@
 {{- end }}
 {{- end -}}
 
-{{/* The three probes: .values. A process that isn't ready yet answers when it is, within 10 s: so a start leaves no Warning Unhealthy behind. */}}
+{{/* The three probes: .values. A process that isn't ready yet answers when it is, within 25 s: so a start leaves no Warning Unhealthy behind. */}}
 {{- define "siren.probes" -}}
-{{- range $probe, $path := dict "startupProbe" "/livez" "livenessProbe" "/livez" "readinessProbe" "/readyz?wait=10s" }}
+{{- range $probe, $path := dict "startupProbe" "/livez" "livenessProbe" "/livez" "readinessProbe" "/readyz?wait=25s" }}
 {{ $probe }}:
   httpGet: {path: {{ quote $path }}, port: metrics}
   {{- with get $.values $probe }}
