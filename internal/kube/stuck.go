@@ -20,7 +20,7 @@ const (
 	// briefly is how short a container's runs are when it is taken to be crashing repeatedly.
 	briefly = time.Minute
 	// readyWithin is how long a container may run without its pod having been ready: a worker that RabbitMQ or Redis
-	// refuses runs like that for good. It is as long as the chart's startup probe waits.
+	// refuses runs like that for good.
 	readyWithin = 3 * time.Minute
 )
 

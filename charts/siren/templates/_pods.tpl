@@ -18,14 +18,15 @@
 {{- end }}
 {{- end -}}
 
-{{/* The three probes: .values. A process that isn't ready yet answers when it is, within 25 s: so a start leaves no Warning Unhealthy behind. */}}
+{{/* The probes that have any values: .values. A process is ready from its first session with the broker on, for good: so its startup is what is probed. It answers once it
+     is ready, within 25 s, and nobody asks it while it ends: so neither leaves a Warning Unhealthy behind. */}}
 {{- define "siren.probes" -}}
-{{- range $probe, $path := dict "startupProbe" "/livez" "livenessProbe" "/livez" "readinessProbe" "/readyz?wait=25s" }}
+{{- range $probe, $path := dict "startupProbe" "/readyz?wait=25s" "livenessProbe" "/livez" "readinessProbe" "/readyz" }}
+{{- with get $.values $probe }}
 {{ $probe }}:
   httpGet: {path: {{ quote $path }}, port: metrics}
-  {{- with get $.values $probe }}
   {{- toYaml . | nindent 2 }}
-  {{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
