@@ -194,7 +194,8 @@ func TestTemplatesAreAccepted(t *testing.T) {
 	dir := s.run("go", "mod", "download", "-json", "github.com/prometheus-operator/prometheus-operator@v0.85.0")
 	_, dir, _ = strings.Cut(dir, `"Dir": "`)
 	dir, _, _ = strings.Cut(dir, `"`)
-	for _, kind := range []string{"podmonitors", "servicemonitors", "prometheusrules"} { // as those who use the operator have them
+	// as those who use the operator have them
+	for _, kind := range []string{"podmonitors", "servicemonitors", "prometheusrules"} {
 		crd := filepath.Join(dir, "example/prometheus-operator-crd/monitoring.coreos.com_"+kind+".yaml")
 		if out, err := s.try(t.Context(), "kubectl", "get", "crd", kind+".monitoring.coreos.com"); err != nil {
 			t.Logf("installing it for this test: %s", out)

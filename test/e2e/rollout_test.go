@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// A rollout of workers whose drain is shorter than minReadySeconds needs room for two more pods, those included that are
-// ending. No start and no end of a worker leaves a Warning Unhealthy behind.
+// A rollout of workers whose drain is shorter than minReadySeconds needs room for two more pods, those included that
+// are ending. No start and no end of a worker leaves a Warning Unhealthy behind.
 func TestRolloutRoom(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -45,7 +45,9 @@ func TestJudgeServer(t *testing.T) {
 		{"no word of eviction", facts{"maxmemory_policy": ""}, "redis.eviction", doctor.Note, "doesn't say"},
 		{"no limit", facts{"maxmemory": "0"}, "redis.eviction", doctor.OK, "without a limit"},
 		{
-			"an append-only file, on a disk of which nothing is known", facts{}, "redis.persistence", doctor.OK,
+			"an append-only file, on a disk of which nothing is known",
+			facts{},
+			"redis.persistence", doctor.OK,
 			"whether the file outlives its pod or its machine can't be seen",
 		},
 		{"nothing kept", facts{"aof_enabled": "0", "save": ""}, "redis.persistence", doctor.Note, "keeps nothing"},
