@@ -18,7 +18,8 @@ func TestRolloutRoom(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	const n, surge = 6, 1
-	r := s.install(strings.NewReplacer("min: 1", "min: 6", "memory: 640Mi", "memory: 64Mi").Replace(policy))
+	r := s.install(strings.NewReplacer("min: 1", "min: 6", "memory: 640Mi", "memory: 64Mi").Replace(policy),
+		values{"workers": values{"minReadySeconds": 10}})
 	r.settled("general", n, 2*time.Minute)
 	most, stop := s.mostPods("siren.polyglot.media/pool=general")
 	r.upgrade(values{"workerImage": values{"tag": nextTag}})
