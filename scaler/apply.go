@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
@@ -26,7 +28,7 @@ func (l *Loop) apply(ctx context.Context, d law.Decision, o facts.Observation) e
 			}
 		}
 		if p.From != p.To {
-			err := l.o.Fleet.Scale(ctx, p.Pool, o.Pools[p.Pool], p.To, p.Remove)
+			err := l.o.Fleet.Scale(ctx, p.Pool, toScale(o, p.Pool), p.To, p.Remove)
 			if errors.Is(err, lanes.ErrConflict) { // an everyday event: the next tick decides on what is there then
 				l.conflicted(p, err)
 				continue
@@ -40,6 +42,24 @@ func (l *Loop) apply(ctx context.Context, d law.Decision, o facts.Observation) e
 		l.tell(ctx, p)
 	}
 	return errors.Join(errs...)
+}
+
+// silentFor is how long nothing has to be heard of a worker for it to be taken to do nothing.
+const silentFor = time.Minute
+
+// toScale returns a pool as it was seen, with which of its members are silent.
+func toScale(o facts.Observation, pool string) fleet.PoolState {
+	s := o.Pools[pool]
+	heard := make(map[string]bool, len(o.Workers))
+	for _, w := range o.Workers {
+		heard[w.Worker] = heard[w.Worker] || o.At.Sub(w.At) <= silentFor
+	}
+	s.Members = slices.Clone(s.Members)
+	for i := range s.Members {
+		m := &s.Members[i]
+		m.Silent = !heard[m.Name] && o.At.Sub(m.CreatedAt) > silentFor
+	}
+	return s
 }
 
 // conflicted logs a refused change; one that is refused for long needs somebody to look.

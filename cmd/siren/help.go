@@ -37,6 +37,9 @@ const (
   SIREN_ROLE, SIREN_SCRATCH, SIREN_RELEASE     what siren doctor should know of its pod: worker,
                                                scaler or producer; where the scratch folder is;
                                                the Lease's name without -scaler
+  SIREN_POLICY_CONFIGMAP                       the ConfigMap with the policy, for siren doctor
+                                               (default SIREN_RELEASE and -policy)
+  SIREN_REDIS_EPHEMERAL                        true: Redis' disk goes with its pod, for siren doctor
   SIREN_MANAGEMENT_URL                         the management API of RabbitMQ, for siren doctor
   NO_COLOR                                     no colours on a terminal, whatever it is set to
 `

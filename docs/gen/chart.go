@@ -114,10 +114,16 @@ func chartSchema(root *chartValue, policySource string) (string, error) {
 	schema["$comment"] = "written by docs/gen from values.yaml and lanes/policy.go"
 	schema["title"] = "Values of the Siren chart"
 	schema["definitions"] = definitions
-	schema["properties"].(map[string]any)["global"] = map[string]any{
-		"type":        "object",
-		"description": "Helm's own, when this is a chart's subchart",
-	}
+	maps.Copy(schema["properties"].(map[string]any), map[string]any{
+		"global": map[string]any{
+			"type":        "object",
+			"description": "Helm's own, when this is a chart's subchart",
+		},
+		"enabled": map[string]any{
+			"type":        "boolean",
+			"description": "read by the chart whose subchart this is, as the condition of its dependency",
+		},
+	})
 	return indented(schema)
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,5 +157,50 @@ func TestAlertsAskForMetricsThatExist(t *testing.T) {
 		if !strings.Contains(known, "`"+strings.TrimSuffix(name, "_count")+"`") {
 			t.Errorf("there is no metric %s", name)
 		}
+	}
+}
+
+// Whoever lists the chart shows its icon, and the images that it runs by default.
+func TestChartSaysWhatItBrings(t *testing.T) {
+	var chart struct {
+		AppVersion, Icon string
+		Annotations      map[string]string
+	}
+	read(t, chartDir+"/Chart.yaml", &chart)
+	_, file, found := strings.Cut(chart.Icon, "/main/")
+	if icon, err := os.ReadFile("../../" + file); !found || err != nil || !strings.HasPrefix(string(icon), "<svg ") {
+		t.Errorf("icon %q: no SVG of the tree: %v", chart.Icon, err)
+	}
+	type image struct{ Repository, Tag string }
+	var values struct {
+		Image, WorkerImage image
+		RabbitMQ, Redis    struct{ Image image }
+	}
+	read(t, chartDir+"/values.yaml", &values)
+	var want []string
+	for _, i := range []image{values.Image, values.WorkerImage, values.RabbitMQ.Image, values.Redis.Image} {
+		want = append(want, i.Repository+":"+cmp.Or(i.Tag, chart.AppVersion))
+	}
+	var images []struct{ Image string }
+	if err := yaml.Unmarshal([]byte(chart.Annotations["artifacthub.io/images"]), &images); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, i := range images {
+		got = append(got, i.Image)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("Chart.yaml lists the images %q, values.yaml has %q", got, want)
+	}
+}
+
+func read(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile("../../" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -18,6 +19,11 @@ func policySchema(source string) (map[string]any, error) {
 	docs, err := fieldDocs(source)
 	if err != nil {
 		return nil, err
+	}
+	for field := range bounds {
+		if _, known := docs[field]; !known {
+			return nil, fmt.Errorf("bounds: the policy has no field %s", field)
+		}
 	}
 	definitions := map[string]any{}
 	define(reflect.TypeFor[lanes.Policy](), docs, definitions)
@@ -35,6 +41,27 @@ func policyFileSchema(source string) (string, error) {
 		"$comment": "written by docs/gen from lanes.Policy", "$ref": "#/definitions/Policy", "definitions": definitions,
 	}, "", "  ")
 	return string(text) + "\n", err
+}
+
+// bounds is what lanes.Validate wants of one field by itself, by its struct and name. What has a default may be 0,
+// which is the same as left out.
+var bounds = map[string]map[string]any{
+	"Policy.Lanes":     {"minItems": 1},
+	"Policy.Pools":     {"minItems": 1},
+	"Policy.Budget":    {"minimum": 1},
+	"Lane.Reserve":     {"minimum": 0},
+	"Lane.MaxCrashes":  {"minimum": 0},
+	"Lane.Priorities":  {"minimum": 0, "maximum": lanes.MaxPriority},
+	"Lane.QueueType":   {"enum": []string{"", lanes.Classic, lanes.Quorum}},
+	"Retries.Attempts": {"minimum": 0},
+	"Retries.Factor":   {"minimum": 0},
+	"Pool.Lanes":       {"minItems": 1},
+	"Pool.Slots":       {"minimum": 0},
+	"Pool.Shoulder":    {"maxProperties": 1, "additionalProperties": map[string]any{"type": "integer", "minimum": 1}},
+	"Pool.Min":         {"minimum": 0},
+	"Pool.Max":         {"minimum": 1},
+	"SlotLimits.Cores": {"minimum": 0},
+	"Broker.QueueType": {"enum": []string{"", lanes.Classic, lanes.Quorum}},
 }
 
 // fieldDocs returns the comment of each struct ("Lane") and of each of its fields ("Lane.Name").
@@ -71,7 +98,9 @@ func define(t reflect.Type, docs map[string]string, definitions map[string]any) 
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		properties[name] = fieldSchema(f.Type, docs[t.Name()+"."+f.Name], docs, definitions)
+		s := fieldSchema(f.Type, docs[t.Name()+"."+f.Name], docs, definitions)
+		maps.Copy(s, bounds[t.Name()+"."+f.Name])
+		properties[name] = s
 		if options == "" {
 			required = append(required, name)
 		}

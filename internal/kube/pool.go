@@ -29,7 +29,7 @@ func stateOf(d *appsv1.Deployment, sets []*appsv1.ReplicaSet, pods []*corev1.Pod
 	for _, p := range pods {
 		s.Members = append(s.Members, fleet.Member{
 			Name: p.Name, CreatedAt: p.CreationTimestamp.Time, Leaving: p.DeletionTimestamp != nil,
-			Stuck: stuck(p, over, now),
+			Stuck: stuck(p, over, now), Unready: longUnready(p, now),
 		})
 	}
 	slices.SortFunc(s.Members, func(a, b fleet.Member) int { return strings.Compare(a.Name, b.Name) })

@@ -312,6 +312,14 @@ func TestStuck(t *testing.T) {
 	}}
 	const loop = "CrashLoopBackOff: container worker was restarted %s times, it last ended with exit code 1 (Error)"
 	crashes := func(times string) string { return strings.Replace(loop, "%s", times, 1) }
+	unready := func(runs, since time.Duration) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			notReady(p)
+			p.Status.Conditions[1].LastTransitionTime = at(since)
+			p.Status.ContainerStatuses[0].Ready = false
+			p.Status.ContainerStatuses[0].State.Running.StartedAt = at(runs)
+		}
+	}
 	unscheduled := func(ago time.Duration) func(*corev1.Pod) {
 		return func(p *corev1.Pod) {
 			p.CreationTimestamp, p.Status = at(ago), corev1.PodStatus{Phase: corev1.PodPending}
@@ -322,11 +330,17 @@ func TestStuck(t *testing.T) {
 		over string // what the Deployment has said half an hour ago
 		want string
 	}{
-		"runs":                             {func(*corev1.Pod) {}, "", ""},
-		"runs, not ready":                  {notReady, "", ""}, // the broker is away, perhaps
-		"runs, not ready, Deployment late": {notReady, "late", ""},
-		"unschedulable":                    {pending(unschedulable), "", "unschedulable: " + unschedulable},
-		"unschedulable, but told to go":    {func(p *corev1.Pod) { pending(unschedulable)(p); leaving(p) }, "", ""},
+		"runs":                                {func(*corev1.Pod) {}, "", ""},
+		"runs, not ready":                     {notReady, "", ""}, // the broker is away, perhaps
+		"runs, not ready, Deployment late":    {notReady, "late", ""},
+		"runs for two minutes, not ready yet": {unready(2*time.Minute, 3*time.Minute), "", ""},
+		"runs, and was never ready": {
+			unready(4*time.Minute, 5*time.Minute), "",
+			"container worker has run for 4m0s and was never ready: see kubectl logs p",
+		},
+		"runs, and was ready before":    {unready(time.Hour, 4*time.Minute), "", ""},
+		"unschedulable":                 {pending(unschedulable), "", "unschedulable: " + unschedulable},
+		"unschedulable, but told to go": {func(p *corev1.Pod) { pending(unschedulable)(p); leaving(p) }, "", ""},
 		"gated": {func(p *corev1.Pod) {
 			pending("")(
 				p)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -44,7 +45,7 @@ func (f *Fleet) Scale(ctx context.Context, pool string, seen fleet.PoolState, to
 		return nil
 	}
 	if len(remove) > 0 {
-		if err := f.nominate(ctx, pool, d, remove); err != nil {
+		if err := f.nominate(ctx, pool, d, seen, remove); err != nil {
 			return err
 		}
 	}
@@ -79,9 +80,14 @@ func (f *Fleet) write(ctx context.Context, pool string, d *appsv1.Deployment, to
 // would choose other pods if the number came to it first. What this process's watch has seen, that one has most likely
 // seen as well.
 //
+// Another one that runs and isn't ready would be removed in their place. That is right where nothing has been heard of
+// it for long: a broken pod must not keep the pool from shrinking, and who was to go in its place goes next.
+//
 // Each mark is written on the very version of the pod that was seen, so one that a paused process writes late is
 // refused once the worker has started afresh.
-func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment, remove []string) error {
+func (f *Fleet) nominate(
+	ctx context.Context, pool string, d *appsv1.Deployment, seen fleet.PoolState, remove []string,
+) error {
 	if rollingOut(d, f.replicaSets.Of(d.UID)) {
 		return conflict(pool, "a rollout is in progress")
 	}
@@ -98,7 +104,7 @@ func (f *Fleet) nominate(ctx context.Context, pool string, d *appsv1.Deployment,
 		chosen[name] = pods[i]
 	}
 	for _, p := range pods {
-		if chosen[p.Name] == nil && p.DeletionTimestamp == nil && unready(p) {
+		if chosen[p.Name] == nil && p.DeletionTimestamp == nil && unready(p) && !silent(seen, p.Name) {
 			return conflict(pool, "worker %q runs and isn't ready: it would be removed before a retired one", p.Name)
 		}
 	}
@@ -141,6 +147,17 @@ func unready(p *corev1.Pod) bool {
 	})
 	ready := condition(p, corev1.PodReady)
 	return runs && (ready == nil || ready.Status != corev1.ConditionTrue)
+}
+
+// silent reports whether the decision took it into account that nothing is heard of a worker.
+func silent(seen fleet.PoolState, worker string) bool {
+	return slices.ContainsFunc(seen.Members, func(m fleet.Member) bool { return m.Name == worker && m.Silent })
+}
+
+// longUnready reports whether a pod has been unready for longer than a start or a slow answer explains.
+func longUnready(p *corev1.Pod, now time.Time) bool {
+	ready := condition(p, corev1.PodReady)
+	return unready(p) && ready != nil && now.Sub(ready.LastTransitionTime.Time) > patience
 }
 
 // mark gives the pod the lowest deletion cost, or takes it off, if the pod is still as it was seen. The caller holds

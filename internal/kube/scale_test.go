@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -187,6 +188,87 @@ func TestScaleRefuses(t *testing.T) {
 			}
 			wantWrites(t, c, "scale siren-worker-general 4")
 		})
+	})
+}
+
+// A broken pod must not keep the pool from shrinking: it is removed in a retired one's place, which goes next.
+func TestScaleInBesideBrokenOnes(t *testing.T) {
+	for name, c := range map[string]struct {
+		broken func(*corev1.Pod)
+		silent bool
+		want   bool // it shrinks
+	}{
+		"unready, and nothing is heard of it":     {notReady, true, true},
+		"unready, and at work":                    {notReady, false, false},
+		"its node is away, and so is its worker":  {readyUnknown, true, true},
+		"its node is away, and its worker is not": {readyUnknown, false, false},
+		"waits to be restarted after a crash":     {crashed, false, true},
+		"ready, and nothing is heard of it":       {func(*corev1.Pod) {}, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inCluster(t, func(t *testing.T, cl *cluster) {
+				d := newDeployment("general", 3, "v1")
+				rs := newSet(d, 3, "v1")
+				cl.put(d, rs, newPod(rs, "a", c.broken), newPod(rs, "b", marked), newPod(rs, "c"))
+				f := cl.fleet()
+				s := look(t, f, "general")
+				s.Members[0].Silent = c.silent
+				err := f.Scale(t.Context(), "general", s, 2, []string{"b"})
+				if !c.want {
+					wantConflict(t, err)
+					wantWrites(t, cl)
+					return
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				wantWrites(t, cl, "scale siren-worker-general 2")
+			})
+		})
+	}
+	t.Run("one that came after the decision may be at work", func(t *testing.T) {
+		inCluster(t, func(t *testing.T, cl *cluster) {
+			d := newDeployment("general", 3, "v1")
+			rs := newSet(d, 3, "v1")
+			cl.put(d, rs, newPod(rs, "a", notReady), newPod(rs, "b", marked), newPod(rs, "c"))
+			f := cl.fleet()
+			s := look(t, f, "general")
+			s.Members = s.Members[1:]
+			wantConflict(t, f.Scale(t.Context(), "general", s, 2, []string{"b"}))
+		})
+	})
+}
+
+func readyUnknown(p *corev1.Pod) { p.Status.Conditions[1].Status = corev1.ConditionUnknown }
+
+func crashed(p *corev1.Pod) {
+	notReady(p)
+	p.Status.ContainerStatuses[0].Ready = false
+	p.Status.ContainerStatuses[0].State = corev1.ContainerState{
+		Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"},
+	}
+}
+
+func TestLongUnready(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		c.put(pool("general", "a")...)
+		f := c.fleet()
+		unready := func() bool { return look(t, f, "general").Members[0].Unready }
+		if unready() {
+			t.Error("a ready one")
+		}
+		p := c.pod("a")
+		notReady(p)
+		p.Status.Conditions[1].LastTransitionTime = metav1.Now()
+		c.put(p)
+		synctest.Wait()
+		if unready() {
+			t.Error("one that just isn't ready any more")
+		}
+		time.Sleep(patience + time.Second)
+		if !unready() {
+			t.Error("one that hasn't been ready for a while isn't told")
+		}
 	})
 }
 

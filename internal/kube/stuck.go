@@ -19,6 +19,9 @@ const (
 	patience = time.Minute
 	// briefly is how short a container's runs are when it is taken to be crashing repeatedly.
 	briefly = time.Minute
+	// readyWithin is how long a container may run without its pod having been ready: a worker that RabbitMQ or Redis
+	// refuses runs like that for good.
+	readyWithin = 3 * time.Minute
 )
 
 // cannotStart is the reasons of a waiting container that don't pass by themselves, or not soon.
@@ -51,13 +54,29 @@ func stuck(p *corev1.Pod, over deadline, now time.Time) string {
 		}
 	}
 	if p.Status.Phase != corev1.PodPending && p.Status.Phase != "" {
-		return ""
+		return neverReady(p, now)
 	}
 	if why := unprepared(p, now); why != "" {
 		return why
 	}
 	if p.CreationTimestamp.Time.Before(over.at) {
 		return over.why
+	}
+	return ""
+}
+
+// neverReady returns why a pod that runs for long does no work: it hasn't been ready since it was started.
+func neverReady(p *corev1.Pod, now time.Time) string {
+	ready := condition(p, corev1.PodReady)
+	for _, c := range p.Status.ContainerStatuses {
+		if c.State.Running == nil || c.Ready || ready == nil || ready.Status == corev1.ConditionTrue {
+			continue
+		}
+		since := c.State.Running.StartedAt.Time
+		if now.Sub(since) > readyWithin && !ready.LastTransitionTime.After(since) {
+			return fmt.Sprintf("container %s has run for %s and was never ready: see kubectl logs %s", c.Name,
+				now.Sub(since).Round(time.Minute), p.Name)
+		}
 	}
 	return ""
 }

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -76,4 +78,48 @@ func TestListenSaysWhatToDo(t *testing.T) {
 		!strings.Contains(err.Error(), "--listen") {
 		t.Errorf("listening twice on %s: %v", s.Addr, err)
 	}
+}
+
+// A probe that waits isn't told of what passes meanwhile, and holds up nothing at the end.
+func TestProbeWaits(t *testing.T) {
+	var ready atomic.Bool
+	s, err := ops.Listen("127.0.0.1:0", ops.Handler(prometheus.NewRegistry(), func() error { return nil },
+		func() error {
+			if !ready.Load() {
+				return errors.New("no session with the broker yet")
+			}
+			return nil
+		}), slog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(query string) int {
+		t.Helper()
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Get("http://" + s.Addr + "/readyz" + query)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	for _, query := range []string{"", "?wait=1ms", "?wait=soon", "?wait=-1s"} {
+		if code := get(query); code != http.StatusServiceUnavailable {
+			t.Errorf("%q while not ready: %d", query, code)
+		}
+	}
+	answers := make(chan int)
+	go func() { answers <- get("?wait=1m") }()
+	ready.Store(true)
+	if code := <-answers; code != http.StatusOK {
+		t.Errorf("once ready: %d", code)
+	}
+	ready.Store(false)
+	go func() { answers <- get("?wait=1m") }()
+	time.Sleep(50 * time.Millisecond) // on its way, most likely
+	if err := s.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	<-answers
 }

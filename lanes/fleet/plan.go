@@ -55,6 +55,8 @@ type Member struct {
 	CreatedAt time.Time
 	Leaving   bool   // told to stop
 	Stuck     string // why it can't start; "" when nothing is wrong
+	Unready   bool   // it runs, and hasn't been ready for a while: the cluster would remove it before any other
+	Silent    bool   // the scaler says it when it scales: no heartbeat for long, so nothing is known to run on it
 }
 
 // PoolState is a pool as the fleet sees it.

@@ -24,8 +24,9 @@ type PoolView struct {
 	FreeShoulder int               // free shoulder slots of taking workers
 	Retired      []string          // members that may be removed
 	Stuck        []fleet.Member
-	Starting     []fleet.Member // of the present ones, those never heard of
-	Present      int            // members that aren't leaving
+	Unready      map[string]bool // members that run, and haven't been ready for a while
+	Starting     []fleet.Member  // of the present ones, those never heard of
+	Present      int             // members that aren't leaving
 	leaving      int
 	Silent       int // present, and should have a heartbeat and haven't
 }
@@ -100,6 +101,12 @@ func (v *PoolView) addMember(m fleet.Member, beating, met bool) {
 		return
 	}
 	v.Present++
+	if m.Unready {
+		if v.Unready == nil { // most often there is none
+			v.Unready = map[string]bool{}
+		}
+		v.Unready[m.Name] = true
+	}
 	switch {
 	case beating:
 	case m.Stuck != "":

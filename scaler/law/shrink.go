@@ -99,7 +99,8 @@ func (a ask) blocked() bool {
 	return a.stale != "" || v.Unseen || v.Deaf() || v.State.Rollout || v.State.Foreign != "" || v.Frozen
 }
 
-// parkingOrder returns the workers that may be parked, those least missed first: idle ones, then those that only run
+// parkingOrder returns the workers that may be parked. Those that haven't been ready for long go first: the cluster
+// would remove them before any retired one. Then those least missed: idle ones, then those that only run
 // guest jobs, then by the urgency of what they run, the least urgent first. Parked ones go before others of their kind,
 // so that the choice is stable. While a lane waits, idle slots are missed most: the busy ones stay parked, and the idle
 // ones come back.
@@ -116,6 +117,9 @@ func (a ask) parkingOrder(parking map[string]bool) []candidate {
 		if !w.Parked && !parking[w.Worker] {
 			c.takes = 1
 		}
+		if !a.view.Unready[w.Worker] {
+			c.ready = 1
+		}
 		ws = append(ws, c)
 	}
 	slices.SortFunc(ws, func(x, y candidate) int {
@@ -127,7 +131,7 @@ func (a ask) parkingOrder(parking map[string]bool) []candidate {
 		if a.shut {
 			first, then = then, first
 		}
-		return cmp.Or(first, then, cmp.Compare(x.worker, y.worker))
+		return cmp.Or(cmp.Compare(x.ready, y.ready), first, then, cmp.Compare(x.worker, y.worker))
 	})
 	return ws
 }
@@ -136,6 +140,7 @@ func (a ask) parkingOrder(parking map[string]bool) []candidate {
 type candidate struct {
 	worker        string
 	parked        bool
+	ready         int // 0: it hasn't been for long, as the cluster has it
 	takes         int // 1: jobs; 0: none, for it is parked or about to be
 	running, idle int // slots, on the shoulder too
 	missed        int

@@ -15,6 +15,7 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/polyglot-media/siren/lanes/job"
 )
@@ -56,6 +57,10 @@ func TestInstallRunUninstall(t *testing.T) {
 		}
 	})
 
+	tested := r.run("helm", "test", "siren", "--namespace", s.namespace, "--timeout", "2m")
+	if !strings.Contains(tested, "Succeeded") {
+		t.Errorf("helm test: %s", tested)
+	}
 	notes := r.run("helm", "get", "notes", "siren", "--namespace", s.namespace)
 	if !strings.Contains(notes, "kubectl") {
 		t.Errorf("the notes don't say what to type:\n%s", notes)
@@ -68,6 +73,37 @@ func TestInstallRunUninstall(t *testing.T) {
 		})
 		return len(left) == 0, fmt.Sprint(left)
 	})
+}
+
+// As a subchart behind a condition, in a release with another name: it installs, and helm test passes. Then it is
+// disabled, and gone.
+func TestUmbrella(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	umbrella := t.TempDir()
+	s.run("../../scripts/umbrella", umbrella)
+	subchart := merge(s.baseValues(policy), values{"enabled": true})
+	if brokers != "" {
+		text, err := os.ReadFile(brokers)
+		s.must(err)
+		var more values
+		s.must(yaml.Unmarshal(text, &more))
+		merge(subchart, more)
+	}
+	r := &release{site: s}
+	helm := func(verb string, more ...string) {
+		s.run("helm", append([]string{
+			verb, "media", umbrella, "--namespace", s.namespace, "--wait", "--timeout", "3m", "--values",
+			r.write("umbrella.yaml", values{"siren": subchart}),
+		}, more...)...)
+	}
+	helm("install")
+	s.kubectl("rollout", "status", "deployment/media-siren-worker-general", "--timeout=1m")
+	s.run("helm", "test", "media", "--namespace", s.namespace, "--timeout", "2m")
+	helm("upgrade", "--set", "siren.enabled=false")
+	if left := s.kubectl("get", "deployments,statefulsets,services", "-o", "name"); strings.Contains(left, "siren") {
+		t.Errorf("disabled, it leaves %s", left)
+	}
 }
 
 // objects returns all that is in the namespace, Events apart, which expire.
@@ -160,7 +196,8 @@ func TestTemplatesAreAccepted(t *testing.T) {
 	dir := s.run("go", "mod", "download", "-json", "github.com/prometheus-operator/prometheus-operator@v0.85.0")
 	_, dir, _ = strings.Cut(dir, `"Dir": "`)
 	dir, _, _ = strings.Cut(dir, `"`)
-	for _, kind := range []string{"podmonitors", "prometheusrules"} { // as those who use the operator have them
+	// as those who use the operator have them
+	for _, kind := range []string{"podmonitors", "servicemonitors", "prometheusrules"} {
 		crd := filepath.Join(dir, "example/prometheus-operator-crd/monitoring.coreos.com_"+kind+".yaml")
 		if out, err := s.try(t.Context(), "kubectl", "get", "crd", kind+".monitoring.coreos.com"); err != nil {
 			t.Logf("installing it for this test: %s", out)
@@ -178,7 +215,8 @@ func TestTemplatesAreAccepted(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			manifest, err := exec.CommandContext(t.Context(), "helm", "template", "siren", chart,
+			// Of the pod of helm test the API server takes none without its ServiceAccount; TestInstallRunUninstall runs it.
+			manifest, err := exec.CommandContext(t.Context(), "helm", "template", "siren", chart, "--skip-tests",
 				"--namespace", s.namespace, "--values", file, "--kube-version", version.GitVersion).CombinedOutput()
 			if err != nil {
 				t.Fatalf("helm template: %v\n%s", err, manifest)

@@ -66,6 +66,7 @@ func (s *site) baseValues(policy string) values {
 		"image":       values{"repository": repository, "tag": tag},
 		"workerImage": values{"repository": workerRepository, "tag": workerTag},
 		"policy":      p,
+		"workers":     values{"minReadySeconds": 0}, // rollouts take a while as it is
 		"rabbitmq":    values{"enabled": true},
 		"redis":       values{"enabled": true},
 		"s3": values{

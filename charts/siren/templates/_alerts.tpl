@@ -189,7 +189,7 @@
 {{- define "siren.promql" -}}
 {{- $ours := .root.Values.monitoring.prometheusRule.selector -}}
 {{- if not $ours -}}
-{{- $ours = printf "namespace=%q,job=\"%s/%s\"" .root.Release.Namespace .root.Release.Namespace (include "siren.fullname" .root) -}}
+{{- $ours = printf "namespace=%q,job=%q" (include "siren.namespace" .root) (include "siren.monitor.job" .root) -}}
 {{- end -}}
 {{- $late := "(max by (lane) (siren_lane_oldest_wait_seconds{OURS}) > on (lane) max by (lane) (siren_lane_start_objective_seconds{OURS}) unless on (lane) max by (lane) (siren_lane_paused{OURS}) > 0)" -}}
 {{- .text | replace "LATE" $late | replace "OURS" $ours -}}

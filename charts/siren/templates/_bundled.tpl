@@ -48,6 +48,16 @@ consumer_timeout = {{ include "siren.milliseconds" (dict "path" "policy.broker.c
 [{{ join "," .Values.rabbitmq.plugins }}].
 {{- end -}}
 
+{{/* The ports of its plugins, as JSON: {plugin: {name, port}}. */}}
+{{- define "siren.rabbitmq.ports" -}}
+{{- $known := dict "rabbitmq_management" (dict "name" "management" "port" 15672) "rabbitmq_prometheus" (dict "name" "prometheus" "port" 15692) -}}
+{{- $ports := dict -}}
+{{- range .Values.rabbitmq.plugins -}}
+{{- with get $known . -}}{{- $_ := set $ports .name . -}}{{- end -}}
+{{- end -}}
+{{- toJson $ports -}}
+{{- end -}}
+
 {{/* redis.conf but for the users and their passwords. */}}
 {{- define "siren.redis.conf" -}}
 {{- $r := .Values.redis -}}

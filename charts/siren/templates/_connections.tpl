@@ -143,6 +143,10 @@
 {{- end }}
 - name: SIREN_REDIS_URL_FILE
   value: /etc/siren/redis/url
+{{- if and .root.Values.redis.enabled (not .root.Values.redis.persistence.enabled) }}
+- name: SIREN_REDIS_EPHEMERAL # for siren doctor: Redis can't tell
+  value: "true"
+{{- end }}
 {{- if ne (include "siren.redis.operator" .) "{}" }}
 - name: SIREN_REDIS_OPERATOR_URL_FILE
   value: /etc/siren/redis-operator/url

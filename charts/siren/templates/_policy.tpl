@@ -4,11 +4,18 @@
 {{- define "siren.policy" -}}
 {{- $policy := .Values.policy -}}
 {{- $path := "policy" -}}
-{{- if .Values.policyFile -}}
-{{- $path = "policyFile" -}}
-{{- $policy = fromYaml .Values.policyFile -}}
+{{- $text := .Values.policyFile -}}
+{{- if $text -}}{{- $path = "policyFile" -}}{{- end -}}
+{{- with .Values.policyExistingConfigMap -}}
+{{- with lookup "v1" "ConfigMap" (include "siren.namespace" $) . -}}
+{{- $path = printf "ConfigMap %s" .metadata.name -}}
+{{- $text = get (.data | default dict) "siren.yaml" | required (printf "%s has no entry siren.yaml" $path) -}}
+{{- end -}}
+{{- end -}}
+{{- if $text -}}
+{{- $policy = fromYaml $text -}}
 {{- if and (hasKey $policy "Error") (eq (len $policy) 1) -}}
-{{- fail (printf "policyFile is not YAML: %s" $policy.Error) -}}
+{{- fail (printf "%s is not YAML: %s" $path $policy.Error) -}}
 {{- end -}}
 {{- end -}}
 {{- range $field := list "lanes" "pools" -}}
@@ -26,6 +33,11 @@
 {{- end -}}
 {{- end -}}
 {{- toJson $policy -}}
+{{- end -}}
+
+{{/* The ConfigMap that has the policy. */}}
+{{- define "siren.policyConfigMap" -}}
+{{- .Values.policyExistingConfigMap | default (printf "%s-policy" (include "siren.fullname" .)) -}}
 {{- end -}}
 
 {{/* What a policy leaves out: written from lanes.Default, so that there is one source of it. */}}
@@ -73,13 +85,14 @@
 {{- end -}}
 
 {{/* The pools as JSON: {"pools": [{name, lanes, guests, max, slots, shoulder (LANE=N or ""), shoulderSlots, memory, scratch (sizes), memoryBytes, scratchBytes,
-     millicores, values}]}. values is `workers` with what `workers.pools.<name>` says instead. */}}
+     millicores, values, account}]}. values is `workers` with what `workers.pools.<name>` says instead; account is the ServiceAccount that it says. */}}
 {{- define "siren.pools" -}}
 {{- $policy := include "siren.policy" . | fromJson -}}
 {{- $defaults := (include "siren.policyDefaults" . | fromJson).pool -}}
 {{- $workers := .Values.workers -}}
 {{- $pools := list -}}
 {{- $names := list -}}
+{{- $floor := int64 0 -}}
 {{- range $i, $pool := $policy.pools -}}
 {{- $at := printf "policy.pools[%d]" $i -}}
 {{- if has $pool.name $names -}}
@@ -87,10 +100,13 @@
 {{- end -}}
 {{- $names = append $names $pool.name -}}
 
-{{- $slots := include "siren.plain" ($pool.slots | default $defaults.slots) -}}
-{{- if not (regexMatch "^[1-9][0-9]{0,3}$" $slots) -}}
-{{- fail (printf "%s.slots: must be a whole number of at least 1, not %s" $at $slots) -}}
+{{- $slots := include "siren.count" (dict "path" (printf "%s.slots" $at) "value" ($pool.slots | default $defaults.slots) "least" 1) -}}
+{{- $min := include "siren.count" (dict "path" (printf "%s.min" $at) "value" ($pool.min | default 0) "least" 0) -}}
+{{- $max := include "siren.count" (dict "path" (printf "%s.max" $at) "value" $pool.max "least" 1) -}}
+{{- if gt (int64 $min) (int64 $max) -}}
+{{- fail (printf "%s.max: %s is less than min (%s)" $at $max $min) -}}
 {{- end -}}
+{{- $floor = add $floor (int64 $min) -}}
 
 {{- $shoulder := "" -}}
 {{- $shoulderSlots := "0" -}}
@@ -98,10 +114,7 @@
 {{- if $shoulder -}}
 {{- fail (printf "%s.shoulder: is for one lane alone, but names %s" $at (keys $pool.shoulder | sortAlpha | join ", ")) -}}
 {{- end -}}
-{{- $shoulderSlots = include "siren.plain" $n -}}
-{{- if not (regexMatch "^[1-9][0-9]{0,3}$" $shoulderSlots) -}}
-{{- fail (printf "%s.shoulder.%s: must be a whole number of at least 1, not %s" $at $lane $shoulderSlots) -}}
-{{- end -}}
+{{- $shoulderSlots = include "siren.count" (dict "path" (printf "%s.shoulder.%s" $at $lane) "value" $n "least" 1) -}}
 {{- $shoulder = printf "%s=%s" $lane $shoulderSlots -}}
 {{- end -}}
 
@@ -113,8 +126,9 @@
 {{- fail (printf "%s.slot.cores: must be a number above 0, not %s" $at $cores) -}}
 {{- end -}}
 
-{{- $values := include "siren.overlay" (dict "base" (omit $workers "pools") "over" (get $workers.pools $pool.name | default dict)) | fromJson -}}
-{{- $pools = append $pools (dict "name" $pool.name "lanes" ($pool.lanes | default list) "guests" ($pool.guests | default list) "max" (include "siren.plain" ($pool.max | default 0)) "values" $values
+{{- $over := get $workers.pools $pool.name | default dict -}}
+{{- $values := include "siren.overlay" (dict "base" (omit $workers "pools") "over" $over) | fromJson -}}
+{{- $pools = append $pools (dict "name" $pool.name "lanes" ($pool.lanes | default list) "guests" ($pool.guests | default list) "max" $max "values" $values "account" $over.serviceAccount
       "slots" $slots "shoulder" $shoulder "shoulderSlots" $shoulderSlots
       "memoryBytes" $memory "memory" (include "siren.size" $memory) "scratchBytes" $scratch "scratch" (include "siren.size" $scratch)
       "millicores" (mulf (float64 $cores) (float64 $slots) 1000 | ceil | int64 | toString)) -}}
@@ -123,6 +137,10 @@
 {{- if not (has $name $names) -}}
 {{- fail (printf "workers.pools.%s: the policy has no pool %q; it has %s" $name $name (join ", " $names)) -}}
 {{- end -}}
+{{- end -}}
+{{- $budget := include "siren.count" (dict "path" "policy.budget" "value" $policy.budget "least" 1) -}}
+{{- if gt $floor (int64 $budget) -}}
+{{- fail (printf "policy.budget: %s is less than the pools' min together (%d)" $budget $floor) -}}
 {{- end -}}
 {{- dict "pools" $pools | toJson -}}
 {{- end -}}

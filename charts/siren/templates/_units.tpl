@@ -5,6 +5,15 @@
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ toString . }}{{- end -}}
 {{- end -}}
 
+{{/* A whole number: (dict "path" "policy.budget" "value" 12 "least" 1). */}}
+{{- define "siren.count" -}}
+{{- $text := kindIs "invalid" .value | ternary "nothing" (include "siren.plain" .value) -}}
+{{- if not (and (regexMatch "^(0|[1-9][0-9]{0,8})$" $text) (ge (int64 $text) (int64 .least))) -}}
+{{- fail (printf "%s: must be a whole number of at least %d, not %s" .path (int64 .least) $text) -}}
+{{- end -}}
+{{- $text -}}
+{{- end -}}
+
 {{/* Bytes of a size such as 512Mi, 2Gi or 1048576: (dict "path" "workers.memoryOverhead" "value" "128Mi"). */}}
 {{- define "siren.bytes" -}}
 {{- $text := include "siren.plain" .value | trim -}}

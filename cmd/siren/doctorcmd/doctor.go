@@ -53,6 +53,13 @@ type area struct {
 	look        func(*examination, context.Context) []doctor.Finding
 }
 
+// called reports whether a person who says name means the area: by its name, its title, or a word of that.
+func (a area) called(name string) bool {
+	title := strings.ToLower(a.title)
+	words := slices.DeleteFunc(strings.Fields(title), func(w string) bool { return w == "and" })
+	return slices.Contains(append(words, a.name, title), strings.ToLower(name))
+}
+
 func areaNames() (names []string) {
 	for _, area := range areas {
 		names = append(names, area.name)
@@ -115,7 +122,8 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 		"policy `FILE` to go by, and to compare with the one in force (default the one in force)")
 	fs.StringVar(&f.management, "management-url", "",
 		"`URL` of RabbitMQ's management API: it alone tells of policies and nodes (default SIREN_MANAGEMENT_URL)")
-	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+say.Listed(names))
+	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+say.Listed(names)+
+		"; a heading's words do, too")
 	fs.StringSliceVar(&f.roles, "role", nil,
 		"what this machine and its URLs are for, `ROLES`: "+say.Listed(role.All())+" (default SIREN_ROLE, else all)")
 	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
@@ -168,6 +176,7 @@ var errSaid = errors.New("")
 func (f *doctorFlags) complete() error {
 	f.management = cmp.Or(f.management, os.Getenv("SIREN_MANAGEMENT_URL"))
 	f.scratch = cmp.Or(f.scratch, os.Getenv("SIREN_SCRATCH"))
+	f.kube.Policy = cmp.Or(f.kube.Policy, os.Getenv("SIREN_POLICY_CONFIGMAP"))
 	if role := os.Getenv("SIREN_ROLE"); len(f.roles) == 0 && role != "" {
 		f.roles = strings.Split(role, ",")
 	}
@@ -180,10 +189,12 @@ func (f *doctorFlags) complete() error {
 		}
 	}
 	names := areaNames()
-	for _, name := range f.only {
-		if !slices.Contains(names, name) {
+	for i, name := range f.only {
+		at := slices.IndexFunc(areas, func(a area) bool { return a.called(name) })
+		if at < 0 {
 			return fmt.Errorf("no area %q%s", name, plain.ThereAre(name, names))
 		}
+		f.only[i] = areas[at].name
 	}
 	return nil
 }

@@ -2,7 +2,9 @@ package doctorcmd
 
 import (
 	"context"
+	"os"
 	"slices"
+	"strconv"
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/internal/doctor"
@@ -27,6 +29,9 @@ func (d *examination) redis(ctx context.Context) (found []doctor.Finding) {
 			}
 		}
 		store.Close()
+	}
+	if ephemeral, _ := strconv.ParseBool(os.Getenv("SIREN_REDIS_EPHEMERAL")); ephemeral {
+		found = append(found, database.Ephemeral())
 	}
 	return found
 }

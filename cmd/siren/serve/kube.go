@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -49,8 +50,10 @@ func (f Kube) Run(ctx context.Context) error {
 	defer store.Close()
 	board := redis.NewBoard(store, log)
 	source := upkeep.FileSource(f.File)
+	own := &kube.Own{Client: client, Namespace: namespace, Pod: name, Log: log}
 	policy, text, err := upkeep.StartingPolicy(ctx, source, board, log)
 	if err != nil {
+		own.Refused(ctx, "no policy is in force, and the one that is written can't be: "+err.Error())
 		return err
 	}
 	if f.ConfigMap != "" {
@@ -81,20 +84,33 @@ func (f Kube) Run(ctx context.Context) error {
 	defer endCandidacy()
 	return scalerProcess{
 		name: name, version: f.Version, policy: policy, source: source, text: text, store: store,
-		board: announcingBoard{board, events}, fleet: workers,
+		board: announcingBoard{board, events, own}, fleet: workers,
 		leading: leader.Leading, known: memory.Known, state: memory.State,
 		broker: func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, log) },
 		listen: f.Listen, log: log,
 	}.run(ctx)
 }
 
-// announcingBoard records a plan on the board, and as an Event for all who watch the Deployment.
+// announcingBoard records on the board, and as Events for all who watch the Deployments: plans on the pools', a refused
+// policy on the scalers'.
 type announcingBoard struct {
 	*redis.Board
 	events *kube.Events
+	own    *kube.Own
 }
 
 // Record records and announces the plan.
 func (b announcingBoard) Record(ctx context.Context, p fleet.Plan) error {
 	return errors.Join(b.Board.Record(ctx, p), b.events.Record(ctx, p))
+}
+
+// PutSnapshot records what the leader saw, and announces that it refuses the policy.
+func (b announcingBoard) PutSnapshot(ctx context.Context, s fleet.Snapshot) error {
+	why := s.Refused
+	if why != "" {
+		why = fmt.Sprintf("the policy as it is written now is refused, and revision %d stays in force: %s", s.Revision,
+			why)
+	}
+	b.own.Refused(ctx, why)
+	return b.Board.PutSnapshot(ctx, s)
 }

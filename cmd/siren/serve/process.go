@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -63,9 +64,9 @@ func alive() error { return nil }
 // deleted first. A process that RabbitMQ or Redis refuses isn't ready: so a rollout with a wrong password or too few
 // rights ends with its first pod. A Redis that is away is no reason to wait.
 func readyOnce(c *rabbitlink.Conn, store *redislink.Store) ops.Probe {
-	was := false
+	var was atomic.Bool
 	return func() error {
-		if was {
+		if was.Load() {
 			return nil
 		}
 		if !c.Up() {
@@ -74,12 +75,16 @@ func readyOnce(c *rabbitlink.Conn, store *redislink.Store) ops.Probe {
 		if err := store.Refusal(); err != nil {
 			return err
 		}
-		was = true
+		was.Store(true)
 		return nil
 	}
 }
 
+// stopServer ends the metrics and probes; nil has none.
 func stopServer(s *ops.Server) {
+	if s == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_ = s.Stop(ctx)

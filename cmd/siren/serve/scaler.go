@@ -42,6 +42,8 @@ type scalerProcess struct {
 
 // run runs the process until ctx ends.
 func (s scalerProcess) run(ctx context.Context) error {
+	var server *ops.Server
+	defer func() { stopServer(server) }() // last: until it ends, it answers its probes
 	conns := map[string]*rabbitlink.Conn{}
 	for _, name := range []string{"topology", "backlog", "forwarder", "forwarder (publish)"} {
 		c, err := s.broker("scaler " + name)
@@ -54,11 +56,11 @@ func (s scalerProcess) run(ctx context.Context) error {
 	registry := newRegistry()
 	redislink.RegisterRefusals(registry, s.store)
 	if s.listen != "" {
-		server, err := ops.Listen(s.listen, ops.Handler(registry, alive, readyOnce(conns["topology"], s.store)), s.log)
+		var err error
+		server, err = ops.Listen(s.listen, ops.Handler(registry, alive, readyOnce(conns["topology"], s.store)), s.log)
 		if err != nil {
 			return err
 		}
-		defer stopServer(server)
 		s.log.Info("metrics and probes", "address", server.Addr)
 	}
 	s.store.FollowClock(ctx)

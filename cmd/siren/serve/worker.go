@@ -53,6 +53,8 @@ func (w Worker) Run(ctx context.Context) error {
 		w.Name = processName()
 	}
 	log := w.Log
+	var server *ops.Server
+	defer func() { stopServer(server) }() // last: until it ends, it answers its probes
 	store, err := w.At.Store(log)
 	if err != nil {
 		return err
@@ -71,11 +73,10 @@ func (w Worker) Run(ctx context.Context) error {
 
 	registry := newRegistry()
 	redislink.RegisterRefusals(registry, store)
-	server, err := ops.Listen(w.Listen, ops.Handler(registry, alive, readyOnce(consume, store)), log)
+	server, err = ops.Listen(w.Listen, ops.Handler(registry, alive, readyOnce(consume, store)), log)
 	if err != nil {
 		return err
 	}
-	defer stopServer(server)
 	log.Info("metrics and probes", "address", server.Addr)
 
 	board := redis.NewBoard(store, slog.New(slog.DiscardHandler))

@@ -136,7 +136,8 @@ func judgePersistence(f facts) doctor.Finding {
 			"it refuses to write, or forgets at a restart what it has taken",
 			"look at its log and at the space on its disk; INFO persistence has to say aof_last_write_status:ok")
 	case f["aof_enabled"] == "1":
-		return check.OK("it writes every change to its disk (append-only file)")
+		return check.OK("it appends every change to a file, which it reads when it restarts; whether the file outlives " +
+			"its pod or its machine can't be seen from here")
 	case f["rdb_last_bgsave_status"] == "err":
 		return check.Error("its last snapshot to disk (RDB) failed",
 			"by default it then refuses to write, and counts as away",
@@ -154,6 +155,14 @@ func judgePersistence(f facts) doctor.Finding {
 			"doesn't keep "+
 			"them. "+
 			"No job is lost: jobs are in RabbitMQ", keep)
+}
+
+// Ephemeral finds that the disk goes with the pod, which a Redis can't tell of itself.
+func Ephemeral() doctor.Finding {
+	return doctor.Check("redis.disk").Note("its disk is an emptyDir, which goes with its pod",
+		"when the pod is deleted or evicted, all records, the list of dead letters and the audit log are forgotten. "+
+			"No job is lost: jobs are in RabbitMQ",
+		"redis.persistence.enabled: true in the chart's values, or a Redis of your own; to try Siren nothing")
 }
 
 func judgeRole(f facts) doctor.Finding {

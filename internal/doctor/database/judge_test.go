@@ -44,6 +44,12 @@ func TestJudgeServer(t *testing.T) {
 		{"nearly full", facts{"used_memory": "950000"}, "redis.eviction", doctor.Warning, "nearly full"},
 		{"no word of eviction", facts{"maxmemory_policy": ""}, "redis.eviction", doctor.Note, "doesn't say"},
 		{"no limit", facts{"maxmemory": "0"}, "redis.eviction", doctor.OK, "without a limit"},
+		{
+			"an append-only file, on a disk of which nothing is known",
+			facts{},
+			"redis.persistence", doctor.OK,
+			"whether the file outlives its pod or its machine can't be seen",
+		},
 		{"nothing kept", facts{"aof_enabled": "0", "save": ""}, "redis.persistence", doctor.Note, "keeps nothing"},
 		{"snapshots", facts{"aof_enabled": "0", "save": "3600 1"}, "redis.persistence", doctor.Note, "snapshots"},
 		{
@@ -171,5 +177,11 @@ func TestTellingUsesAreUses(t *testing.T) {
 		if !slices.Contains(access.Uses(access.Roles()...), u) {
 			t.Errorf("no role does %s: it tells nothing", u)
 		}
+	}
+}
+
+func TestEphemeral(t *testing.T) {
+	if f := Ephemeral(); f.Severity != doctor.Note || !strings.Contains(f.What, "emptyDir") {
+		t.Errorf("%+v", f)
 	}
 }
