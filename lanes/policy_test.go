@@ -254,7 +254,8 @@ budget: 8
 		{name: "promotion is a remedy", own: ", bulk", promote: ", promote: {after: 20m, to: standard}"},
 		{name: "a pool of its own is one too", guests: "bulk", more: "- {name: batch, lanes: [bulk], max: 2}"},
 		{name: "more than the budget", guests: "bulk", more: "- {name: batch, lanes: [bulk], max: 9}", want: []string{
-			`pools[1].max: "batch" may have 9 workers, but the budget of all pools together is 8; raise the budget, too`,
+			`pools[1].max: "batch" may have 9 workers, but the budget of all pools together is 8; raise the ` +
+				`budget, too`,
 		}},
 		{
 			name: "a promotion without effect", promote: ", promote: {after: 20m, to: standard}",

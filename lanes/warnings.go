@@ -34,8 +34,8 @@ func (p *Policy) Warnings() []Problem {
 	}
 	for i, q := range p.Pools {
 		if q.Max > p.Budget {
-			w.add(fmt.Sprintf("pools[%d].max", i), "%q may have %d workers, but the budget of all pools together is %d; "+
-				"raise the budget, too", q.Name, q.Max, p.Budget)
+			w.add(fmt.Sprintf("pools[%d].max", i), "%q may have %d workers, but the budget of all pools together is "+
+				"%d; raise the budget, too", q.Name, q.Max, p.Budget)
 		}
 	}
 	p.warnOfPresets(&w)

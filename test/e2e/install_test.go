@@ -215,7 +215,8 @@ func TestTemplatesAreAccepted(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			// Of the pod of helm test the API server takes none without its ServiceAccount; TestInstallRunUninstall runs it.
+			// Of the pod of helm test the API server takes none without its ServiceAccount; TestInstallRunUninstall
+			// runs it.
 			manifest, err := exec.CommandContext(t.Context(), "helm", "template", "siren", chart, "--skip-tests",
 				"--namespace", s.namespace, "--values", file, "--kube-version", version.GitVersion).CombinedOutput()
 			if err != nil {

@@ -214,8 +214,8 @@ func TestLeaderComparesRecordsWithTheBroker(t *testing.T) {
 		t.Errorf("whoever waits for the purged one is told %s, %v", r.State, err)
 	}
 
-	// Its producer runs again: it is a job like any other. To a hasty leader what is between record and message may last
-	// for minutes.
+	// Its producer runs again: it is a job like any other. To a hasty leader what is between record and message may
+	// last for minutes.
 	stop()
 	stop = func() {}
 	if o := g.enqueue("killed-7", map[string]string{"batch": "true"}); o.Known {

@@ -127,7 +127,10 @@ func TestWhereToWatch(t *testing.T) {
 		kind, format string
 		screen       bool
 	}{
-		{"dumb", "table", false}, {"", "table", false}, {"xterm", "json", false}, {"xterm", "table", true},
+		{"dumb", "table", false},
+		{"", "table", false},
+		{"xterm", "json", false},
+		{"xterm", "table", true},
 		{"xterm", "name", true},
 	} {
 		t.Setenv("TERM", c.kind)

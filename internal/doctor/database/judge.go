@@ -136,8 +136,8 @@ func judgePersistence(f facts) doctor.Finding {
 			"it refuses to write, or forgets at a restart what it has taken",
 			"look at its log and at the space on its disk; INFO persistence has to say aof_last_write_status:ok")
 	case f["aof_enabled"] == "1":
-		return check.OK("it appends every change to a file, which it reads when it restarts; whether the file outlives " +
-			"its pod or its machine can't be seen from here")
+		return check.OK("it appends every change to a file, which it reads when it restarts; whether the file " +
+			"outlives its pod or its machine can't be seen from here")
 	case f["rdb_last_bgsave_status"] == "err":
 		return check.Error("its last snapshot to disk (RDB) failed",
 			"by default it then refuses to write, and counts as away",

@@ -271,8 +271,8 @@ func overtaken(first, now []lanes.Tuning, fields []string) error {
 // same reports whether two tunings of a field are of the same person, with the same value.
 func same(x, y lanes.Tuning) bool { return x.By == y.By && string(x.Value) == string(y.Value) }
 
-// fit refuses a change that breaks the policy's rules, with the rule. It fills in which tunings were in force and, beside
-// the change, can't be, and what is odd about the policy now.
+// fit refuses a change that breaks the policy's rules, with the rule. It fills in which tunings were in force and,
+// beside the change, can't be, and what is odd about the policy now.
 func (c *Change) fit(written *lanes.Policy) error {
 	before, inForce, _ := written.Tuned(c.Old, c.At)
 	after, _, idle := written.Tuned(c.Next, c.At)
