@@ -76,6 +76,9 @@ func (a *Attempt) inspect(ctx context.Context) (i probe.Input, said string, err 
 	if len(i.Streams) == 0 {
 		return i, said, a.unreadable("it holds no streams")
 	}
+	if err := a.markEncrypted(i); err != nil {
+		return i, said, err
+	}
 	return i, said, withinBounds(i, a.From, said)
 }
 
