@@ -3,6 +3,7 @@ package probe
 import (
 	"math"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/polyglot-media/siren/worker/storage"
@@ -98,6 +99,11 @@ func (i Input) Summary(from string) Summary {
 
 // language returns the stream's language, "" when nobody knows: und is ISO 639's word for that.
 func (v Stream) language() string { return strings.TrimPrefix(v.Tags.Language, "und") }
+
+var tongue = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}$`)
+
+// Tongue returns the stream's language where it is a code of one, as of ISO 639 or BCP 47, and not another text.
+func (v Stream) Tongue() string { return tongue.FindString(v.language()) }
 
 func (v Stream) pictures(still bool) *Pictures {
 	width, height := v.shown()
