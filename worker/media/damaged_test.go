@@ -126,7 +126,8 @@ func TestHeavyDamage(t *testing.T) {
 	for _, percent := range []int{85, 100} {
 		input := damaged(percent)
 		for kind, name := range map[string]string{"transcode": "out.mp4", "audio": "out.mp3"} {
-			result, err := b.run(job.Job{Kind: kind, Input: input, Output: b.output(strconv.Itoa(percent)) + "/" + name})
+			out := b.output(strconv.Itoa(percent)) + "/" + name
+			result, err := b.run(job.Job{Kind: kind, Input: input, Output: out})
 			switch said := fmt.Sprint(result.Warnings); {
 			case percent == 100:
 				workertest.Expect(t, err, work.BadInput, "be read")

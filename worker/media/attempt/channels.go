@@ -10,9 +10,9 @@ import (
 	"github.com/polyglot-media/siren/worker/media/probe"
 )
 
-// unfiltered is what ffmpeg says, and then ends, when sound comes in channels that its filters don't take, or can't make
-// others of. A file that has only such sound is read by its channels' numbers (see sound.Layout); here a damaged packet
-// claims them.
+// unfiltered is what ffmpeg says, and then ends, when sound comes in channels that its filters don't take, or can't
+// make others of. A file that has only such sound is read by its channels' numbers (see sound.Layout); here a damaged
+// packet claims them.
 var unfiltered = regexp.MustCompile(`Error reinitializing filters`)
 
 // Again reports whether the job failed because a damaged packet of sound claims channels that the sound hasn't, and can

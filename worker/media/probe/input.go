@@ -103,8 +103,8 @@ func (i Input) Best(sort string, from storage.Place) (best Stream, err error) {
 		case s.Type != sort || s.Disposition.AttachedPicture != 0:
 		case s.locked():
 			if best.Type == "" {
-				err = work.Fail(work.BadInput, fmt.Errorf("the %s of input %s can't be read: it is encrypted, so give it "+
-					"without its protection", sort, from))
+				err = work.Fail(work.BadInput, fmt.Errorf("the %s of input %s can't be read: it is encrypted, so "+
+					"give it without its protection", sort, from))
 			}
 		case !s.known():
 			if best.Type == "" {

@@ -13,7 +13,7 @@ import (
 type Summary struct {
 	Container string     `json:"container"` // ffmpeg's name of the demuxer
 	Seconds   float64    `json:"seconds,omitempty"`
-	Video     *Pictures  `json:"video,omitempty"` // the one that jobs use, or else an encrypted one; absent when there is none
+	Video     *Pictures  `json:"video,omitempty"` // the one that jobs use, or else an encrypted one; absent: none
 	Cover     bool       `json:"cover,omitempty"` // a picture that goes with the sound
 	Audio     []Sound    `json:"audio,omitempty"`
 	Subtitles []subtitle `json:"subtitles,omitempty"`

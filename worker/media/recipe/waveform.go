@@ -136,8 +136,8 @@ func decoded(s probe.Stream, late bool) []string {
 	if late {
 		filters = []string{"aresample=first_pts=0"}
 	}
-	return append(append(only(s), withFilters(filters)...), "-ac", strconv.Itoa(s.Channels), "-ar", strconv.Itoa(int(s.SampleRate)), "-c:a", "pcm_s16le",
-		"-f", "s16le")
+	return append(append(only(s), withFilters(filters)...), "-ac", strconv.Itoa(s.Channels),
+		"-ar", strconv.Itoa(int(s.SampleRate)), "-c:a", "pcm_s16le", "-f", "s16le")
 }
 
 // waveformUses returns the options for every sort of sound.
