@@ -100,6 +100,9 @@ func (p Param) parse(raw json.RawMessage) (any, error) {
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
+		if slices.Contains(p.Words, said) { // 5.1
+			return nil, fmt.Errorf("%s must be a string, not a number: write it in quotes, \"%s\"", p.Name, said)
+		}
 		return nil, fmt.Errorf("%s must be a string, not %s", p.Name, said)
 	}
 	if i := slices.Index(p.Words, text); i >= 0 {

@@ -14,6 +14,7 @@ func TestParamsOfSounds(t *testing.T) {
 		{"audio", "a", `{}`, "the output must end in .m4a, .mp3, .opus, .ogg, .flac or .wav"},
 		{"audio", "a.mp3", `{"format":"wav"}`, `format is wav, but the output's name "a.mp3" says mp3`},
 		{"audio", "a.opus", `{"rate":44100}`, "opus has no rate of 44100; it has 48000"},
+		{"audio", "a.wav", `{"channels":5.1}`, `write it in quotes, "5.1"`},
 		{"audio", "a.mp3", `{"channels":"5.1"}`, "mp3 has two channels at most"},
 		{"audio", "a.flac", `{"bitrate":"96k"}`, "bitrate isn't for flac"},
 		{"audio", "a.wav", `{"loudness":0}`, `loudness must be "podcast" or a number from -40 to -5`},

@@ -194,14 +194,25 @@ func (h *Handler) produce(ctx context.Context, a *attempt.Attempt, o order) ([]a
 		t.Found(a.Info.Facts())
 	}
 	a.Task.Report(job.Progress{Note: "working"})
-	return o.recipe.Make(ctx, a)
+	files, err := o.recipe.Make(ctx, a)
+	if err == nil {
+		return files, nil
+	}
+	if again, failed := a.Again(); failed != nil {
+		return nil, failed
+	} else if again {
+		return o.recipe.Make(ctx, a)
+	}
+	return nil, err
 }
 
 // fetch makes the input the attempt's: all of it or, where that may do and it is elsewhere, its tables and first
 // frames.
 func (h *Handler) fetch(ctx context.Context, a *attempt.Attempt, o order) (err error) {
 	from, limit := h.stores.Source(o.input, o.rules), a.Task.Limits.Scratch
-	create := func() (*os.File, error) { return a.Dir.OpenFile("input", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) }
+	create := func() (*os.File, error) {
+		return a.Dir.OpenFile(attempt.InputFile, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	}
 	remote, ok := from.(storage.Ranger)
 	if !ok || !o.recipe.Parts {
 		a.Box.Input, err = storage.Fetch(ctx, from, o.input, limit, create)

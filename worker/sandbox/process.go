@@ -86,13 +86,14 @@ func (s *Box) Run(ctx context.Context, program string, args []string, stdout io.
 		signalGroup(cmd, syscall.SIGKILL) // whoever of the group is left
 	}
 	logEnd(s.Said, program, err, context.Cause(ctx), time.Since(began))
+	said = stderr.errors.String()
 	if err == nil {
-		return stderr.errors.String(), nil
+		return said, nil
 	}
 	if ctx.Err() != nil {
-		return "", context.Cause(ctx)
+		return said, context.Cause(ctx)
 	}
-	return "", explain(s.Limits, filepath.Base(program), err, stderr.errors.String())
+	return said, explain(s.Limits, filepath.Base(program), err, said)
 }
 
 func signalGroup(cmd *exec.Cmd, s syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, s) }

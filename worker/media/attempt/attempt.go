@@ -27,8 +27,10 @@ type Attempt struct {
 	Info     probe.Input
 	// of an input that isn't all there: how much of it there is, in words
 	cut      string
-	Strict   bool // such a one, or one that is damaged, is refused
-	jumps    bool // the input's times do
+	Strict   bool   // such a one, or one that is damaged, is refused
+	jumps    bool   // the input's times do
+	strayed  bool   // a damaged packet claimed channels that the sound hasn't; see Again
+	channels string // the filter that takes the sound's own, once one has
 	Warnings []string
 	fraction float64 // of the job that is done, as reported
 }
@@ -40,6 +42,9 @@ func (a *Attempt) Warn(format string, args ...any) {
 		a.Warnings = append(a.Warnings, text)
 	}
 }
+
+// InputFile is the name of an input in the scratch folder, where it was fetched.
+const InputFile = "input"
 
 // File is a file that an attempt made, in its scratch folder.
 type File struct {

@@ -67,6 +67,7 @@ func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 	}
 	said, err = a.Box.Run(ctx, a.Programs.FFmpeg, a.args(r), out)
 	if work.KindOf(err) == work.BadInput {
+		a.strayed = a.strayed || unfiltered.MatchString(said)
 		return said, a.unreadable(inWords(err))
 	} else if err != nil {
 		return said, err
@@ -86,10 +87,22 @@ func (a *Attempt) run(ctx context.Context, r Run) (said string, err error) {
 	if r.Printed != nil {
 		p.done = r.Printed.Seconds()
 	}
-	if a.cut != "" && p.done < r.Seconds/20 {
-		return said, work.Fail(work.BadInput, fmt.Errorf("%s, and next to nothing can be read of what is there", a.cut))
+	return said, a.enough(p.done, r.Seconds, said)
+}
+
+// enough refuses an input that is cut off or damaged, and of which less than a twentieth could be read.
+func (a *Attempt) enough(done, seconds float64, said string) error {
+	switch {
+	case done >= seconds/20:
+		return nil
+	case a.cut != "":
+		return work.Fail(work.BadInput, fmt.Errorf("%s, and next to nothing can be read of what is there", a.cut))
+	case undecoded.MatchString(said):
+		return work.Fail(work.BadInput, fmt.Errorf("input %s is damaged, and next to nothing can be read of it (%s)",
+			a.From, sandbox.LastWord(said)))
+	default:
+		return nil
 	}
-	return said, nil
 }
 
 // report reports progress that never goes back: a job may take several runs.
@@ -114,6 +127,8 @@ func (a *Attempt) args(r Run) []string {
 	}
 	if a.Strict {
 		args = append(args, "-xerror", "-err_detect", "explode")
+	} else if r.Seconds > 0 { // ffmpeg would call it failed by how many packets are damaged; see enough
+		args = append(args, "-max_error_rate", "1")
 	}
 	input := sandbox.InputName
 	if r.Of != "" {
@@ -121,6 +136,9 @@ func (a *Attempt) args(r Run) []string {
 	}
 	args = slices.Concat(args, threads, r.Input, []string{"-i", input})
 	for _, o := range r.Outputs {
+		if r.Of == "" {
+			o.Options = a.ownChannels(o.Options)
+		}
 		// Nothing of the time, the machine or ffmpeg's version is written. hls alone differs: by the cap on its rates
 		// with more than one thread, and by the version, which its muxer writes into initialization segments.
 		args = append(append(args, o.Options...), "-fflags", "+bitexact", "-flags", "+bitexact")

@@ -76,6 +76,9 @@ func (a *Attempt) inspect(ctx context.Context) (i probe.Input, said string, err 
 	if len(i.Streams) == 0 {
 		return i, said, a.unreadable("it holds no streams")
 	}
+	if err := a.markEncrypted(i); err != nil {
+		return i, said, err
+	}
 	return i, said, withinBounds(i, a.From, said)
 }
 
@@ -106,6 +109,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 func inWords(err error) string {
 	text := err.Error()
 	switch {
+	case strings.Contains(text, "Failed to inject frame"):
+		return "it is damaged: its pictures or its sound become others on the way"
 	case strings.Contains(text, "Invalid argument"), strings.Contains(text, "Format not on whitelist"):
 		return "it isn't in a media format that Siren reads"
 	case strings.Contains(text, "Invalid data found"):

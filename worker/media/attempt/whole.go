@@ -16,15 +16,24 @@ func (a *Attempt) whole() error {
 	if err != nil {
 		return fmt.Errorf("input %s: %w", a.From, err)
 	}
-	for _, needs := range []func(io.ReaderAt, int64) int64{boxesNeed, segmentNeeds, riffNeeds} {
+	for _, needs := range []func(io.ReaderAt, int64) int64{boxesNeed, segmentNeeds, riffNeeds, xingNeeds} {
 		if n := needs(a.Box.Input, info.Size()); n > info.Size() {
-			a.cut = fmt.Sprintf("input %s is cut off: it has %d of %d bytes", a.From, info.Size(), n)
-			if a.Strict {
-				return work.Fail(work.BadInput, errors.New(a.cut))
-			}
-			a.Warn("%s", a.cut)
+			return a.cutOff(fmt.Sprintf("it has %d of %d bytes", info.Size(), n))
 		}
 	}
+	if !gifEnds(a.Box.Input, info.Size()) {
+		return a.cutOff("the mark of its end is missing")
+	}
+	return nil
+}
+
+// cutOff warns that the input isn't all there, or refuses it.
+func (a *Attempt) cutOff(why string) error {
+	a.cut = fmt.Sprintf("input %s is cut off: %s", a.From, why)
+	if a.Strict {
+		return work.Fail(work.BadInput, errors.New(a.cut))
+	}
+	a.Warn("%s", a.cut)
 	return nil
 }
 
@@ -106,16 +115,16 @@ func vintSize(first byte) int {
 	return 0
 }
 
-// riffNeeds returns the size that the first part of an AVI or WebP file needs; 0 when it is none.
+// riffNeeds returns the size that the first part of an AVI, WebP or WAV file needs; 0 when it is none.
 func riffNeeds(f io.ReaderAt, _ int64) int64 {
 	var h [12]byte
 	_, _ = f.ReadAt(h[:], 0)
-	if kind := string(h[8:]); string(h[:4]) != "RIFF" || kind != "AVI " && kind != "WEBP" {
+	if kind := string(h[8:]); string(h[:4]) != "RIFF" || kind != "AVI " && kind != "WEBP" && kind != "WAVE" {
 		return 0
 	}
 	length := binary.LittleEndian.Uint32(h[4:])
-	if length >= 1<<32-9 { // written to a pipe, where nobody could go back to say
-		return 0
+	if length >= 1<<32-9 || length >= 1<<31-1<<16 && string(h[8:]) == "WAVE" && length < 1<<31+1<<16 {
+		return 0 // written to a pipe, where nobody could go back to say: ffmpeg and SoX write the largest they can
 	}
 	return 8 + int64(length)
 }

@@ -43,10 +43,13 @@ func Ladder(width, height float64, top string, rate float64) (rungs []Rung) {
 }
 
 // rung fits pictures into a box of 16:9 with that shorter side, upright or lying as they are. whole is true when they
-// needn't shrink for that.
+// needn't shrink for that: what is less than 1 % larger, as 854x480 and 1920x1088 are, stays as it is.
 func rung(width, height float64, side, most int, rate float64) (r Rung, whole bool) {
 	long, short := max(width, height), min(width, height)
 	scale := min(1, float64(side)/short, float64(side)*16/9/long)
+	if scale > 0.99 {
+		scale = 1
+	}
 	r = Rung{Name: fmt.Sprintf("%dp", side), Width: even(width, scale), Height: even(height, scale), Most: most}
 	if scale == 1 && short < float64(side) && long*9 < float64(side)*16-16 { // smaller than its name
 		r.Name = fmt.Sprintf("%dp", min(r.Width, r.Height))

@@ -28,6 +28,13 @@ func TestLadder(t *testing.T) {
 			"240p 426x180, 360p 640x270, 480p 854x360, 720p 1280x540, 1080p 1920x810",
 		},
 		{"of an old television", 640, 480, "1080p", "240p 320x240, 360p 480x360, 480p 640x480"},
+		{"as its own 480p", 854, 480, "1080p", "240p 426x240, 360p 640x360, 480p 854x480"},
+		{"as its own 480p, upright", 480, 854, "1080p", "240p 240x426, 360p 360x640, 480p 480x854"},
+		{"a hair above 240p", 428, 240, "1080p", "240p 428x240"},
+		{
+			"of whole macroblocks", 1920, 1088, "1080p",
+			"240p 424x240, 360p 636x360, 480p 848x480, 720p 1270x720, 1080p 1920x1088",
+		},
 		{"between two sizes", 640, 400, "1080p", "240p 384x240, 400p 640x400"},
 		{"very small", 64, 48, "1080p", "48p 64x48"},
 		{"smaller than that", 1, 1, "1080p", "2p 2x2"},
@@ -42,6 +49,15 @@ func TestLadder(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+	for _, s := range sides { // what people call by that name is given its bits
+		wide := even(float64(s.side)*16/9+1, 1)
+		for _, size := range [][2]int{{wide, s.side}, {s.side, wide}} {
+			rungs := Ladder(float64(size[0]), float64(size[1]), "2160p", 30)
+			if r := rungs[len(rungs)-1]; r.Most != s.most || r.Name != fmt.Sprintf("%dp", s.side) {
+				t.Errorf("%dx%d: %+v, want at most %d", size[0], size[1], r, s.most)
+			}
+		}
 	}
 	slow, fast := Ladder(640, 360, "1080p", 30_000./1001), Ladder(640, 360, "1080p", 50)
 	if slow[0].Most >= fast[0].Most {

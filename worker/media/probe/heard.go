@@ -10,6 +10,9 @@ import (
 // known reports whether ffmpeg can decode the stream, as far as ffprobe says. Of sound that is announced and never
 // comes, or that it can't parse, ffprobe knows no rate and no channels.
 func (s Stream) known() bool {
+	if s.locked() {
+		return false
+	}
 	if s.Type == "audio" && (s.Channels == 0 || s.SampleRate == 0) {
 		return false
 	}
@@ -34,7 +37,7 @@ func (i Input) Passed(best Stream) (all []Stream) {
 
 // Undecodable says why ffmpeg can't decode the stream.
 func (s Stream) Undecodable() string {
-	if s.encrypted() != "" {
+	if s.locked() {
 		return "it is encrypted"
 	}
 	name := s.Codec

@@ -32,6 +32,7 @@ type Input struct {
 
 type Stream struct {
 	Index       int     `json:"index"`
+	ID          string  `json:"id"` // of its container, such as 0x1; "" when it has none
 	Type        string  `json:"codec_type"`
 	Codec       string  `json:"codec_name"` // "" when ffmpeg doesn't know it
 	Tag         string  `json:"codec_tag_string"`
@@ -62,6 +63,7 @@ type Stream struct {
 		Default         int `json:"default"`
 		AttachedPicture int `json:"attached_pic"`
 	} `json:"disposition"`
+	Encrypted bool `json:"-"` // as its container says; see locked
 }
 
 // sideData is one of the things that a container says of a stream beside it.
@@ -99,10 +101,15 @@ func (i Input) Best(sort string, from storage.Place) (best Stream, err error) {
 	for _, s := range i.Streams {
 		switch {
 		case s.Type != sort || s.Disposition.AttachedPicture != 0:
+		case s.locked():
+			if best.Type == "" {
+				err = work.Fail(work.BadInput, fmt.Errorf("the %s of input %s can't be read: it is encrypted, so "+
+					"give it without its protection", sort, from))
+			}
 		case !s.known():
 			if best.Type == "" {
-				err = work.Fail(work.BadInput, fmt.Errorf("the %s of input %s is in a codec that ffmpeg doesn't know%s",
-					sort, from, s.encrypted()))
+				err = work.Fail(work.BadInput, fmt.Errorf("the %s of input %s is in a codec that ffmpeg doesn't know",
+					sort, from))
 			}
 		case best.Type == "" || s.Disposition.Default > best.Disposition.Default:
 			best, err = s, nil
@@ -111,12 +118,11 @@ func (i Input) Best(sort string, from storage.Place) (best Stream, err error) {
 	return best, err
 }
 
-// encrypted is what an error adds of a stream that is encrypted, as its four letters say (ISO/IEC 23001-7).
-func (s Stream) encrypted() string {
-	if s.Tag == "encv" || s.Tag == "enca" {
-		return ": it is encrypted, so give it without its protection"
-	}
-	return ""
+// locked reports whether the stream is encrypted, as its container says, or its four letters (ISO/IEC 23001-7; drms,
+// drmi and aavd are Apple's and Audible's).
+func (s Stream) locked() bool {
+	return s.Encrypted || slices.Contains([]string{"encv", "enca", "drms", "drmi", "aavd"}, s.Tag) ||
+		slices.ContainsFunc(s.SideData, func(d sideData) bool { return d.Type == "Encryption initialization data" })
 }
 
 // Picture returns the stream to make pictures of: the video, or the cover of what is only sound.

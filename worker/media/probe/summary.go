@@ -3,6 +3,7 @@ package probe
 import (
 	"math"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/polyglot-media/siren/worker/storage"
@@ -12,7 +13,7 @@ import (
 type Summary struct {
 	Container string     `json:"container"` // ffmpeg's name of the demuxer
 	Seconds   float64    `json:"seconds,omitempty"`
-	Video     *Pictures  `json:"video,omitempty"` // the one that jobs use; absent when there is none
+	Video     *Pictures  `json:"video,omitempty"` // the one that jobs use, or else an encrypted one; absent: none
 	Cover     bool       `json:"cover,omitempty"` // a picture that goes with the sound
 	Audio     []Sound    `json:"audio,omitempty"`
 	Subtitles []subtitle `json:"subtitles,omitempty"`
@@ -33,6 +34,7 @@ type Pictures struct {
 	Interlaced  bool    `json:"interlaced,omitempty"`
 	Transparent bool    `json:"transparent,omitempty"` // in parts, perhaps
 	HDR         string  `json:"hdr,omitempty"`         // PQ, HLG or Dolby Vision; absent: it is none
+	Encrypted   bool    `json:"encrypted,omitempty"`   // so no job can use it
 }
 
 type Sound struct {
@@ -42,7 +44,8 @@ type Sound struct {
 	Layout     string `json:"layout,omitempty"`
 	SampleRate int    `json:"sampleRate"` // Hz
 	Language   string `json:"language,omitempty"`
-	Default    bool   `json:"default,omitempty"` // the one that jobs use
+	Default    bool   `json:"default,omitempty"`   // the one that jobs use
+	Encrypted  bool   `json:"encrypted,omitempty"` // so no job can use it
 }
 
 type subtitle struct {
@@ -75,10 +78,14 @@ func (i Input) Summary(from string) Summary {
 		switch x.Type {
 		case "video":
 			s.Cover = s.Cover || x.Disposition.AttachedPicture != 0
+			if s.Video == nil && x.locked() {
+				s.Video = x.pictures(i.Still())
+			}
 		case "audio":
 			s.Audio = append(s.Audio, Sound{
 				Stream: x.Index, Codec: x.Codec, Channels: x.Channels, Layout: x.Layout, SampleRate: int(x.SampleRate),
 				Language: x.language(), Default: heard.Type == x.Type && heard.Index == x.Index,
+				Encrypted: x.locked(),
 			})
 		case "subtitle":
 			s.Subtitles = append(s.Subtitles, subtitle{Stream: x.Index, Codec: x.Codec, Language: x.language()})
@@ -93,11 +100,17 @@ func (i Input) Summary(from string) Summary {
 // language returns the stream's language, "" when nobody knows: und is ISO 639's word for that.
 func (v Stream) language() string { return strings.TrimPrefix(v.Tags.Language, "und") }
 
+var tongue = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}$`)
+
+// Tongue returns the stream's language where it is a code of one, as of ISO 639 or BCP 47, and not another text.
+func (v Stream) Tongue() string { return tongue.FindString(v.language()) }
+
 func (v Stream) pictures(still bool) *Pictures {
 	width, height := v.shown()
 	p := &Pictures{
 		Stream: v.Index, Codec: v.Codec, Width: int(math.Round(width)), Height: int(math.Round(height)), Still: still,
 		Interlaced: v.Interlaced(), Transparent: v.SeeThrough(),
+		Encrypted: v.locked(),
 	}
 	if fps, err := Ratio(v.FrameRate); err == nil && !still {
 		p.FPS = math.Round(fps*1000) / 1000

@@ -92,6 +92,7 @@ func (c audio) args(in probe.Input, s probe.Stream, filters []string) []string {
 	} else {
 		args = append(args, "-map_metadata", "-1", "-map_chapters", "-1")
 	}
+	args = append(args, inTongue(s)...)
 	args = append(append(args, withFilters(filters)...), "-ar", strconv.Itoa(c.rate(s)))
 	args = append(args, f.options...)
 	switch deep := s.Deep(); {

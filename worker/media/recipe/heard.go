@@ -141,10 +141,19 @@ func only(s probe.Stream) []string {
 	return []string{"-map", fmt.Sprintf("0:%d", s.Index), "-vn", "-sn", "-dn"}
 }
 
-// withFilters returns ffmpeg's option for filters of sound; none for none.
+// inTongue returns the option that gives an output's sound the language of the input's, which says nothing of anybody.
+func inTongue(s probe.Stream) []string {
+	if s.Tongue() == "" {
+		return nil
+	}
+	return []string{"-metadata:s:a:0", "language=" + s.Tongue()}
+}
+
+// withFilters returns ffmpeg's option for filters of sound. There is always one, so that an attempt can put another
+// before it.
 func withFilters(filters []string) []string {
 	if len(filters) == 0 {
-		return nil
+		filters = []string{"anull"}
 	}
 	return []string{"-af", strings.Join(filters, ",")}
 }

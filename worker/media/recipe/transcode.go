@@ -86,7 +86,8 @@ func (t transcode) soundtrack(ctx context.Context, a *attempt.Attempt) ([]string
 }
 
 func (t transcode) sound(s probe.Stream, filters []string) []string {
-	return slices.Concat([]string{"-map", fmt.Sprintf("0:%d", s.Index)}, withFilters(filters), t.heard.encoder)
+	return slices.Concat([]string{"-map", fmt.Sprintf("0:%d", s.Index)}, withFilters(filters), t.heard.encoder,
+		inTongue(s))
 }
 
 // afford makes do with what the slot's memory has room for.

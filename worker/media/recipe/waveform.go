@@ -132,12 +132,12 @@ func hear(ctx context.Context, a *attempt.Attempt, s probe.Stream, p *sound.Peak
 // decoded returns ffmpeg's options for samples of 16 bits. Sound that begins after the pictures is preceded by silence,
 // so that the wave is in time with them.
 func decoded(s probe.Stream, late bool) []string {
-	args := only(s)
+	var filters []string
 	if late {
-		args = append(args, "-af", "aresample=first_pts=0")
+		filters = []string{"aresample=first_pts=0"}
 	}
-	return append(args, "-ac", strconv.Itoa(s.Channels), "-ar", strconv.Itoa(int(s.SampleRate)), "-c:a", "pcm_s16le",
-		"-f", "s16le")
+	return append(append(only(s), withFilters(filters)...), "-ac", strconv.Itoa(s.Channels),
+		"-ar", strconv.Itoa(int(s.SampleRate)), "-c:a", "pcm_s16le", "-f", "s16le")
 }
 
 // waveformUses returns the options for every sort of sound.
