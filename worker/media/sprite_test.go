@@ -85,12 +85,12 @@ func TestSprite(t *testing.T) {
 		},
 		{ // a still with long sound
 			name: "still.mp4", makes: longSound + fmt.Sprintf(dawn, "320x180", "25", "0.04") + "-c:a aac",
-			params: `{"count":5}`,
+			params:   `{"count":5}`,
 			pictures: 5, shown: 1, size: "160,90", sheets: []string{"160x90"}, interval: 6, ends: 30,
 		},
 		{ // the same, in a container that doesn't say how long the picture is
 			name: "still.mkv", makes: longSound + fmt.Sprintf(dawn, "320x180", "25", "0.04") + "-c:a aac",
-			params: `{"interval":11}`,
+			params:   `{"interval":11}`,
 			pictures: 3, shown: 1, size: "160,90", sheets: []string{"480x90"}, interval: 11, ends: 30,
 		},
 		{ // sound that goes on for less than half of what a picture is shown is no picture's more
