@@ -88,6 +88,31 @@ func TestHLS(t *testing.T) {
 				"-f lavfi -i sine=d=3.3 " + x264 + "-c:a flac",
 			params: `{"segment":1}`, sizes: "180p 320x180", rate: 25, seconds: 3.3, sound: "1 44100", spot: shown,
 		},
+		{ // a still with long sound: at the rate of slides
+			name: "still.mp4", makes: "-f lavfi -i sine=d=30 " + fmt.Sprintf(red, "320x180", "25", "0.04") + x264 +
+				"-c:a aac",
+			sizes: "180p 320x180", rate: 5, seconds: 30, sound: "1 44100", spot: shown,
+		},
+		{
+			name: "still.avi", makes: "-f lavfi -i sine=d=30 " + fmt.Sprintf(red, "320x180", "25", "0.04") + x264,
+			sizes: "180p 320x180", rate: 5, seconds: 30, sound: "1 44100", spot: shown,
+		},
+		{
+			name: "short.mp4", makes: "-f lavfi -i sine=d=20 " + fmt.Sprintf(red, "320x180", "25", "2") + x264 +
+				"-c:a aac",
+			params: `{"segment":2,"iframes":"list"}`, sizes: "180p 320x180", rate: 25, seconds: 20, sound: "1 44100",
+			spot: shown,
+		},
+		{ // nothing says how long the pictures are
+			name: "short.mkv", makes: "-f lavfi -i sine=d=9 " + fmt.Sprintf(red, "320x180", "25", "2") + x264 +
+				"-c:a flac",
+			params: `{"segment":2}`, sizes: "180p 320x180", rate: 25, seconds: 9, sound: "1 44100", spot: shown,
+		},
+		{
+			name: "gap.mp4", makes: fmt.Sprintf(red, "320x180", "25", "6") + "-vf select='lt(t\\,2)+gte(t\\,5)' " +
+				"-vsync vfr " + x264,
+			sizes: "180p 320x180", rate: 25, seconds: 6, spot: shown,
+		},
 		{
 			name: "surround.mka", makes: "-f lavfi -i sine=d=2:r=96000 " +
 				"-af pan=5.1(side)|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0 -c:a flac",

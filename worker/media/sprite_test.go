@@ -18,12 +18,20 @@ const dawn = "-f lavfi -i color=c=black:s=%s:r=%s:d=%s,format=gray,geq=lum='10*T
 	"scale=out_color_matrix=bt601:out_range=tv,format=yuv420p -c:v libx264 -preset ultrafast -qp 1 -colorspace " +
 	"smpte170m "
 
+// live makes of a source of pictures the film of 6 s that a browser records: nothing says how long it is.
+const live = "-f lavfi -i sine=d=6 -vsync vfr -enc_time_base 1/1000 -c:v libvpx -deadline realtime -qmin 0 -crf 4 " +
+	"-b:v 2M -c:a libopus -live 1"
+
+// longSound is a source of sound.
+const longSound = "-f lavfi -i sine=d=30 "
+
 func TestSprite(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	for _, c := range []struct {
 		name, makes, params string
-		pictures            int
+		pictures            int    // that are named
+		shown               int    // how many there are of them; 0: all
 		size                string // of a picture
 		sheets              []string
 		interval, ends      float64
@@ -65,10 +73,29 @@ func TestSprite(t *testing.T) {
 			pictures: 12, size: "64,36", sheets: []string{"640x72"}, interval: 0.5, ends: 6, told: true,
 			warns: "count 12 instead of 100",
 		},
-		{ // nobody says how long it is
-			name: "stream.h264", makes: fmt.Sprintf(dawn, "320x180", "25", "7") + "-f h264", pictures: 2,
-			size:   "160,90",
-			sheets: []string{"1600x900"}, interval: 5, ends: 10, told: true,
+		{ // its container doesn't say how long it is
+			name: "stream.h264", makes: fmt.Sprintf(dawn, "320x180", "25", "7") + "-f h264", params: `{"count":4}`,
+			pictures: 4, size: "160,90", sheets: []string{"640x90"}, interval: 1.75, ends: 7, told: true,
+		},
+		{
+			name: "live.webm", makes: "-f lavfi -i color=c=black:s=320x180:r=30:d=6,format=gray,geq=lum='10*T'," +
+				"scale=out_color_matrix=bt601:out_range=tv,format=yuv420p,select='gt(mod(n\\,3)\\,0)' " + live,
+			params:   `{"count":6}`,
+			pictures: 6, size: "160,90", sheets: []string{"960x90"}, interval: 1.00345, ends: 6.021, told: true,
+		},
+		{ // a still with long sound
+			name: "still.mp4", makes: longSound + fmt.Sprintf(dawn, "320x180", "25", "0.04") + "-c:a aac",
+			params:   `{"count":5}`,
+			pictures: 5, shown: 1, size: "160,90", sheets: []string{"160x90"}, interval: 6, ends: 30,
+		},
+		{ // the same, in a container that doesn't say how long the picture is
+			name: "still.mkv", makes: longSound + fmt.Sprintf(dawn, "320x180", "25", "0.04") + "-c:a aac",
+			params:   `{"interval":11}`,
+			pictures: 3, shown: 1, size: "160,90", sheets: []string{"480x90"}, interval: 11, ends: 30,
+		},
+		{ // sound that goes on for less than half of what a picture is shown is no picture's more
+			name: "longer.mp4", makes: "-f lavfi -i sine=d=4.3 " + fmt.Sprintf(dawn, "320x180", "10", "4") + "-c:a aac",
+			pictures: 4, size: "160,90", sheets: []string{"640x90"}, interval: 1, ends: 4.3, told: true,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -103,8 +130,14 @@ func TestSprite(t *testing.T) {
 			for i, cue := range cues.Items {
 				within(t, fmt.Sprintf("cue %d begins", i), cue.StartAt.Seconds(), float64(i)*c.interval, 0.001)
 				end := min(float64(i+1)*c.interval, c.ends)
+				if i == c.pictures-1 {
+					end = c.ends
+				}
 				within(t, fmt.Sprintf("cue %d ends", i), cue.EndAt.Seconds(), end, 0.06)
 				sheet, place, _ := strings.Cut(cue.String(), "#xywh=")
+				if n := c.shown; n > 0 && cue.String() != cues.Items[min(i, n-1)].String() {
+					t.Errorf("cue %d shows %s, which isn't picture %d", i, cue, n)
+				}
 				if !strings.HasSuffix(place, ","+c.size) {
 					t.Errorf("cue %d shows %s, want a size of %s", i, place, c.size)
 				}
@@ -133,13 +166,11 @@ func brightness(t *testing.T, sheet, place string) float64 {
 func TestSpriteRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	makeInput(t, b, "stream.h264", fmt.Sprintf(dawn, "64x36", "10", "1")+"-f h264")
 	for name, c := range map[string]struct{ input, params, says string }{
-		"no pictures":        {b.put("sound.m4a"), "", "has no video"},
-		"too many":           {b.put("slow.mp4"), `{"interval":0.01}`, "interval must be a number from 0.1"},
-		"both ways":          {b.put("clip.mp4"), `{"interval":1,"count":5}`, "not both"},
-		"a sheet too large":  {b.put("clip.mp4"), `{"columns":100,"width":1024}`, "too large: give fewer columns"},
-		"counted by nothing": {"file://" + filepath.Join(b.in, "stream.h264"), `{"count":5}`, "give interval instead"},
+		"no pictures":       {b.put("sound.m4a"), "", "has no video"},
+		"too many":          {b.put("slow.mp4"), `{"interval":0.01}`, "interval must be a number from 0.1"},
+		"both ways":         {b.put("clip.mp4"), `{"interval":1,"count":5}`, "not both"},
+		"a sheet too large": {b.put("clip.mp4"), `{"columns":100,"width":1024}`, "too large: give fewer columns"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := b.run(job.Job{

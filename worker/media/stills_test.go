@@ -77,6 +77,65 @@ func TestThumbnailsOfSeveralMoments(t *testing.T) {
 	}
 }
 
+// Where only the sound goes on, the last frame is seen; a live recording is as long as its packets say.
+func TestThumbnailsPastTheLastFrame(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const sound = "-f lavfi -i sine=d=12 "
+	pictures := fmt.Sprintf(dawn, "64x36", "10", "3") + "-c:a aac"
+	for _, c := range []struct {
+		name, makes, params string
+		at, shows           []float64
+	}{
+		{
+			"still.mp4", longSound + fmt.Sprintf(dawn, "64x36", "25", "0.04") + "-c:a aac", `{"at":[0,1,"50%",20,30]}`,
+			[]float64{0, 0, 0, 0, 0},
+			[]float64{0, 0, 0, 0, 0},
+		},
+		{
+			"still.avi", longSound + fmt.Sprintf(dawn, "64x36", "25", "0.04") + "-c:a aac", `{"at":[20]}`,
+			[]float64{0},
+			[]float64{0},
+		},
+		{"short.mp4", sound + pictures, `{"at":[1,10]}`, []float64{1, 2.85}, []float64{10, 29}},
+		{"short.mkv", sound + pictures, `{"at":[1,10]}`, []float64{1, 10}, []float64{10, 29}},
+		{
+			"late.mp4", sound + "-itsoffset 3 " + pictures + " a.mkv\n-i a.mkv -c copy", `{"at":[5,"50%",11]}`,
+			[]float64{5, 4.5, 5.85},
+			[]float64{20, 15, 29},
+		},
+		{
+			"live.webm", "-f lavfi -i color=c=black:s=320x180:r=30:d=6,format=gray,geq=lum='10*T'," +
+				"scale=out_color_matrix=bt601:out_range=tv,format=yuv420p,select='gt(mod(n\\,3)\\,0)' " + live,
+			`{"at":["0%","50%","100%"]}`,
+			[]float64{0, 3, 5.9},
+			[]float64{0, 30, 59},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			makeInput(t, b, c.name, c.makes)
+			_, err := b.run(job.Job{
+				Kind: "thumbnail", Input: "file://" + filepath.Join(b.in, c.name), Output: b.output(c.name) + "/",
+				Params: paramsJSON(c.params), Preset: "stills@1",
+			})
+			workertest.Must(t, err)
+			for i, s := range readStills(t, filepath.Join(b.out, c.name)) {
+				within(t, s.Name+" is at", *s.About.At, c.at[i], 0.1)
+				file := filepath.Join(b.out, c.name, s.Name)
+				within(t, s.Name+" shows", float64(pixel(t, file, 0.5, 0.5).G), c.shows[i], 4)
+			}
+		})
+	}
+	makeInput(t, b, "over.mp4", sound+pictures)
+	_, err := b.run(job.Job{
+		Kind: "thumbnail", Input: "file://" + filepath.Join(b.in, "over.mp4"), Output: b.output("x.jpg"),
+		Params: paramsJSON(`{"at":13}`),
+	})
+	if work.KindOf(err) != work.BadInput || !strings.Contains(fmt.Sprint(err), "lasts 12.0 s") {
+		t.Errorf("got %v, want one that says how long it is", err)
+	}
+}
+
 // A moment that there isn't is named, and so is what a single one and several need.
 func TestThumbnailsRefused(t *testing.T) {
 	t.Parallel()

@@ -95,4 +95,14 @@ var probedFiles = []realFile{
 			},
 		}),
 	},
+	{
+		name:   "a probe of a browser's recording, whose container doesn't say how long it is",
+		source: "https://github.com/muaz-khan/RecordRTC/issues/147",
+		makes: []string{"-f lavfi -i testsrc2=s=320x240:r=30:d=6,select='gt(mod(n\\,3)\\,0)' -vsync vfr " +
+			"-enc_time_base 1/1000 -c:v libvpx -deadline realtime -live 1 in.webm"},
+		kind: "probe", output: "out.json", check: says(probe.Summary{
+			Container: "webm", Seconds: 5.966,
+			Video: &probe.Pictures{Codec: "vp8", Width: 320, Height: 240, FPS: 20.057},
+		}),
+	},
 }

@@ -68,21 +68,25 @@ func even(side, scale float64) int {
 // rates are the frame rates that films and screens have.
 var rates = []float64{24_000. / 1001, 24, 25, 30_000. / 1001, 30, 48, 50, 60_000. / 1001, 60}
 
+// LeastRate is the least frame rate that a film gets.
+const LeastRate = 5
+
 // Rate returns the constant frame rate for a film whose frames come at average on the whole, and at multiples of
-// 1/base; either is 0 when nobody knows. It is at most 60. A film that isn't steady gets the next rate that is usual,
-// and one with few frames a multiple of its own, so that segments can end where they should.
+// 1/base; either is 0 when nobody knows. It is at most 60. A film of which frames are missing keeps its base, or half
+// of one over 30 where that is enough. One without a plausible base gets the next rate that is usual, and one with few
+// frames a multiple of its own, so that segments can end where they should.
 func Rate(base, average float64) float64 {
-	const least, most, fallback = 5, 60, 30
+	const most, fallback = 60, 30
 	steady := average > 0 && math.Abs(base-average) < base/50
 	switch {
 	case base > most && steady:
 		return base / math.Ceil(base/(most*1.001))
-	case base > 0 && base <= most && average*1.25 < base && average > 0:
-		return few(min(base, usual(average)), least)
+	case base > 30 && base <= most && average > 0 && average*0.98 <= base/2:
+		return base / 2
 	case base > 0 && base <= most:
-		return few(base, least)
+		return few(base, LeastRate)
 	case average > 0:
-		return few(usual(average), least)
+		return few(usual(average), LeastRate)
 	default:
 		return fallback
 	}

@@ -144,6 +144,20 @@ func (i Input) Seconds(s Stream) float64 {
 	return float64(i.Format.Duration)
 }
 
+// End returns when the stream ends, in seconds after the input's beginning, as far as known; 0 when nothing says.
+func (i Input) End(s Stream) float64 {
+	length := i.Seconds(s)
+	if s.Duration <= 0 {
+		return length
+	}
+	late := max(0, float64(s.Start-i.Format.Start))
+	return min(late+length, max(length, float64(i.Format.Duration)))
+}
+
+// Length returns how long the input is that holds the stream, as far as known; 0 when nothing says. It may go on when
+// the stream has ended.
+func (i Input) Length(s Stream) float64 { return max(i.End(s), float64(i.Format.Duration)) }
+
 // Still reports whether the input is a single picture.
 func (i Input) Still() bool { return strings.HasSuffix(i.Format.Name, "_pipe") }
 

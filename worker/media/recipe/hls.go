@@ -68,22 +68,28 @@ func (l ladder) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, e
 		return nil, work.Fail(work.BadInput, fmt.Errorf("input %s is a picture, not a film: an image or thumbnail "+
 			"job makes smaller ones of it", a.From))
 	}
-	var pictures, sound *probe.Stream
-	v, err := a.Info.Video(a.From)
-	if err == nil {
-		pictures = &v
+	if l.audio > 0 && a.Info.Filmed() {
+		if err := a.Measure(ctx); err != nil {
+			return nil, err
+		}
 	}
+	var pictures *film
+	var sound *probe.Stream
 	if l.audio > 0 {
 		if s, ok := a.Soundtrack(); ok {
 			sound = &s
 		}
+	}
+	v, err := a.Info.Video(a.From)
+	if err == nil {
+		pictures = filmOf(a, v, sound)
 	}
 	if pictures == nil && (sound == nil || a.Info.Filmed()) {
 		return nil, err
 	}
 	var rungs []hls.Rung
 	if pictures != nil {
-		rungs = l.rungs(v)
+		rungs = l.rungs(*pictures)
 	}
 	climbs := l.climbs(a, v, rungs)
 	climbs[0].sound = sound != nil
@@ -95,16 +101,33 @@ func (l ladder) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, e
 	return l.publish(a, rungs, pictures, sound)
 }
 
-// rungs returns the sizes to make.
-func (l ladder) rungs(v probe.Stream) []hls.Rung {
-	width, height := v.Fitted(0, 0, largest("h264"))
-	return hls.Ladder(float64(width), float64(height), l.top, rate(v))
+// film is the pictures to show.
+type film struct {
+	probe.Stream
+	own  float64 // the constant frame rate for it
+	rate float64 // that of all sizes: the same, or less for a single one
+	held float64 // seconds that the last one is shown for longer, while only the sound goes on
 }
 
-// rate returns the constant frame rate of all sizes.
-func rate(v probe.Stream) float64 {
+// filmOf returns the pictures to show with the sound, if there is any: players wait for those that are missing. A
+// single one that is held has the rate of slides, which costs little.
+func filmOf(a *attempt.Attempt, v probe.Stream, sound *probe.Stream) *film {
 	average, _ := probe.Ratio(v.FrameRate) // 0 when nobody knows
-	return hls.Rate(v.Base(), average)
+	f := film{Stream: v, own: hls.Rate(v.Base(), average)}
+	f.rate = f.own
+	if sound != nil {
+		f.held = max(0, a.Info.End(*sound)-a.Info.End(v))
+	}
+	if single := 2.5 / f.own; a.Info.Seconds(v) < single && f.held > single { // AVI counts the one as two
+		f.rate = hls.LeastRate
+	}
+	return &f
+}
+
+// rungs returns the sizes to make.
+func (l ladder) rungs(v film) []hls.Rung {
+	width, height := v.Fitted(0, 0, largest("h264"))
+	return hls.Ladder(float64(width), float64(height), l.top, v.rate)
 }
 
 // climbs divides the sizes into runs that fit into the slot's memory: all are made in one, of one decoding, where that
@@ -128,14 +151,14 @@ type part struct{ this, of int }
 func (p part) begin() float64 { return float64(p.this) / float64(p.of) }
 
 // run makes the sizes and the sound of one run, each in a folder of its own.
-func (l ladder) run(ctx context.Context, a *attempt.Attempt, c climb, v, sound *probe.Stream, p part) error {
+func (l ladder) run(ctx context.Context, a *attempt.Attempt, c climb, v *film, sound *probe.Stream, p part) error {
 	if c.speed != l.speed && v != nil {
 		a.Warn("speed %s instead of %s: a slot's memory of %s has no room for more", c.speed, l.speed,
 			a.Task.Limits.Memory)
 	}
 	run := attempt.Run{}
 	if v != nil {
-		run = attempt.Run{Seconds: a.Info.Seconds(*v), Input: frame.Decoder(*v), Outputs: l.videos(*v, c)}
+		run = attempt.Run{Seconds: a.Info.Seconds(v.Stream), Input: frame.Decoder(v.Stream), Outputs: l.videos(*v, c)}
 	}
 	if c.sound {
 		run.Outputs = append(run.Outputs, l.sound(*sound))
@@ -158,15 +181,14 @@ func (l ladder) run(ctx context.Context, a *attempt.Attempt, c climb, v, sound *
 
 // videos returns the outputs for the sizes of one run: all of the same frames, which are made upright, constant in
 // their rate and right in their colours once, and then scaled.
-func (l ladder) videos(v probe.Stream, c climb) (outputs []attempt.Output) {
+func (l ladder) videos(v film, c climb) (outputs []attempt.Output) {
 	width, height := 0, 0
 	for _, r := range c.rungs {
 		width, height = max(width, r.Width), max(height, r.Height)
 	}
-	fps := rate(v)
-	filters := slices.Concat(frame.Deinterlaced(v), frame.Square(v),
-		[]string{"fps=" + attempt.Number(fps) + ":start_time=0", frame.InFrame(width, height)},
-		frame.ToneMapped(v), frame.ForVideo(v), []string{fmt.Sprintf("split=%d", len(c.rungs))})
+	filters := slices.Concat(frame.Deinterlaced(v.Stream), frame.Square(v.Stream),
+		[]string{"fps=" + attempt.Number(v.own) + ":start_time=0"}, v.hold(), []string{frame.InFrame(width, height)},
+		frame.ToneMapped(v.Stream), frame.ForVideo(v.Stream), []string{fmt.Sprintf("split=%d", len(c.rungs))})
 	graph := fmt.Sprintf("[0:%d]%s", v.Index, strings.Join(filters, ","))
 	scaled := ""
 	for i, r := range c.rungs {
@@ -183,14 +205,26 @@ func (l ladder) videos(v probe.Stream, c climb) (outputs []attempt.Output) {
 			"-crf", strconv.Itoa(l.crf), "-maxrate", strconv.Itoa(r.Most), "-bufsize", strconv.Itoa(2*r.Most),
 			// closed groups of pictures, which begin at the same times in all sizes, and nowhere else
 			"-force_key_frames", "expr:gte(t,n_forced*"+attempt.Number(every)+")", "-forced-idr", "1",
-			"-sc_threshold", "0", "-g", strconv.Itoa(int(math.Ceil(fps*every))+1))
+			"-sc_threshold", "0", "-g", strconv.Itoa(int(math.Ceil(v.rate*every))+1))
 		length := l.segment
 		if l.frames { // ffmpeg cuts at each key frame, and the pieces are joined
 			length = every / 2
 		}
-		outputs = append(outputs, segmented(r.Name, length, append(args, frame.Tags(v)...)))
+		outputs = append(outputs, segmented(r.Name, length, append(args, frame.Tags(v.Stream)...)))
 	}
 	return outputs
+}
+
+// hold returns the filters that show the last picture for longer; none where that isn't a whole one.
+func (f film) hold() []string {
+	if f.held*f.own < 1 {
+		return nil
+	}
+	filters := []string{"tpad=stop_mode=clone:stop_duration=" + attempt.Number(f.held)}
+	if f.rate != f.own {
+		filters = append(filters, "fps="+attempt.Number(f.rate))
+	}
+	return filters
 }
 
 // keys returns how many key frames a segment has: one each two seconds, or a bit more often.
@@ -218,7 +252,7 @@ func segmented(folder string, seconds float64, options []string) attempt.Output 
 }
 
 // publish writes the master playlist, by what was made, and returns all files.
-func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v, heard *probe.Stream) ([]attempt.File, error) {
+func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v *film, heard *probe.Stream) ([]attempt.File, error) {
 	var files []attempt.File
 	var videos, frames []hls.Video
 	together := 1
@@ -232,7 +266,7 @@ func (l ladder) publish(a *attempt.Attempt, rungs []hls.Rung, v, heard *probe.St
 		}
 		made := hls.Video{
 			Playlist: path.Join(r.Name, mediaList), Codec: m.codec, Width: r.Width, Height: r.Height,
-			FrameRate: rate(*v), Rates: m.rates,
+			FrameRate: v.rate, Rates: m.rates,
 		}
 		videos, files = append(videos, made), append(files, m.files("video/mp4", made)...)
 		if l.frames {
@@ -274,9 +308,10 @@ func tongue(code string) string {
 // hlsUses returns the options for pictures and sounds of every sort.
 func hlsUses() (all [][]string) {
 	l := ladder{segment: 6, channels: "5.1"}
-	for _, v := range []probe.Stream{
-		{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p", Width: 720, Height: 576},
-		{Transfer: "smpte2084", Width: 1920, Height: 1080},
+	fields := probe.Stream{Aspect: "16:11", Fields: "tt", PixelFormat: "yuva420p", Width: 720, Height: 576}
+	for _, v := range []film{
+		{Stream: fields, own: 25, rate: 25},
+		{Stream: probe.Stream{Transfer: "smpte2084", Width: 1920, Height: 1080}, own: 25, rate: 5, held: 1},
 	} {
 		for _, o := range l.videos(v, climb{rungs: l.rungs(v)}) {
 			all = append(all, o.Options)

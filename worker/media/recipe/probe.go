@@ -14,8 +14,8 @@ func planProbe(kinds.Values) Recipe {
 }
 
 // writeProbe writes down what the inspection found: a summary, and ffprobe's own answer with the input's URL in place
-// of our name for it.
-func writeProbe(_ context.Context, a *attempt.Attempt) ([]attempt.File, error) {
+// of our name for it. The summary says how long a live recording is, too, which its container doesn't.
+func writeProbe(ctx context.Context, a *attempt.Attempt) ([]attempt.File, error) {
 	var answer map[string]any
 	if err := json.Unmarshal(a.Info.Raw, &answer); err != nil {
 		return nil, fmt.Errorf("read ffprobe's answer: %w", err)
@@ -24,6 +24,11 @@ func writeProbe(_ context.Context, a *attempt.Attempt) ([]attempt.File, error) {
 		format["filename"] = a.From.String()
 		if info, err := a.Box.Input.Stat(); err == nil {
 			format["size"] = fmt.Sprint(info.Size())
+		}
+	}
+	if a.Info.Format.Duration == 0 {
+		if err := a.Measure(ctx); err != nil {
+			return nil, err
 		}
 	}
 	answer["summary"] = a.Info.Summary(a.From.Path)

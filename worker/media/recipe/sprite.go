@@ -46,16 +46,24 @@ func (s sprite) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File, e
 	if err != nil {
 		return nil, err
 	}
-	length := a.Info.Seconds(v)
+	if a.Info.Length(v) == 0 {
+		if err := a.Measure(ctx); err != nil {
+			return nil, err
+		}
+		if v, err = a.Info.Video(a.From); err != nil {
+			return nil, err
+		}
+	}
+	length := a.Info.Length(v)
 	if most := s.mostCounted(v, length); s.count > most {
 		a.Warn("count %d instead of %d: input %s lasts %.1f s, and no picture is shown for less than %.3g s", most,
 			s.count, a.From, length, s.shortest(v))
 		s.count = most
 	}
-	if s, err = s.spaced(length); err != nil {
+	if s, err = s.spaced(length, a.Info.End(v)); err != nil {
 		return nil, fmt.Errorf("input %s %w", a.From, err)
 	}
-	run := attempt.Run{Seconds: length, Input: frame.Decoder(v)}
+	run := attempt.Run{Seconds: a.Info.End(v), Input: frame.Decoder(v)}
 	keys, err := s.keysAlone(ctx, a, v)
 	if err != nil {
 		return nil, err
@@ -92,9 +100,9 @@ func (s sprite) mostCounted(v probe.Stream, length float64) int {
 	return max(1, int(length/s.shortest(v)+1e-6))
 }
 
-// spaced returns the params with an interval, and with sheets that aren't larger than the pictures of that length need;
-// 0 when nobody knows it.
-func (s sprite) spaced(length float64) (sprite, error) {
+// spaced returns the params with an interval for an input of that length, and with sheets that aren't larger than its
+// pictures need, which end then; 0 when nobody knows it.
+func (s sprite) spaced(length, end float64) (sprite, error) {
 	switch {
 	case s.count > 0 && length == 0:
 		return s, work.Fail(work.BadInput, errors.New("doesn't say how long it is: give interval instead of count"))
@@ -114,6 +122,7 @@ func (s sprite) spaced(length float64) (sprite, error) {
 			return s, work.Fail(work.BadInput, fmt.Errorf("lasts %.0f s, which are %.0f pictures: at most %d are "+
 				"made, so give an interval of %.1f s or more", length, pictures, mostPictures, length/mostPictures))
 		}
+		pictures = math.Ceil(end/s.interval - 1e-6)
 		s.columns = max(1, min(s.columns, int(pictures)))
 		s.rows = max(1, min(s.rows, int(math.Ceil(pictures/float64(s.columns)))))
 	}
@@ -124,7 +133,7 @@ func (s sprite) spaced(length float64) (sprite, error) {
 // pictures are so far apart that at least two key frames come between them.
 func (s sprite) keysAlone(ctx context.Context, a *attempt.Attempt, v probe.Stream) (bool, error) {
 	const long, look = 60, 120
-	if length := a.Info.Seconds(v); s.interval < 2 || length > 0 && length < long {
+	if length := a.Info.End(v); s.interval < 2 || length > 0 && length < long {
 		return false, nil
 	}
 	apart, err := a.KeyFramesApart(ctx, v, look)
@@ -197,19 +206,21 @@ type sheets struct {
 // sheet names the sheets, from 0.
 func (s sprite) sheet(n int) string { return fmt.Sprintf("sheet-%03d.%s", n+1, s.format) }
 
-// cues returns what of a sheet is shown when, as WebVTT with media fragments (W3C Media Fragments, 4.2.2). The last one
-// goes on to the end of the film.
+// cues returns what of a sheet is shown when, as WebVTT with media fragments (W3C Media Fragments, 4.2.2). They go on
+// to the end of the input: the last picture is named again where only the sound goes on.
 func (s sprite) cues(pictures, width, height int, length float64) string {
 	var b strings.Builder
 	b.WriteString("WEBVTT\n")
-	for n := range pictures {
+	count := max(pictures, int(math.Round(length/s.interval)))
+	for n := range count {
 		start, end := float64(n)*s.interval, float64(n+1)*s.interval
-		if n == pictures-1 && length > start {
+		if n == count-1 && length > start {
 			end = length
 		}
-		place := n % (s.columns * s.rows)
-		fmt.Fprintf(&b, "\n%s --> %s\n%s#xywh=%d,%d,%d,%d\n", clock(start), clock(end), s.sheet(n/(s.columns*s.rows)),
-			place%s.columns*width, place/s.columns*height, width, height)
+		shown := min(n, pictures-1)
+		place := shown % (s.columns * s.rows)
+		fmt.Fprintf(&b, "\n%s --> %s\n%s#xywh=%d,%d,%d,%d\n", clock(start), clock(end),
+			s.sheet(shown/(s.columns*s.rows)), place%s.columns*width, place/s.columns*height, width, height)
 	}
 	return b.String()
 }

@@ -48,6 +48,14 @@ func (t thumbnail) make(ctx context.Context, a *attempt.Attempt) ([]attempt.File
 	if err != nil {
 		return nil, err
 	}
+	if a.Info.Length(v) == 0 && slices.ContainsFunc(t.at, func(at kinds.Place) bool { return at.Fraction > 0 }) {
+		if err := a.Measure(ctx); err != nil {
+			return nil, err
+		}
+		if v, err = a.Info.Picture(a.From); err != nil {
+			return nil, err
+		}
+	}
 	var files []attempt.File
 	for i, at := range t.at {
 		name := "output"
@@ -216,19 +224,19 @@ func thumbnailUses() (all [][]string) {
 	return all
 }
 
-// begin returns where the wanted picture is, in seconds.
+// begin returns where the wanted picture is, in seconds: the last one, where only the sound goes on.
 func begin(a *attempt.Attempt, v probe.Stream, at kinds.Place) (float64, error) {
-	length := a.Info.Seconds(v)
-	last := length // the start of the last frame, or nearly
+	own, end, length := a.Info.Seconds(v), a.Info.End(v), a.Info.Length(v)
+	last := end // the start of the last frame, or nearly
 	if rate, err := probe.Ratio(v.FrameRate); err == nil {
-		last = max(0, length-1.5/rate)
+		last = max(0, end-1.5/rate)
 	}
 	switch {
-	case at.Fraction >= 0 && length == 0:
+	case at.Fraction > 0 && length == 0:
 		return 0, work.Fail(work.BadInput, fmt.Errorf("input %s doesn't say how long it is; give at in seconds",
 			a.From))
 	case at.Fraction >= 0:
-		return min(at.Fraction*length, last), nil
+		return min(end-own+at.Fraction*own, last), nil
 	case length > 0 && at.Seconds > length:
 		return 0, work.Fail(work.BadInput, fmt.Errorf("at %s s is past the end: input %s lasts %.1f s",
 			attempt.Number(at.Seconds), a.From, length))
