@@ -28,6 +28,9 @@ import (
 
 // run runs the whole program, as which it was called, but for the process's globals. It returns the exit code.
 func run(called string, args []string, s app.Streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s.In = app.Interruptible(ctx, s.In)
 	a := &app.App{Streams: app.Streams{In: s.In, Out: show.NewTerminal(s.Out), Err: show.NewTerminal(s.Err)}}
 	root := newRoot(a)
 	if strings.HasPrefix(filepath.Base(called), "kubectl-") { // as a plugin of kubectl
@@ -37,8 +40,6 @@ func run(called string, args []string, s app.Streams) int {
 	root.SetIn(s.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exit.OK

@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/location"
 )
 
 //go:embed policy.yaml.tmpl
@@ -98,8 +100,16 @@ func writeNew(a *app.App, path, text string) error {
 // ask asks for what the flags say.
 func (n *newPolicy) ask(in io.Reader, out io.Writer) error {
 	answers := bufio.NewScanner(in)
-	list := func(is *[]string) func(string) error {
-		return func(s string) error { *is = strings.Fields(s); return nil }
+	prefixes := func(is *[]string) func(string) error {
+		return func(s string) error {
+			for _, prefix := range strings.Fields(s) {
+				if _, err := location.ParsePrefix(prefix); err != nil {
+					return err
+				}
+			}
+			*is = strings.Fields(s)
+			return nil
+		}
 	}
 	span := func(is *time.Duration) func(string) (err error) {
 		return func(s string) (err error) { *is, err = time.ParseDuration(s); return err }
@@ -108,13 +118,19 @@ func (n *newPolicy) ask(in io.Reader, out io.Writer) error {
 		question, otherwise string
 		take                func(string) error
 	}{
-		{"Which URL prefixes may jobs read?", strings.Join(n.Read, " "), list(&n.Read)},
-		{"Which may they write?", strings.Join(n.Write, " "), list(&n.Write)},
+		{"Which URL prefixes may jobs read?", strings.Join(n.Read, " "), prefixes(&n.Read)},
+		{"Which may they write?", strings.Join(n.Write, " "), prefixes(&n.Write)},
 		{"How many workers may there be at most?", strconv.Itoa(n.Workers), func(s string) (err error) {
-			n.Workers, err = strconv.Atoi(s)
+			if n.Workers, err = strconv.Atoi(s); err == nil {
+				err = n.enough()
+			}
 			return err
 		}},
-		{"Which label makes a job urgent?", strings.Join(n.Urgent, " "), list(&n.Urgent)},
+		{"Which label makes a job urgent?", strings.Join(n.Urgent, " "), func(s string) error {
+			n.Urgent = []string{s}
+			_, err := labels.Parse(s)
+			return err
+		}},
 		{"Within which time should urgent jobs start?", lanes.Duration(n.Express).String(), span(&n.Express)},
 		{"And the others?", lanes.Duration(n.Standard).String(), span(&n.Standard)},
 	} {
@@ -122,32 +138,41 @@ func (n *newPolicy) ask(in io.Reader, out io.Writer) error {
 			fmt.Fprintf(out, "%s [%s] ", q.question, q.otherwise)
 			if !answers.Scan() {
 				fmt.Fprintln(out)
-				return errors.Join(answers.Err(), errors.New("stopped asking; nothing was written"))
+				return errors.New("stopped asking; nothing was written")
 			}
 			answer := strings.TrimSpace(answers.Text())
 			if answer == "" {
 				break
 			}
-			if err := q.take(answer); err == nil {
+			err := q.take(answer)
+			if err == nil {
 				break
 			}
-			fmt.Fprintf(out, "%q isn't like %s; again:\n", answer, q.otherwise)
+			fmt.Fprintf(out, "%v; again:\n", err)
 		}
+	}
+	return nil
+}
+
+// enough refuses too few workers.
+func (n *newPolicy) enough() error {
+	if n.Workers < 2 {
+		return fmt.Errorf("there must be at least 2 workers, one for each pool, not %d", n.Workers)
 	}
 	return nil
 }
 
 // text returns the policy. The error lists everything that is wrong with what it was made of.
 func (n *newPolicy) text() (string, error) {
-	if n.Workers < 2 {
-		return "", fmt.Errorf("--workers must be at least 2, one for each pool, not %d", n.Workers)
+	if err := n.enough(); err != nil {
+		return "", err
 	}
 	var b bytes.Buffer
 	err := template.Must(template.New("").Funcs(template.FuncMap{
 		"span":  func(d time.Duration) string { return lanes.Duration(d).String() },
 		"half":  func(n int) int { return max(1, n/2) },
 		"least": func(n int) int { return min(max(1, n/4), n-1) },
-		"part":  func(d time.Duration) string { return lanes.Duration(d * 2 / 3).String() },
+		"part":  func(d time.Duration) string { return lanes.Duration((d * 2 / 3).Round(time.Millisecond)).String() },
 	}).Parse(policyTemplate)).Execute(&b, n)
 	if err != nil {
 		return "", err

@@ -12,7 +12,7 @@ import (
 func TestAskForAPolicy(t *testing.T) {
 	n := usualPolicy
 	var asked bytes.Buffer
-	answers := "s3://a/ gs://b/\n\nmany\n12\n\n 500ms \n\n"
+	answers := "s3://a/ gs://B/\ns3://a/ gs://b/\n\nmany\n1\n12\n\n 500ms \n\n"
 	if err := n.ask(strings.NewReader(answers), &asked); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestAskForAPolicy(t *testing.T) {
 		p.Storage[1].Prefix != "gs://b/" || p.Storage[2].Prefix != "s3://media-out/" {
 		t.Errorf("%s", text)
 	}
-	if !strings.Contains(asked.String(), `"many" isn't like 8; again:`) {
+	if !strings.Contains(asked.String(), `"many": invalid syntax; again:`) {
 		t.Errorf("asked: %s", asked.String())
 	}
 	err = n.ask(strings.NewReader("s3://a/\n"), &asked)

@@ -74,7 +74,7 @@ func IsTerminal(w any) bool {
 	if t, ok := w.(*Terminal); ok {
 		w = t.looked
 	}
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 

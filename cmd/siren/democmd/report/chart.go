@@ -144,9 +144,24 @@ func frame(title, yTitle string, height, wide, high, least float64) (c chart, x,
 	return c, x, y
 }
 
+// waitFrame makes the chart of waits without content. Above the highest objective there is room for what it is called.
+func (r Report) waitFrame(title string, s span) (c chart, x, y scale) {
+	const yTitle, height, least = "seconds a job waited", 300, 0.1
+	c, x, y = frame(title, yTitle, height, s.seconds, s.wait, least)
+	for _, l := range r.With.Policy.Lanes {
+		if v := l.StartWithin.D().Seconds(); v <= y.Most && y.at(v) < c.Top+labelHeight {
+			return frame(title, yTitle, height, s.seconds, y.Most*1.01, least)
+		}
+	}
+	return c, x, y
+}
+
+// labelHeight is what a line's text takes above it.
+const labelHeight = 20
+
 // waitChart draws how long each job of a trial waited.
 func (r Report) waitChart(t Trial, title string, s span) chart {
-	c, x, y := frame(title, "seconds a job waited", 300, s.seconds, s.wait, 0.1)
+	c, x, y := r.waitFrame(title, s)
 	c.Says = "how long each job waited for its start, by the time of its start"
 	of := r.lanesOf()
 	for rank, l := range r.With.Policy.Lanes {

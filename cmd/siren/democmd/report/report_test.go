@@ -278,3 +278,13 @@ func TestEmpty(t *testing.T) {
 		t.Errorf("%v\n%s", err, page)
 	}
 }
+
+// An objective at the end of the axis leaves room for what it is called, below the axis' title.
+func TestRoomAboveTheHighestObjective(t *testing.T) {
+	for _, most := range []float64{24.9, 27, 29.9, 30, 31} {
+		c := known(t).waitChart(Trial{}, "", span{seconds: 60, wait: most})
+		if l := c.Limits[len(c.Limits)-1]; l.Text != "standard objective: 30s" && most > 27 || l.At < c.Top+labelHeight {
+			t.Errorf("waits up to %g s: %q at %g, the axis ends at %g", most, l.Text, l.At, c.Top)
+		}
+	}
+}
