@@ -283,7 +283,8 @@ func TestEmpty(t *testing.T) {
 func TestRoomAboveTheHighestObjective(t *testing.T) {
 	for _, most := range []float64{24.9, 27, 29.9, 30, 31} {
 		c := known(t).waitChart(Trial{}, "", span{seconds: 60, wait: most})
-		if l := c.Limits[len(c.Limits)-1]; l.Text != "standard objective: 30s" && most > 27 || l.At < c.Top+labelHeight {
+		l := c.Limits[len(c.Limits)-1]
+		if l.Text != "standard objective: 30s" && most > 27 || l.At < c.Top+labelHeight {
 			t.Errorf("waits up to %g s: %q at %g, the axis ends at %g", most, l.Text, l.At, c.Top)
 		}
 	}
