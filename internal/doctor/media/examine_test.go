@@ -165,11 +165,9 @@ func TestNeedsAreThoseOfTheKinds(t *testing.T) {
 			"webm",
 		},
 		"filters": {
-			"aformat", "alimiter", "ametadata", "aresample", "blackframe", "bwdif", "ebur128", "format", "fps",
-			"lutrgb",
-			"lutyuv", "metadata", "overlay", "pad", "pan", "scale", "setparams", "setsar", "split", "thumbnail", "tile",
-			"tonemap",
-			"trim", "volume", "zscale",
+			"aformat", "alimiter", "ametadata", "anull", "aresample", "blackframe", "bwdif", "ebur128", "format", "fps",
+			"lutrgb", "lutyuv", "metadata", "overlay", "pad", "pan", "scale", "setparams", "setsar", "split",
+			"thumbnail", "tile", "tonemap", "tpad", "trim", "volume", "zscale",
 		},
 	} {
 		if got := slices.Sorted(slices.Values(n[sort])); !slices.Equal(got, want) {
