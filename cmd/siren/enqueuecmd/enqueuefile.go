@@ -63,7 +63,7 @@ func (e *enqueue) bulk(ctx context.Context, a *app.App, c *client.Client, p *lan
 		in = f
 	}
 	t := &intake{App: a, client: c, policy: p, ids: e.ids, waiting: e.wait}
-	err = eachLine(interruptible{ctx, in}, func(number int, line []byte, err error) error {
+	err = eachLine(app.Interruptible(ctx, in), func(number int, line []byte, err error) error {
 		return t.take(ctx, number, line, err)
 	})
 	if err == nil {
@@ -182,31 +182,6 @@ func (t *intake) report(ctx context.Context, err error) error {
 	}
 	return exit.With(exit.Code(err), fmt.Errorf("%w; %s enqueued; %s", show.Gist(err), say.Plural(t.enqueued, "job"),
 		on))
-}
-
-// interruptible is a reader that a person who waits at it can leave: a terminal's Read goes on.
-type interruptible struct {
-	ctx context.Context
-	in  io.Reader
-}
-
-func (r interruptible) Read(p []byte) (int, error) {
-	type chunk struct {
-		text []byte
-		err  error
-	}
-	came := make(chan chunk, 1)
-	go func() {
-		text := make([]byte, len(p))
-		n, err := r.in.Read(text)
-		came <- chunk{text[:n], err}
-	}()
-	select {
-	case c := <-came:
-		return copy(p, c.text), c.err
-	case <-r.ctx.Done():
-		return 0, r.ctx.Err()
-	}
 }
 
 // errNotLines is input that isn't made of lines of UTF-8.

@@ -100,7 +100,7 @@ func TestEnqueueFileIsInterruptible(t *testing.T) {
 	defer typing.Close()
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
-	_, err := io.ReadAll(interruptible{ctx, in})
+	_, err := io.ReadAll(app.Interruptible(ctx, in))
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
