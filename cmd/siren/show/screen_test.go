@@ -25,17 +25,32 @@ func terminal(t *testing.T, width, height uint16) (tty *os.File, read func() str
 		t.Fatal(err)
 	}
 	var seen bytes.Buffer
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, _ = io.Copy(&seen, ours)
+	done := make(chan error)
+	go func() { // a terminal may drop what isn't read yet when it's closed
+		b := make([]byte, 4096)
+		for {
+			n, err := ours.Read(b)
+			seen.Write(b[:n])
+			if err != nil || bytes.HasSuffix(seen.Bytes(), []byte(endOfTerminal)) {
+				done <- err
+				return
+			}
+		}
 	}()
 	return tty, func() string {
+		if _, err := tty.WriteString(endOfTerminal); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
 		_ = tty.Close()
-		<-done
-		return seen.String()
+		return strings.TrimSuffix(seen.String(), endOfTerminal)
 	}
 }
+
+// endOfTerminal is what no picture has.
+const endOfTerminal = "\x04\x03\x04"
 
 func planets() *Table {
 	t := NewTable(Col("PLANET"), Num("MOONS"), Num("YEAR"), Num("RADIUS").Wide(), Col("NOTE"))
