@@ -68,7 +68,9 @@ type Conn struct {
 
 // Open prepares a connection; it is dialled at its first use. The error says that the URL is malformed, or not one for
 // TLS. It doesn't cite the URL, since that carries a password.
-func Open(o Options) (*Conn, error) {
+func Open(o Options) (*Conn, error) { return open(context.Background(), o) }
+
+func open(within context.Context, o Options) (*Conn, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -92,9 +94,23 @@ func Open(o Options) (*Conn, error) {
 		}
 		c.address = t.Address()
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancel(within)
 	return c, nil
 }
+
+// Twin prepares another connection to the same broker, which ends with this one at the latest.
+func (c *Conn) Twin(what string) *Conn {
+	o := c.options
+	o.Name += " (" + what + ")"
+	t, err := open(c.ctx, o)
+	if err != nil {
+		panic(err) // the same options were good
+	}
+	return t
+}
+
+// Closed is closed once the connection is ended for good.
+func (c *Conn) Closed() <-chan struct{} { return c.ctx.Done() }
 
 // Now returns the time by the connection's clock.
 func (c *Conn) Now() time.Time { return c.options.Now() }

@@ -121,7 +121,11 @@ func (s *Session) Broken() {
 // over.
 func (s *Session) ask(request func() error) error {
 	defer s.within(answerWithin)()
-	err := request()
+	return s.verdict(request())
+}
+
+// verdict returns what has become of a request.
+func (s *Session) verdict(err error) error {
 	if err != nil && Code(err) == 0 {
 		s.Broken()
 	}

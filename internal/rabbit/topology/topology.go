@@ -105,7 +105,7 @@ func (t *declaration) declareQueues(ctx context.Context) (odd, err error) {
 // declare declares one queue. One that lets workers hold a job for longer than is asked for does as well.
 func (t *declaration) declare(ctx context.Context, name string, args amqp.Table) (*MismatchError, error) {
 	for {
-		err := t.ch.Call(func() error {
+		err := t.ch.About(name, func() error {
 			_, err := t.ch.QueueDeclare(name, true, false, false, false, args)
 			return err
 		})
@@ -177,13 +177,13 @@ func (t *declaration) exchange(name, kind string, args amqp.Table) error {
 }
 
 func (t *declaration) bind(q lanes.Queue, key, exchange string) error {
-	err := t.ch.Call(func() error { return t.ch.QueueBind(QueueName(q), key, exchange, false, nil) })
+	err := t.ch.About(QueueName(q), func() error { return t.ch.QueueBind(QueueName(q), key, exchange, false, nil) })
 	return wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err)
 }
 
 // unbind removes a binding. It also succeeds when there is no such binding, or no such queue.
 func (t *declaration) unbind(q lanes.Queue, key, exchange string) error {
-	err := t.ch.Call(func() error { return t.ch.QueueUnbind(QueueName(q), key, exchange, nil) })
+	err := t.ch.About(QueueName(q), func() error { return t.ch.QueueUnbind(QueueName(q), key, exchange, nil) })
 	return wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err)
 }
 
