@@ -43,19 +43,12 @@ func TestBacklogEndsWithItsContext(t *testing.T) {
 
 // One lane's queue doesn't answer: the others' are read all the same, and its own again once it does.
 func TestBacklogPastASilentQueue(t *testing.T) {
-	rabbittest.Only(t, lanes.Classic)
+	rabbittest.Only(t, lanes.Classic) // for a quorum queue the broker says 0
 	rabbittest.Declared(t)
 	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "bulk", "1", "2")
 	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")
 	b := rabbit.NewBacklog(conn)
-	tell := func(process string) {
-		t.Helper()
-		rabbittest.Ctl(t, "eval",
-			`{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"siren.lane.express">>)), sys:`+process+
-				`(amqqueue:get_pid(Q)).`)
-	}
-	tell("suspend")
-	defer tell("resume")
+	resume := rabbittest.Suspend(t, "siren.lane.express")
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		depths, err := b.Depths(ctx, rabbittest.Queues("express", "standard", "bulk"))
@@ -68,7 +61,7 @@ func TestBacklogPastASilentQueue(t *testing.T) {
 		}
 		cancel()
 	}
-	tell("resume")
+	resume()
 	rabbittest.Until(t, "the queue is seen again", func() bool {
 		depths, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("express", "standard", "bulk"))
 		return err == nil && len(depths) == 3

@@ -56,7 +56,7 @@ func TestOneLaneDoesNotAnswer(t *testing.T) {
 			if c.while == "listens" {
 				listen()
 			}
-			resume := rabbittest.Suspend(t, c.silent)
+			resume := rabbittest.Suspend(t, "siren.lane."+c.silent)
 			for i, lane := range c.healthy {
 				id := fmt.Sprint(lane, i)
 				rabbittest.Enqueue(t, p, lane, id)
@@ -102,7 +102,7 @@ func TestListensOnToASilentQueue(t *testing.T) {
 		}()
 	}
 	rabbittest.Until(t, "all listen", func() bool { return probe.Consumers("siren.lane.express") == 3 })
-	resume := rabbittest.Suspend(t, "express")
+	resume := rabbittest.Suspend(t, "siren.lane.express")
 	for i := range 10 {
 		rabbittest.Enqueue(t, p, "standard", fmt.Sprint("s", i))
 		<-got
@@ -142,7 +142,7 @@ func TestStopsWhileAllAreSilent(t *testing.T) {
 	}()
 	rabbittest.Until(t, "it listens", func() bool { return probe.Consumers("siren.lane.express") == 1 })
 	for _, lane := range []string{"express", "standard", "bulk"} {
-		defer rabbittest.Suspend(t, lane)()
+		defer rabbittest.Suspend(t, "siren.lane."+lane)()
 	}
 	stop()
 	if err := <-done; err == nil {
