@@ -43,18 +43,22 @@ type Server struct {
 	DefaultPassword      bool // the user is guest, with the password that RabbitMQ comes with
 	Encrypted, Local     bool // the connection
 	Product, Version     string
-	Reached              time.Duration // how long it took to connect
-	Delay                time.Duration // of an answer; 0: it couldn't be measured
-	Addresses            []rabbitlink.Tried
+	Reached              time.Duration      // how long it took to connect
+	Delay                time.Duration      // of an answer; 0: it couldn't be measured
+	Addresses            []rabbitlink.Tried // all of the broker's
 }
 
-// reachedWithin is how long a broker is waited for.
+// reachedWithin is how long each host of a broker is waited for.
 const reachedWithin = 5 * time.Second
 
 // Reach connects.
 func (p *Probe) Reach(ctx context.Context) (Server, error) {
 	began := time.Now()
-	dial, cancel := context.WithTimeout(ctx, reachedWithin)
+	within := reachedWithin
+	if all, err := p.conn.Targets(); err == nil {
+		within *= time.Duration(len(all))
+	}
+	dial, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	s, err := p.conn.Session(dial)
 	if err != nil {

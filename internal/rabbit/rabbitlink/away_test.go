@@ -216,29 +216,23 @@ func TestLeave(t *testing.T) {
 	}
 }
 
-// All addresses refuse the user: that is said, and it isn't forgotten for one that is away.
+// One address refuses the user, and nobody is at the other: both are said, once.
 func TestRefusedByAll(t *testing.T) {
 	rabbittest.Declared(t)
-	all, list := ways(t, 2)
-	all[0].Refuse(true)
-	password, _ := userOf(t, list).Password()
-	c, log := open(t, strings.ReplaceAll(list, password, "wrong-secret"), time.Hour)
-	err := refusal(t, c, "refused by RabbitMQ")
-	rabbittest.Until(t, "a whole round was made", func() bool { return all[0].Refused() > 0 })
-	if c.Refusal() == nil || strings.Contains(err.Error(), "secret") {
-		t.Errorf("refusal %v, error %v", c.Refusal(), err)
-	}
-	rabbittest.Until(t, "some more rounds were made", func() bool { return all[0].Refused() > 2 })
-	if n := strings.Count(log.String(), "can't connect"); n != 1 {
-		t.Errorf("it is said %d times:\n%s", n, log.String())
-	}
-}
-
-func userOf(t *testing.T, list string) *url.Userinfo {
-	t.Helper()
-	u, err := url.Parse(strings.Split(list, ",")[0])
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	u, err := url.Parse(way.URL)
 	if err != nil {
 		t.Fatal("parse the URL of the test's proxy")
 	}
-	return u.User
+	u.User = url.UserPassword(u.User.Username(), "wrong-secret")
+	u.Host += ",127.0.0.1:1"
+	c, log := open(t, u.String(), time.Hour)
+	err = refusal(t, c, "refused by RabbitMQ")
+	rabbittest.Until(t, "some rounds were made", func() bool { return way.Connections() > 2 })
+	if c.Refusal() == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("refusal %v, error %v", c.Refusal(), err)
+	}
+	if n := strings.Count(log.String(), "can't connect"); n != 1 || !strings.Contains(log.String(), "127.0.0.1:1: dial") {
+		t.Errorf("it is said %d times:\n%s", n, log.String())
+	}
 }

@@ -49,7 +49,7 @@ func (c *Conn) Targets() (Targets, error) {
 	return all, all.secure(c.options.TLS)
 }
 
-// dial tries one address after the other, and returns the first session.
+// dial tries one address after the other, and returns the first session. The round counts from 0 since the last one.
 func (c *Conn) dial(round int) (*Session, error) {
 	all, failed := c.find(c.ctx)
 	home := c.order.sort(all)
@@ -68,7 +68,9 @@ func (c *Conn) dial(round int) (*Session, error) {
 			err = fmt.Errorf("%s: %w", p.shown(), err)
 		}
 		failed = append(failed, err)
-		c.set(nil, failed) // who gives up meanwhile says why
+		if round == 0 {
+			c.set(nil, failed) // who gives up meanwhile says why
+		}
 	}
 	return nil, failed
 }
