@@ -28,7 +28,8 @@ type Backlog struct {
 }
 
 // NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs.
-// Nothing else should use conn, since a connection over which nothing is answered is dropped.
+// Nothing else should use conn, since a connection over which nothing is answered is dropped, or left for another
+// address.
 func NewBacklog(conn *rabbitlink.Conn) *Backlog {
 	return &Backlog{conn: conn, busy: make(chan struct{}, 1), slow: map[lanes.Queue]*rabbitlink.Channel{}}
 }
@@ -68,8 +69,9 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 		}
 		answered = answered || err == nil || rabbitlink.Code(err) != 0
 	}
-	if !answered && b.asked != nil {
-		b.asked.Broken() // it isn't one of the queues that is slow, but the connection
+	// It isn't one of the queues that is slow, but the node, or the connection.
+	if !answered && b.asked != nil && !b.conn.Leave(b.asked, "it answers for no queue") {
+		b.asked.Broken()
 	}
 	return depths, errors.Join(problems...)
 }

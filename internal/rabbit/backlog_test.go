@@ -41,6 +41,27 @@ func TestBacklogEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A node that answers nothing is left for another one.
+func TestBacklogLeavesASilentNode(t *testing.T) {
+	rabbittest.Declared(t)
+	ways := []*rabbittest.Proxy{
+		rabbittest.NewProxy(t, rabbittest.Server(t).URL), rabbittest.NewProxy(t, rabbittest.Server(t).URL),
+	}
+	b := rabbit.NewBacklog(rabbittest.Open(t, ways[0].URL+","+ways[1].URL, "backlog"))
+	if _, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("bulk")); err != nil {
+		t.Fatal(err)
+	}
+	here := ways[0]
+	if here.Connections() == 0 {
+		here = ways[1]
+	}
+	here.Stall()
+	rabbittest.Until(t, "the other answers", func() bool {
+		_, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("bulk"))
+		return err == nil
+	})
+}
+
 // One lane's queue doesn't answer: the others' are read all the same, and its own again once it does.
 func TestBacklogPastASilentQueue(t *testing.T) {
 	rabbittest.Only(t, lanes.Classic) // for a quorum queue the broker says 0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -26,8 +27,12 @@ type carrier struct {
 	// confirms counts the messages that the broker has taken on.
 	confirms atomic.Int64
 
+	quiet time.Duration // that is too long without a verdict
+	leave func(*rabbitlink.Session)
+
 	mu       sync.Mutex
 	underway map[uint64]*flight // by delivery tag
+	overdue  *time.Timer        // runs while something is under way
 }
 
 // flight is a message that is written and has no verdict yet.
@@ -36,14 +41,20 @@ type flight struct {
 	returned *amqp.Return // it came back as unroutable; its confirm comes all the same
 }
 
-func openCarrier(ch *rabbitlink.Channel, window int) (*carrier, error) {
+func openCarrier(
+	ch *rabbitlink.Channel, window int, quiet time.Duration, leave func(*rabbitlink.Session),
+) (*carrier, error) {
 	c := &carrier{
 		ch:       ch,
 		send:     make(chan *outgoing),
 		window:   make(chan struct{}, window),
 		gone:     make(chan struct{}),
+		quiet:    quiet,
+		leave:    leave,
 		underway: map[uint64]*flight{},
 	}
+	c.overdue = time.AfterFunc(quiet, c.complain)
+	c.overdue.Stop()
 	// amqp091 hands a return over before the confirm that follows it on the wire, and waits while a buffer is full.
 	returns := ch.NotifyReturn(make(chan amqp.Return, window))
 	confirms := ch.NotifyPublish(make(chan amqp.Confirmation, window))
@@ -151,6 +162,9 @@ func (c *carrier) write() {
 		}
 		c.mu.Lock()
 		c.underway[tag] = &flight{outgoing: o}
+		if len(c.underway) == 1 {
+			c.overdue.Reset(c.quiet)
+		}
 		c.mu.Unlock()
 		if err := c.ch.Publish(o.Exchange, o.Key, true, false, o.Publishing); err != nil {
 			if bad := o.Headers.Validate(); bad != nil {
@@ -257,10 +271,25 @@ func (c *carrier) verdict(tag uint64, err error) {
 	c.mu.Lock()
 	f := c.underway[tag]
 	delete(c.underway, tag)
+	if c.overdue.Stop(); len(c.underway) > 0 {
+		c.overdue.Reset(c.quiet)
+	}
 	c.mu.Unlock()
 	if f != nil {
 		f.done <- err
 		<-c.window
+	}
+}
+
+// complain leaves the node when no verdict has come for too long, and no alarm says why.
+func (c *carrier) complain() {
+	if why, _ := c.ch.Session.Block(); why == "" {
+		c.leave(c.ch.Session)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.underway) > 0 {
+		c.overdue.Reset(c.quiet) // there was nowhere to go to yet
 	}
 }
 

@@ -26,16 +26,18 @@ var (
 const (
 	defaultWindow   = 256              // unconfirmed messages at a time
 	defaultPatience = 30 * time.Second // without any confirm
+	defaultQuiet    = 5 * time.Second  // the same, for the node that is published to
 )
 
 // Publisher publishes persistent messages and returns once the broker has confirmed that a queue has them. It keeps a
 // window of unconfirmed messages under way, for all its callers together, and is safe for concurrent use.
 //
 // It waits out lost connections and alarms, but for at most its patience without any progress; then the error is
-// ErrNotSent or ErrUnconfirmed. What was unconfirmed when a connection broke is published again on the next one: two
+// ErrNotSent or ErrUnconfirmed. A node that confirms nothing it leaves before that, where the broker has others. What was unconfirmed when a connection broke is published again on the next one: two
 // copies of a job are harmless (claims see to it), none is not.
 type Publisher struct {
 	Patience time.Duration // how long a publish goes on without any confirm: 30 s, unless it is set before the first
+	Quiet    time.Duration // after how long without any the node is left for another one: 5 s, unless likewise
 
 	conn    *rabbitlink.Conn
 	window  int
@@ -49,7 +51,9 @@ func NewPublisher(conn *rabbitlink.Conn, window int) *Publisher {
 	if window <= 0 {
 		window = defaultWindow
 	}
-	return &Publisher{conn: conn, window: window, Patience: defaultPatience, opening: make(chan struct{}, 1)}
+	return &Publisher{
+		conn: conn, window: window, Patience: defaultPatience, Quiet: defaultQuiet, opening: make(chan struct{}, 1),
+	}
 }
 
 // Now returns the time by the connection's clock.
@@ -107,7 +111,7 @@ func (p *Publisher) connect(ctx context.Context) (*carrier, error) {
 		if err != nil {
 			return nil, err
 		}
-		open := func() (*carrier, error) { return openCarrier(ch, p.window) }
+		open := func() (*carrier, error) { return openCarrier(ch, p.window, p.Quiet, p.leave) }
 		if c, err := rabbitlink.UnlessEnded(ctx, open, func(c *carrier) { c.ch.Close() }); err == nil {
 			p.latest = c
 		} else if ctx.Err() != nil || !ch.Session.IsClosed() {
@@ -116,6 +120,9 @@ func (p *Publisher) connect(ctx context.Context) (*carrier, error) {
 	}
 	return p.latest, nil
 }
+
+// leave leaves a node that confirms nothing, though it accepts jobs: it may be cut off from the others.
+func (p *Publisher) leave(s *rabbitlink.Session) { p.conn.Leave(s, "it confirms nothing") }
 
 // maxLosses is how often a message may go down with its connection before it is suspected of being the cause.
 const maxLosses = 3

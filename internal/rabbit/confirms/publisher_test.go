@@ -248,6 +248,27 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	}
 }
 
+// A node that confirms nothing, and raises no alarm, is left for another one: what it hasn't confirmed is published
+// there.
+func TestPublishLeavesASilentNode(t *testing.T) {
+	probe := rabbittest.Declared(t)
+	ways := []*rabbittest.Proxy{
+		rabbittest.NewProxy(t, rabbittest.Server(t).URL), rabbittest.NewProxy(t, rabbittest.Server(t).URL),
+	}
+	p := confirms.NewPublisher(rabbittest.Open(t, ways[0].URL+","+ways[1].URL, "publish"), 0)
+	p.Quiet = 100 * time.Millisecond
+	rabbittest.Enqueue(t, p, "bulk", "1")
+	here := ways[0]
+	if here.Connections() == 0 {
+		here = ways[1]
+	}
+	here.Stall()
+	rabbittest.Enqueue(t, p, "bulk", "2", "3")
+	if n := probe.Ready("siren.lane.bulk"); n != 3 {
+		t.Errorf("%d jobs arrived, want 3", n)
+	}
+}
+
 // blocked returns why the broker has stopped the connection from publishing (an alarm), "" when it hasn't.
 func blocked(t *testing.T, c *rabbitlink.Conn) string {
 	t.Helper()

@@ -43,33 +43,36 @@ type Server struct {
 	DefaultPassword      bool // the user is guest, with the password that RabbitMQ comes with
 	Encrypted, Local     bool // the connection
 	Product, Version     string
-	Reached              time.Duration // how long it took to connect
-	Delay                time.Duration // of an answer; 0: it couldn't be measured
+	Reached              time.Duration      // how long it took to connect
+	Delay                time.Duration      // of an answer; 0: it couldn't be measured
+	Addresses            []rabbitlink.Tried // all of the broker's
 }
 
-// reachedWithin is how long a broker is waited for.
+// reachedWithin is how long each host of a broker is waited for.
 const reachedWithin = 5 * time.Second
 
 // Reach connects.
 func (p *Probe) Reach(ctx context.Context) (Server, error) {
 	began := time.Now()
-	dial, cancel := context.WithTimeout(ctx, reachedWithin)
+	within := reachedWithin
+	if all, err := p.conn.Targets(); err == nil {
+		within *= time.Duration(len(all))
+	}
+	dial, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	s, err := p.conn.Session(dial)
 	if err != nil {
 		return Server{}, err
 	}
 	took := time.Since(began)
-	to, err := p.conn.Target()
-	if err != nil {
-		return Server{}, err
-	}
+	to := s.Target()
 	return Server{
 		Address: to.Address(), User: to.URI.Username, Vhost: to.URI.Vhost,
 		DefaultPassword: to.URI.Username == "guest" && to.URI.Password == "guest",
 		Encrypted:       to.URI.Scheme == "amqps",
 		Local:           to.URI.Host == "localhost" || strings.HasPrefix(to.URI.Host, "127.") || to.URI.Host == "::1",
 		Product:         s.Product(), Version: s.Version(), Reached: took, Delay: p.delay(ctx),
+		Addresses: p.conn.Try(ctx),
 	}, nil
 }
 
@@ -253,8 +256,12 @@ func (p *Probe) CompareExchange(ctx context.Context, name string) error {
 	return err
 }
 
-// Login takes user, password and vhost out of an AMQP URL. Its error never contains any part of it.
+// Login takes user, password and vhost out of an AMQP URL, or a list of them. Its error never contains any part of it.
 func Login(amqpURL string) (user *url.Userinfo, vhost string, err error) {
-	to, err := rabbitlink.Parse(amqpURL)
-	return url.UserPassword(to.URI.Username, to.URI.Password), to.URI.Vhost, err
+	all, err := rabbitlink.Parse(amqpURL)
+	if err != nil {
+		return nil, "", err
+	}
+	to := all[0].URI
+	return url.UserPassword(to.Username, to.Password), to.Vhost, nil
 }
