@@ -17,7 +17,7 @@ import (
 // errLost is the verdict on a message whose connection broke before its confirm came: it is to be sent again.
 var errLost = lanes.Away(errors.New("the connection was lost"))
 
-// carrier is one confirming channel of one session. One goroutine writes to it, since a write hangs when the broker
+// carrier is one confirming channel of one session, to one address. One goroutine writes to it, since a write hangs when the broker
 // stops reading; another takes what comes back. Both end with the channel.
 type carrier struct {
 	ch     *rabbitlink.Channel
@@ -26,9 +26,7 @@ type carrier struct {
 	gone   chan struct{}  // closed once the channel is
 	// confirms counts the messages that the broker has taken on.
 	confirms atomic.Int64
-
-	quiet time.Duration // that is too long without a verdict
-	leave func(*rabbitlink.Session)
+	by       *Publisher
 
 	mu       sync.Mutex
 	underway map[uint64]*flight // by delivery tag
@@ -41,23 +39,20 @@ type flight struct {
 	returned *amqp.Return // it came back as unroutable; its confirm comes all the same
 }
 
-func openCarrier(
-	ch *rabbitlink.Channel, window int, quiet time.Duration, leave func(*rabbitlink.Session),
-) (*carrier, error) {
+func (p *Publisher) openCarrier(ch *rabbitlink.Channel) (*carrier, error) {
 	c := &carrier{
 		ch:       ch,
 		send:     make(chan *outgoing),
-		window:   make(chan struct{}, window),
+		window:   make(chan struct{}, p.window),
 		gone:     make(chan struct{}),
-		quiet:    quiet,
-		leave:    leave,
+		by:       p,
 		underway: map[uint64]*flight{},
 	}
-	c.overdue = time.AfterFunc(quiet, c.complain)
+	c.overdue = time.AfterFunc(p.Quiet, c.complain)
 	c.overdue.Stop()
 	// amqp091 hands a return over before the confirm that follows it on the wire, and waits while a buffer is full.
-	returns := ch.NotifyReturn(make(chan amqp.Return, window))
-	confirms := ch.NotifyPublish(make(chan amqp.Confirmation, window))
+	returns := ch.NotifyReturn(make(chan amqp.Return, p.window))
+	confirms := ch.NotifyPublish(make(chan amqp.Confirmation, p.window))
 	if err := ch.Call(func() error { return ch.Confirm(false) }); err != nil {
 		ch.Close()
 		return nil, fmt.Errorf("ask RabbitMQ for confirms: %w", err)
@@ -163,7 +158,7 @@ func (c *carrier) write() {
 		c.mu.Lock()
 		c.underway[tag] = &flight{outgoing: o}
 		if len(c.underway) == 1 {
-			c.overdue.Reset(c.quiet)
+			c.overdue.Reset(c.by.Quiet)
 		}
 		c.mu.Unlock()
 		if err := c.ch.Publish(o.Exchange, o.Key, true, false, o.Publishing); err != nil {
@@ -262,6 +257,7 @@ func (c *carrier) confirmed(confirm amqp.Confirmation) {
 		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w: RabbitMQ could not store it (nack)", ErrUnconfirmed))
 	default:
 		c.confirms.Add(1)
+		c.by.confirmed.Store(time.Now().UnixNano())
 		c.verdict(confirm.DeliveryTag, nil)
 	}
 }
@@ -272,7 +268,7 @@ func (c *carrier) verdict(tag uint64, err error) {
 	f := c.underway[tag]
 	delete(c.underway, tag)
 	if c.overdue.Stop(); len(c.underway) > 0 {
-		c.overdue.Reset(c.quiet)
+		c.overdue.Reset(c.by.Quiet)
 	}
 	c.mu.Unlock()
 	if f != nil {
@@ -284,12 +280,12 @@ func (c *carrier) verdict(tag uint64, err error) {
 // complain leaves the node when no verdict has come for too long, and no alarm says why.
 func (c *carrier) complain() {
 	if why, _ := c.ch.Session.Block(); why == "" {
-		c.leave(c.ch.Session)
+		c.by.leave(c.ch.Session)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.underway) > 0 {
-		c.overdue.Reset(c.quiet) // there was nowhere to go to yet
+		c.overdue.Reset(c.by.Quiet) // there was nowhere to go to yet
 	}
 }
 

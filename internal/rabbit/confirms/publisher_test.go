@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -278,4 +279,35 @@ func blocked(t *testing.T, c *rabbitlink.Conn) string {
 	}
 	why, _ := s.Block()
 	return why
+}
+
+// A lane whose queue doesn't answer keeps no other lane's jobs waiting, however many wait for it.
+func TestPublishPastASilentQueue(t *testing.T) {
+	for _, queueType := range []string{lanes.Classic, lanes.Quorum} {
+		t.Run(queueType, func(t *testing.T) {
+			rabbittest.Only(t, queueType)
+			rabbittest.Declared(t)
+			p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+			resume := rabbittest.Suspend(t, "siren.lane.express")
+			entries := make([]wire.Entry, 1000)
+			for i := range entries {
+				entries[i] = wire.Entry{Lane: "express", Job: rabbittest.Job(fmt.Sprint(i))}
+			}
+			silent := make(chan []error, 1)
+			go func() { silent <- rabbit.Enqueue(rabbittest.Soon(t), p, entries) }()
+			for i := range 300 {
+				rabbittest.Enqueue(t, p, "standard", fmt.Sprint("s", i))
+			}
+			rabbittest.Enqueue(t, p, "bulk", rabbittest.Numbered(1000)...)
+			select {
+			case errs := <-silent:
+				t.Fatalf("the lane that doesn't answer was confirmed: %v", errs[0])
+			default:
+			}
+			resume()
+			if err := errors.Join(<-silent...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

@@ -101,7 +101,8 @@ func open(within context.Context, o Options) (*Conn, error) {
 	return c, nil
 }
 
-// Twin prepares another connection to the same broker, which ends with this one at the latest.
+// Twin prepares another connection to the same broker, by the same order of addresses; it ends with this one at the
+// latest.
 func (c *Conn) Twin(what string) *Conn {
 	o := c.options
 	o.Name += " (" + what + ")"
@@ -109,6 +110,7 @@ func (c *Conn) Twin(what string) *Conn {
 	if err != nil {
 		panic(err) // the same options were good
 	}
+	t.order = c.order
 	return t
 }
 
@@ -122,10 +124,16 @@ func (c *Conn) Now() time.Time { return c.options.Now() }
 func (c *Conn) Log() *slog.Logger { return c.log }
 
 // Up reports whether there is a live session now.
-func (c *Conn) Up() bool {
+func (c *Conn) Up() bool { return c.Current() != nil }
+
+// Current returns the live session; nil while there is none.
+func (c *Conn) Current() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.current != nil && !c.current.IsClosed()
+	if c.current == nil || c.current.IsClosed() {
+		return nil
+	}
+	return c.current
 }
 
 // Refusal returns the lanes.ErrRefused that ended the latest attempt to connect; nil when it succeeded or failed

@@ -22,6 +22,7 @@ const (
 	mostAsked    = 8                // questions to one queue at a time
 	slowFor      = time.Minute      // a queue is believed to be as slow as it was
 	mostPatience = 10 * time.Second // of a slot
+	quietFor     = 3 * time.Second  // of all queues, before their node is left
 )
 
 // answers is what a worker knows of its queues' answers. The Taker's mutex guards it.
@@ -32,6 +33,7 @@ type answers struct {
 	asked  map[lanes.Queue]int // questions that stand
 	gets   map[lanes.Queue]int // those of them that may be answered with a job
 	asking bool                // somebody asks those that are left out
+	since  time.Time           // they are asked
 }
 
 // slowness is how long a queue takes to answer, for a while.
@@ -85,29 +87,38 @@ func (t *Taker) leaveOut(q lanes.Queue) {
 	defer t.mu.Unlock()
 	t.out[q] = true
 	if !t.asking {
-		t.asking = true
+		t.asking, t.since = true, time.Now()
 		go t.ask()
 	}
 }
 
 // ask asks the queues that are left out, each second anew, until none is or the connection is closed: a question that
-// was put to a leader that is away stands for up to a minute, while one that comes later is for the new leader.
+// was put to a leader that is away stands for up to a minute, while one that comes later is for the new leader. Where
+// no queue at all answers, the worker's node may be cut off from the others, and is left.
 func (t *Taker) ask() {
-	conn := t.conn.Twin("ask")
 	var inquiries sync.WaitGroup
 	defer inquiries.Wait()
-	defer conn.Close()
+	of, conn := t.conn.Current(), t.conn.Twin("ask")
+	defer func() { conn.Close() }()
 	for {
+		if now := t.conn.Current(); now != of && now != nil { // perhaps with another node
+			conn.Close()
+			of, conn = now, t.conn.Twin("ask")
+		}
+		by := conn
 		for _, q := range t.toAsk() {
-			inquiries.Go(func() { t.inquire(conn, q) })
+			inquiries.Go(func() { t.inquire(by, q) })
 		}
 		select {
 		case <-time.After(askEvery):
 		case <-conn.Closed():
 			return
 		}
-		if t.allAnswer() {
+		switch quiet := t.quiet(); {
+		case quiet < 0:
 			return
+		case quiet >= quietFor && of != nil:
+			t.conn.Leave(of, "none of its queues answers")
 		}
 	}
 }
@@ -128,12 +139,20 @@ func (t *Taker) toAsk() (queues []lanes.Queue) {
 	return queues
 }
 
-// allAnswer reports whether there is nothing to ask any more; then nobody asks.
-func (t *Taker) allAnswer() bool {
+// quiet returns how long no queue at all has answered; less than nothing when none is left out. Then nobody asks.
+func (t *Taker) quiet() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.asking = len(t.out) > 0
-	return !t.asking
+	if t.asking = len(t.out) > 0; !t.asking {
+		return -1
+	}
+	latest := t.since
+	for _, at := range t.at {
+		if at.After(latest) {
+			latest = at
+		}
+	}
+	return time.Since(latest)
 }
 
 // inquire finds out whether a queue answers.
@@ -175,6 +194,11 @@ func (t *Taker) question(conn *rabbitlink.Conn, q lanes.Queue) (took time.Durati
 		return time.Since(began), true
 	case errors.Is(err, lanes.ErrRefused): // from RabbitMQ 4.0 on, of who may only read
 		most = mostAsked
+	case rabbitlink.Absent(err): // it isn't there: an answer, too
+		t.mu.Lock()
+		t.at[q] = time.Now()
+		t.mu.Unlock()
+		return 0, false
 	case err != nil:
 		return 0, false
 	}

@@ -3,9 +3,12 @@ package take_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 	"github.com/polyglot-media/siren/lanes/work"
@@ -149,4 +152,38 @@ func TestStopsWhileAllAreSilent(t *testing.T) {
 		t.Error("a job came")
 	}
 	conn.Close()
+}
+
+// A node that answers for no queue at all is left for another one.
+func TestLeavesANodeThatAnswersForNothing(t *testing.T) {
+	rabbittest.Declared(t)
+	ways := []*rabbittest.Proxy{
+		rabbittest.NewProxy(t, rabbittest.Server(t).URL), rabbittest.NewProxy(t, rabbittest.Server(t).URL),
+	}
+	var said rabbittest.LockedBuffer
+	conn, err := rabbitlink.Open(rabbitlink.Options{
+		URL: ways[0].URL + "," + ways[1].URL, Name: "consume", Log: slog.New(slog.NewTextHandler(&said, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	k := take.NewTaker(conn, rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
+	k.Patience = 200 * time.Millisecond
+	k.Follow(rabbittest.Effective(t))
+	for _, lane := range []string{"express", "standard", "bulk"} {
+		rabbittest.Suspend(t, "siren.lane."+lane)
+	}
+	s := k.Shared()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := s.Next(ctx)
+		done <- err
+	}()
+	rabbittest.Until(t, "it leaves", func() bool {
+		return strings.Contains(said.String(), "none of its queues answers")
+	})
+	stop()
+	<-done
 }
