@@ -27,7 +27,9 @@ type History struct {
 	Broken  []string
 	Windows []Window
 	Lost    []time.Time // when Redis lost its data
-	Drained bool        // whether the fleet has worked off everything within its time
+	// FailedOver is when another Redis may have become the primary.
+	FailedOver []time.Time
+	Drained    bool // whether the fleet has worked off everything within its time
 }
 
 // Output is a file where outputs are.

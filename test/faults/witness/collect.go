@@ -91,7 +91,7 @@ func letters(s *site.Site) (map[string][]history.Letter, error) {
 
 // records asks the ledger for each job.
 func records(ctx context.Context, s *site.Site, jobs []*history.Attempts) (map[string]job.Record, error) {
-	c, err := client.New(client.Options{AMQPURL: s.RabbitMQ.URL, RedisURL: s.Redis.URL})
+	c, err := client.New(client.Options{AMQPURL: s.AMQPURL(), RedisURL: s.RedisURL()})
 	if err != nil {
 		return nil, err
 	}
