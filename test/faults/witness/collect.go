@@ -53,6 +53,7 @@ func Collect(ctx context.Context, s *site.Site, h *history.History, w *Watch) (e
 	if h.Letters, err = letters(s); err != nil {
 		return err
 	}
+	h.RecordsAt = time.Now()
 	if h.Records, err = records(ctx, s, h.Jobs); err != nil {
 		return err
 	}
