@@ -103,6 +103,9 @@ func (p *Process) Terminate() error {
 	return err
 }
 
+// Signal sends the child a signal.
+func (p *Process) Signal(sig syscall.Signal) error { return p.cmd.Process.Signal(sig) }
+
 // Kill ends the child and its group at once, and waits until it is reaped.
 func (p *Process) Kill() error {
 	if !p.Running() {

@@ -25,7 +25,7 @@ const (
 // and so is a scaler, whose forwarder moves them. None is lost.
 func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 	t.Parallel()
-	o := testOptions(t, time.Minute)
+	o := testOptions(t, 1, time.Minute)
 	s, err := openDelayed(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

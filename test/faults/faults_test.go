@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 
 // testOptions returns the options of a run in a test: the seed that FAULTS_SEED names, and the queue type that all
 // tests have.
-func testOptions(t *testing.T, duration time.Duration) options {
+func testOptions(t *testing.T, nodes int, duration time.Duration) options {
 	t.Helper()
 	if err := binary.Watch("../.."); err != nil {
 		t.Fatal(err)
@@ -56,6 +56,10 @@ func testOptions(t *testing.T, duration time.Duration) options {
 	}
 	if v := os.Getenv("SIREN_TEST_QUEUE_TYPE"); v != "" {
 		o.queueType = v
+	}
+	o.nodes = nodes
+	if nodes > 1 {
+		o.queueType = lanes.Quorum
 	}
 	if err := o.check(); err != nil {
 		t.Fatal(err)
@@ -82,7 +86,18 @@ func pass(t *testing.T, o options) verdict.Report {
 // Two minutes of everything that can break: nothing is lost, nothing is duplicate.
 func TestFaults(t *testing.T) {
 	t.Parallel() // it mostly waits
-	r := pass(t, testOptions(t, 2*time.Minute))
+	r := pass(t, testOptions(t, 1, 2*time.Minute))
+	if r.Struck() < 15 || r.Completed < 100 || r.Redelivered == 0 {
+		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", r.Struck(), r.Completed,
+			r.Redelivered)
+	}
+}
+
+// The same on a RabbitMQ of three nodes and a Redis with Sentinels: while one node is away, the others' lanes keep their
+// promises.
+func TestFaultsOnThreeNodes(t *testing.T) {
+	t.Parallel() // it mostly waits
+	r := pass(t, testOptions(t, 3, 2*time.Minute))
 	if r.Struck() < 15 || r.Completed < 100 || r.Redelivered == 0 {
 		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", r.Struck(), r.Completed,
 			r.Redelivered)
@@ -92,7 +107,7 @@ func TestFaults(t *testing.T) {
 // Where nothing breaks, every job runs once, in time, and the ledger agrees with what there is.
 func TestCalm(t *testing.T) {
 	t.Parallel() // it mostly waits
-	o := testOptions(t, 10*time.Second)
+	o := testOptions(t, 1, 10*time.Second)
 	o.calm = true
 	r := pass(t, o)
 	if r.Confirmed != r.Jobs || r.Completed < 10 || r.TwiceDead+r.BehindInLed > 0 {

@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -39,7 +40,8 @@ type options struct {
 	duration  time.Duration // how long producers and nemesis are at work
 	seed      uint64
 	rate      float64  // jobs a second
-	queueType string   // broker.queueType of the policy
+	nodes     int      // of RabbitMQ; several: and a Redis with a replica and Sentinels
+	queueType string   // broker.queueType of the policy; "": what is usual there
 	only      []string // kinds of fault; empty: all
 	calm      bool     // no nemesis
 	output    string   // table or json
@@ -50,7 +52,7 @@ type options struct {
 
 // site returns those that the site goes by.
 func (o options) site() site.Options {
-	return site.Options{QueueType: o.queueType, Siren: o.siren, Log: o.log}
+	return site.Options{QueueType: o.queueType, Clustered: o.nodes > 1, Siren: o.siren, Log: o.log}
 }
 
 func main() {
@@ -86,7 +88,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.DurationVar(&o.duration, "duration", 5*time.Minute, "how long jobs come and things break")
 	f.Uint64Var(&o.seed, "seed", 0, "of the schedule (0: a new one, printed)")
 	f.Float64Var(&o.rate, "rate", 3, "jobs a second")
-	f.StringVar(&o.queueType, "queue-type", lanes.Classic, "classic or quorum")
+	f.IntVar(&o.nodes, "nodes", 1, "1, or 3: a RabbitMQ of three nodes, and a Redis with a replica and Sentinels")
+	f.StringVar(&o.queueType, "queue-type", "", "classic or quorum (default classic; on three nodes quorum)")
 	only := f.String("only", "", "kinds of fault, with commas between them (default all)")
 	f.BoolVar(&o.calm, "calm", false, "break nothing")
 	f.StringVar(&o.output, "o", "table", "table or json")
@@ -97,9 +100,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 			"result is duplicate.")
 		f.PrintDefaults()
 		fmt.Fprintln(stderr, "Kinds of fault:")
-		for _, name := range nemesis.KindNames() {
-			text, _ := nemesis.About(name)
-			fmt.Fprintf(stderr, "  %-20s %s\n", name, text)
+		told := map[string]bool{}
+		for _, name := range append(nemesis.KindNames(false), nemesis.KindNames(true)...) {
+			if !told[name] {
+				fmt.Fprintf(stderr, "  %-20s %s\n", name, nemesis.About(name))
+			}
+			told[name] = true
 		}
 	}
 	if err := f.Parse(args); err != nil {
@@ -113,12 +119,23 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 }
 
 func (o *options) check() error {
+	kinds := nemesis.KindNames(o.nodes > 1)
 	for _, name := range o.only {
-		if _, ok := nemesis.About(name); !ok {
-			return fmt.Errorf("-only %q: there are %s", name, strings.Join(nemesis.KindNames(), ", "))
+		if !slices.Contains(kinds, name) {
+			return fmt.Errorf("-only %q: with -nodes %d there are %s", name, o.nodes, strings.Join(kinds, ", "))
+		}
+	}
+	if o.queueType == "" {
+		o.queueType = lanes.Classic
+		if o.nodes > 1 {
+			o.queueType = lanes.Quorum
 		}
 	}
 	switch {
+	case o.nodes != 1 && o.nodes != len(site.NodeNames):
+		return fmt.Errorf("-nodes %d: say 1 or %d", o.nodes, len(site.NodeNames))
+	case o.nodes > 1 && o.queueType == lanes.Classic:
+		return errors.New("-queue-type classic: such a queue is on one of the nodes only, and away with it")
 	case o.duration < time.Second:
 		return fmt.Errorf("-duration %s: give at least 1s", o.duration)
 	case o.rate <= 0 || o.rate > 50:

@@ -43,7 +43,7 @@ func run(ctx context.Context, o options) (r verdict.Report, err error) {
 			err = fmt.Errorf("%w; everything is kept in %s", err, s.Dir)
 		}
 	}()
-	broker, redis := s.RabbitMQ.Version(), s.Redis.Version()
+	broker, redis := s.Versions()
 	o.log.Info("starting", "seed", o.seed, "duration", o.duration.String(), "rabbitmq", broker, "redis", redis,
 		"queues", o.queueType, "dir", s.Dir)
 	ffmpeg, siren, err := programVersions(ctx, s.Siren)
@@ -111,7 +111,7 @@ func play(
 	breaking, fix := context.WithTimeout(ctx, o.duration)
 	defer fix()
 	if !o.calm {
-		n.Run(breaking, nemesis.Schedule(o.seed, o.duration, o.only))
+		n.Run(breaking, nemesis.Schedule(o.seed, o.duration, o.nodes > 1, o.only))
 	}
 	<-breaking.Done()
 	if err := errors.Join(n.Err(), ctx.Err()); err != nil {
@@ -125,7 +125,7 @@ func play(
 	<-produced
 	stopHunting()
 	<-hunted
-	h.Jobs, h.Windows, h.Lost = p.Jobs, n.Windows(), n.Lost
+	h.Jobs, h.Windows, h.Lost, h.FailedOver = p.Jobs, n.Windows(), n.Lost, n.FailedOver
 	return h, drain, errors.Join(witness.Collect(ctx, s, &h, w), ctx.Err())
 }
 

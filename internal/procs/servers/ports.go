@@ -39,4 +39,4 @@ func portFree(port int) bool {
 }
 
 // local returns the port's address on loopback.
-func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+func local(port int) string { return fmt.Sprintf("%s:%d", loopback, port) }

@@ -26,8 +26,8 @@ const (
 	systemPath    = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
-// StartRabbitMQ starts a private RabbitMQ and returns when it speaks AMQP, which takes 3 to 9 s. It listens on loopback
-// only, on free ports, and nothing of a system-wide RabbitMQ is touched or read.
+// StartRabbitMQ starts a private RabbitMQ and returns when it speaks AMQP, which takes 3 to 9 s. It listens on
+// loopback or its host's address only, and nothing of a system-wide RabbitMQ is touched or read.
 //
 // A RabbitMQ needs an epmd (Erlang's port mapper), which would otherwise be started as a daemon, listen on all
 // addresses and outlive it; so it gets one of its own, as a child of ours.
@@ -44,16 +44,16 @@ func StartRabbitMQ(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, keys, err := newServer("RabbitMQ", "rabbitmq", 4, root, o)
+	s, keys, err := newServer("RabbitMQ", "rabbitmq", []int{5672, 4369, 25672, 35672}, root, o)
 	if err != nil {
 		return nil, err
 	}
 	r := rabbit{
-		home: s.home, keys: keys, amqp: keys.Ports[0], epmd: keys.Ports[1], dist: keys.Ports[2],
+		home: s.home, host: s.host, keys: keys, amqp: keys.Ports[0], epmd: keys.Ports[1], dist: keys.Ports[2],
 		ctl: keys.Ports[3],
 	}
 	s.URL = (&url.URL{
-		Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: local(r.amqp),
+		Scheme: "amqp", User: url.UserPassword(rabbitUser, keys.Password), Host: s.at(r.amqp),
 		Path: "/",
 	}).String()
 	config, err := s.withTLS(o, keys, "amqps", rabbitTLS)
@@ -66,18 +66,19 @@ func StartRabbitMQ(ctx context.Context, o Options) (*Server, error) {
 	}
 	s.commands = []command{
 		{
-			name: "epmd", argv: s.argv(o, epmd, "-address", "127.0.0.1", "-port", strconv.Itoa(r.epmd)), env: r.env(),
-			ready: func(ctx context.Context) (string, error) { return askTCP(ctx, r.epmd) },
+			name: "epmd", argv: s.argv(o, epmd, "-address", s.host.address(), "-port", strconv.Itoa(r.epmd)),
+			env:   r.env(),
+			ready: func(ctx context.Context) (string, error) { return askTCP(ctx, s.at(r.epmd)) },
 		},
 		{
 			name: "rabbitmq-server", argv: s.argv(o, program), env: r.env(),
 			ready: func(ctx context.Context) (string, error) {
 				if o.TLS != nil {
-					if _, err := askTCP(ctx, keys.Ports[len(keys.Ports)-1]); err != nil {
+					if _, err := askTCP(ctx, s.at(keys.Ports[len(keys.Ports)-1])); err != nil {
 						return "", err
 					}
 				}
-				return askAMQP(ctx, r.amqp)
+				return askAMQP(ctx, s.at(r.amqp))
 			},
 		},
 	}
@@ -144,6 +145,7 @@ ssl_options.fail_if_no_peer_cert = true
 // rabbit is where one RabbitMQ has what.
 type rabbit struct {
 	home                  *procs.Home
+	host                  *Host
 	keys                  secrets
 	amqp, epmd, dist, ctl int // ports
 }
@@ -165,9 +167,7 @@ func (r rabbit) writeFiles(extra string, plugins []string) error {
 		"enabled_plugins": "[" + strings.Join(plugins, ",") + "].\n",
 		"rabbitmq-env":    "", // instead of /etc/rabbitmq/rabbitmq-env.conf
 		".erlang.cookie":  r.keys.Cookie,
-		// The node's name needs localhost; not every container's /etc/hosts has it, and Erlang then dies without a
-		// word.
-		"inetrc": "{host, {127,0,0,1}, [\"localhost\"]}.\n{lookup, [file, native]}.\n",
+		"inetrc":          r.host.inetrc(),
 	} {
 		if err := os.WriteFile(r.home.Path(name), []byte(content), 0o600); err != nil {
 			return err
@@ -177,7 +177,7 @@ func (r rabbit) writeFiles(extra string, plugins []string) error {
 }
 
 func (r rabbit) config(extra string) string {
-	return fmt.Sprintf(`listeners.tcp.local = %s
+	return fmt.Sprintf(`listeners.tcp.local = %s:%d
 default_user = %s
 default_pass = %s
 vm_memory_high_watermark.absolute = 512MB
@@ -187,7 +187,7 @@ log.file.level = info
 log.file.rotation.size = 4194304
 log.file.rotation.count = 1
 %s
-`, local(r.amqp), rabbitUser, r.keys.Password, extra)
+`, r.host.address(), r.amqp, rabbitUser, r.keys.Password, extra)
 }
 
 // env returns the whole environment of everything Erlang here: nothing of ours or of the system's configuration gets
@@ -197,11 +197,11 @@ func (r rabbit) env() []string {
 		"PATH=" + systemPath,
 		"LANG=C.UTF-8",
 		"HOME=" + r.home.Dir, // the cookie's place
-		"ERL_EPMD_ADDRESS=127.0.0.1",
+		"ERL_EPMD_ADDRESS=" + r.host.address(),
 		"ERL_EPMD_PORT=" + strconv.Itoa(r.epmd),
 		"ERL_INETRC=" + r.home.Path("inetrc"),
 		// Also for the short-lived Erlang nodes that RabbitMQ and rabbitmqctl start: else they listen on all addresses.
-		"ERL_FLAGS=-kernel inet_dist_use_interface {127,0,0,1}",
+		"ERL_FLAGS=-kernel inet_dist_use_interface " + erlangAddress(r.host.address()),
 		"RUNNING_UNDER_SYSTEMD=true", // the script execs Erlang instead of keeping a shell around it
 		"RABBITMQ_NODENAME=" + r.keys.Node,
 		"RABBITMQ_DIST_PORT=" + strconv.Itoa(r.dist),

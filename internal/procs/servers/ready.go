@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -15,10 +16,10 @@ import (
 // probeTimeout bounds one question to a server.
 const probeTimeout = 2 * time.Second
 
-// dialLocal connects to a port of ours, with the deadline for the whole exchange set.
-func dialLocal(ctx context.Context, port int) (net.Conn, error) {
+// dial connects to a server of ours, with the deadline for the whole exchange set.
+func dial(ctx context.Context, address string) (net.Conn, error) {
 	d := net.Dialer{Timeout: probeTimeout}
-	c, err := d.DialContext(ctx, "tcp", local(port))
+	c, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -29,9 +30,9 @@ func dialLocal(ctx context.Context, port int) (net.Conn, error) {
 	return c, nil
 }
 
-// askTCP succeeds when the port accepts connections. No version comes of it.
-func askTCP(ctx context.Context, port int) (version string, err error) {
-	c, err := dialLocal(ctx, port)
+// askTCP succeeds when the address accepts connections. No version comes of it.
+func askTCP(ctx context.Context, address string) (version string, err error) {
+	c, err := dial(ctx, address)
 	if err != nil {
 		return "", err
 	}
@@ -40,8 +41,8 @@ func askTCP(ctx context.Context, port int) (version string, err error) {
 
 // askAMQP sends the protocol header, and returns the product and version that an AMQP 0-9-1 server names in its
 // Connection.Start (class 10, method 10).
-func askAMQP(ctx context.Context, port int) (version string, err error) {
-	c, err := dialLocal(ctx, port)
+func askAMQP(ctx context.Context, address string) (version string, err error) {
+	c, err := dial(ctx, address)
 	if err != nil {
 		return "", err
 	}
@@ -77,25 +78,35 @@ func serverProperty(table []byte, key string) string {
 
 // askRedis returns the product and version of a Redis that takes the password and answers, which it doesn't while it
 // still loads its data. A Valkey names its own version, and that of the Redis which it stands for.
-func askRedis(ctx context.Context, port int, password string) (version string, err error) {
-	c, err := dialLocal(ctx, port)
+func askRedis(ctx context.Context, address, password string) (version string, err error) {
+	c, err := dial(ctx, address)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = c.Close() }() // nothing is left to be lost
-	if _, err := io.WriteString(c, "AUTH "+password+"\r\nPING\r\nINFO server\r\nQUIT\r\n"); err != nil {
+	if _, err := io.WriteString(c, "AUTH "+password+"\r\nPING\r\nINFO server\r\n"); err != nil {
 		return "", err
 	}
-	raw, err := io.ReadAll(c)
-	if err != nil {
-		return "", fmt.Errorf("no answer to AUTH and PING: %w", err)
+	answers := bufio.NewReader(c)
+	for _, want := range []string{"+OK\r\n", "+PONG\r\n"} {
+		line, err := answers.ReadString('\n')
+		if err != nil {
+			return "", fmt.Errorf("no answer to AUTH and PING: %w", err)
+		}
+		if line != want {
+			return "", fmt.Errorf("it answers AUTH and PING with %q", line)
+		}
 	}
-	answer, ready := strings.CutPrefix(string(raw), "+OK\r\n+PONG\r\n")
-	if !ready {
-		return "", fmt.Errorf("it answers AUTH and PING with %q", answer)
+	var size int // of what INFO answers
+	if _, err := fmt.Fscanf(answers, "$%d\r\n", &size); err != nil {
+		return "", fmt.Errorf("no answer to INFO: %w", err)
+	}
+	text := make([]byte, min(max(size, 0), 1<<16))
+	if _, err := io.ReadFull(answers, text); err != nil {
+		return "", fmt.Errorf("half an answer to INFO: %w", err)
 	}
 	info := map[string]string{}
-	for line := range strings.Lines(answer) {
+	for line := range strings.Lines(string(text)) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		info[key] = value
 	}

@@ -53,8 +53,12 @@ exec unshare --root="$new" --wd="$home" -- "$@"`
 // argv returns the argument list that runs the program, a path in the server's root, with the arguments. Of this
 // machine the program sees the server's own directory and the one of the authority for TLS.
 func (s *Server) argv(o Options, program ...string) []string {
+	var enterHost []string
+	if s.host != nil {
+		enterHost = s.host.Enter
+	}
 	if s.root == "" {
-		return program
+		return slices.Concat(enterHost, program)
 	}
 	folders := []string{s.home.Dir}
 	if o.TLS != nil {
@@ -66,7 +70,7 @@ func (s *Server) argv(o Options, program ...string) []string {
 		own = append(own, "--user", "--map-root-user")
 	}
 	own = append(own, "--", "/bin/sh", "-c", enter, "sh", string(s.root), s.home.Path("root"))
-	return slices.Concat(own, folders, []string{"--"}, program)
+	return slices.Concat(enterHost, own, folders, []string{"--"}, program)
 }
 
 // check checks that the folder has the program, which may be a link there, as in Debian it may well be.

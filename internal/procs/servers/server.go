@@ -35,6 +35,12 @@ type Options struct {
 	Log *slog.Logger
 	// Config is added to the server's configuration file as it is, one setting a line.
 	Config string
+	// Args are more arguments of redis-server: --sentinel. For tests.
+	Args []string
+	// Secret is the password, and RabbitMQ's Erlang cookie, that the nodes of a cluster have in common. "": its own.
+	Secret string
+	// Host is where the server runs; nil: on this machine, on loopback and free ports.
+	Host *Host
 	// Plugins of RabbitMQ to enable; for tests. The ports that they listen on are Config's to choose.
 	Plugins []string
 	// TLS has the server listen with TLS too (Server.TLSURL), with a certificate of this authority, and want one from
@@ -48,7 +54,7 @@ type Options struct {
 	Root string
 }
 
-// Server is a private server on loopback. Its methods are safe for concurrent use.
+// Server is a private server, on loopback or on a host of its own. Its methods are safe for concurrent use.
 type Server struct {
 	// URL is where it listens, with user and password. It stays the same over Kill and Restart.
 	URL string
@@ -59,6 +65,7 @@ type Server struct {
 	home *procs.Home
 	log  *slog.Logger
 	root root
+	host *Host
 	logs []string // files to quote when it fails
 	// commands are its processes in the order in which they start: the last one is the server, the others what it
 	// needs.
@@ -87,24 +94,24 @@ type secrets struct {
 	Ports    []int  `json:"ports"`
 }
 
-// newServer opens the directory and reads or makes the secrets; the caller fills in the commands. With TLS there is one
-// more port, the last one.
-func newServer(name, subdir string, ports int, r root, o Options) (*Server, secrets, error) {
+// newServer opens the directory and reads or makes the secrets; the caller fills in the commands. It listens on these
+// ports when it has a host of its own, else on free ones. With TLS there is one more, the last one.
+func newServer(name, subdir string, ports []int, r root, o Options) (*Server, secrets, error) {
 	log := o.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	log = log.With(slog.String("server", name))
 	if o.TLS != nil {
-		ports++
+		ports = append(ports, 0)
 	}
 	h, err := procs.OpenHome(o.Dir, subdir, log)
 	if err != nil {
 		return nil, secrets{}, fmt.Errorf("%s: %w", name, err)
 	}
 	_ = os.Remove(h.Path("output.log")) // of the last run
-	s := &Server{name: name, home: h, log: log, root: r}
-	keys, err := readSecrets(h, ports)
+	s := &Server{name: name, home: h, log: log, root: r, host: o.Host}
+	keys, err := readSecrets(h, ports, o)
 	if err == nil {
 		err = r.prepare(h)
 	}
@@ -117,7 +124,7 @@ func newServer(name, subdir string, ports int, r root, o Options) (*Server, secr
 
 // readSecrets reads what the last run in this directory used, or makes it. Ports that were taken meanwhile are
 // replaced.
-func readSecrets(h *procs.Home, ports int) (secrets, error) {
+func readSecrets(h *procs.Home, ports []int, o Options) (secrets, error) {
 	keys := secrets{Password: rand.Text(), Cookie: rand.Text(), Node: "siren-" + rand.Text()[:8] + "@localhost"}
 	raw, err := os.ReadFile(h.Path("server.json"))
 	switch {
@@ -129,10 +136,16 @@ func readSecrets(h *procs.Home, ports int) (secrets, error) {
 			return secrets{}, fmt.Errorf("%s: %w", h.Path("server.json"), err)
 		}
 	}
-	if len(keys.Ports) != ports || slices.ContainsFunc(keys.Ports, func(p int) bool { return !portFree(p) }) {
-		if keys.Ports, err = freePorts(ports); err != nil {
+	switch {
+	case o.Host != nil:
+		keys.Node, keys.Ports = "siren@"+o.Host.Name, ports
+	case len(keys.Ports) != len(ports) || slices.ContainsFunc(keys.Ports, func(p int) bool { return !portFree(p) }):
+		if keys.Ports, err = freePorts(len(ports)); err != nil {
 			return secrets{}, err
 		}
+	}
+	if o.Secret != "" {
+		keys.Password, keys.Cookie = o.Secret, o.Secret
 	}
 	if raw, err = json.Marshal(keys); err != nil {
 		return secrets{}, err
@@ -304,4 +317,11 @@ func findProgram(r root, chosen, debian, pkg string) (string, error) {
 			filepath.Base(debian), err, pkg)
 	}
 	return path, nil
+}
+
+// Signal sends the server's process a signal: SIGSTOP hangs it, SIGCONT lets it go on.
+func (s *Server) Signal(sig syscall.Signal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.main().Signal(sig)
 }

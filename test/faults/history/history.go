@@ -13,13 +13,18 @@ const Clock = "15:04:05.000"
 
 // History is all that is known of a run when it is over. The checker looks at nothing else.
 type History struct {
-	Jobs    []*Attempts
-	Outputs map[string]Output     // by file name, what is to be seen at the end
-	Seen    map[string]*Sight     // by file name, what was to be seen meanwhile
-	Letters map[string][]Letter   // by job
-	Records map[string]job.Record // by job; none for a job that the ledger doesn't know
-	Events  map[string][]Event    // by job, in the order of time: what the workers' logs tell
-	Left    map[string]int        // messages by queue, siren.dead left out; where there are any
+	Jobs      []*Attempts
+	Outputs   map[string]Output     // by file name, what is to be seen at the end
+	Seen      map[string]*Sight     // by file name, what was to be seen meanwhile
+	Letters   map[string][]Letter   // by job
+	Records   map[string]job.Record // by job; none for a job that the ledger doesn't know
+	Events    map[string][]Event    // by job, in the order of time: what the workers' logs tell
+	Left      map[string]int        // messages by queue, siren.dead left out; where there are any
+	RecordsAt time.Time             // when the records were read
+	// What operators' commands said, and how many workers there were of those that the scaler sizes, all pools together.
+	Answers []Answer
+	Staff   []Headcount
+	Budget  int
 	// What runs and lies about that shouldn't.
 	Programs []string
 	Scratch  []string
@@ -27,7 +32,9 @@ type History struct {
 	Broken  []string
 	Windows []Window
 	Lost    []time.Time // when Redis lost its data
-	Drained bool        // whether the fleet has worked off everything within its time
+	// FailedOver is when another Redis may have become the primary.
+	FailedOver []time.Time
+	Drained    bool // whether the fleet has worked off everything within its time
 }
 
 // Output is a file where outputs are.

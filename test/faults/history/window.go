@@ -26,4 +26,8 @@ type Window struct {
 	Outage   string    // what was away for all; "": only these:
 	Lives    []string  // of workers that it hit
 	Link     string
+	// Of a broken node of RabbitMQ: its name, the lanes whose queues it led, the processes that were connected to it.
+	Node      string
+	Led       []string
+	Connected []string
 }

@@ -29,8 +29,8 @@ func resources(names ...string) func(string) []string {
 
 func nothing() error { return nil }
 
-// kinds is every way to break the fleet.
-var kinds = map[string]kind{
+// commonKinds is every way to break the fleet, and one RabbitMQ and one Redis.
+var commonKinds = map[string]kind{
 	"worker-kill": {
 		about: "kill -9 of a worker", targets: site.WorkerNames, resources: itself, most: time.Second,
 		inject: func(n *Nemesis, f history.Fault) (func() error, error) {
@@ -65,14 +65,14 @@ var kinds = map[string]kind{
 		least: 2 * time.Second, most: 15 * time.Second, inject: (*Nemesis).pause,
 	},
 	"broker-kill": {
-		about: "kill -9 of RabbitMQ, and its restart", resources: resources("broker"), most: 4 * time.Second,
+		on: alone, about: "kill -9 of RabbitMQ, and its restart", resources: resources("broker"), most: 4 * time.Second,
 		outage: "broker", after: 6 * time.Second, // the longest pause between two dials is 5 s
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) {
 			return n.startBroker, n.site.RabbitMQ.Kill()
 		},
 	},
 	"broker-restart": {
-		about: "orderly restart of RabbitMQ", resources: resources("broker"), outage: "broker", after: 6 * time.Second,
+		on: alone, about: "orderly restart of RabbitMQ", resources: resources("broker"), outage: "broker", after: 6 * time.Second,
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) { return nothing, n.startBroker() },
 	},
 	"alarm-memory": {
@@ -87,12 +87,12 @@ var kinds = map[string]kind{
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) { return n.alarm("disk") },
 	},
 	"redis-kill": {
-		about: "kill -9 of Redis, and its restart with its data", resources: resources("redis"), most: 8 * time.Second,
+		on: alone, about: "kill -9 of Redis, and its restart with its data", resources: resources("redis"), most: 8 * time.Second,
 		outage: "redis", after: 3 * time.Second,
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) { return n.startRedis, n.site.Redis.Kill() },
 	},
 	"redis-wipe": {
-		about: "kill -9 of Redis, and its restart without its data", resources: resources("redis"),
+		on: alone, about: "kill -9 of Redis, and its restart without its data", resources: resources("redis"),
 		most:   6 * time.Second,
 		outage: "redis", after: 3 * time.Second, inject: (*Nemesis).wipe,
 	},
@@ -129,7 +129,14 @@ var kinds = map[string]kind{
 		about: "no byte is free on the scratch disk of a worker", targets: []string{"w1"}, resources: resources("disk"),
 		least: 4 * time.Second, most: 12 * time.Second,
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) {
-			return n.site.Disk.Empty, n.site.Disk.Fill()
+			return n.site.Disk.Empty, n.site.Disk.FillBut(0)
+		},
+	},
+	"scratch-block": {
+		about: "one block is free on the scratch disk of a worker", targets: []string{"w1"}, resources: resources("disk"),
+		least: 4 * time.Second, most: 12 * time.Second,
+		inject: func(n *Nemesis, _ history.Fault) (func() error, error) {
+			return n.site.Disk.Empty, n.site.Disk.FillBut(1)
 		},
 	},
 	"clock-offset": {
@@ -199,13 +206,17 @@ func restart(server *servers.Server) (err error) {
 }
 
 func (n *Nemesis) alarm(resource string) (func() error, error) {
+	broker, err := n.site.Broker()
+	if err != nil {
+		return nil, err
+	}
 	tell := func(what string) error {
 		ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 		defer cancel()
-		_, err := n.site.RabbitMQ.Rabbitmqctl(ctx, "eval", what)
+		_, err := broker.Rabbitmqctl(ctx, "eval", what)
 		return err
 	}
-	err := tell(fmt.Sprintf("rabbit_alarm:set_alarm({{resource_limit, %s, node()}, []}).", resource))
+	err = tell(fmt.Sprintf("rabbit_alarm:set_alarm({{resource_limit, %s, node()}, []}).", resource))
 	return func() error {
 		return tell(fmt.Sprintf("rabbit_alarm:clear_alarm({resource_limit, %s, node()}).", resource))
 	}, err
@@ -228,13 +239,26 @@ func (n *Nemesis) flush(history.Fault) (func() error, error) {
 	n.lostData()
 	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
 	defer cancel()
-	o, err := goredis.ParseURL(n.site.Redis.URL)
+	at, err := n.primary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o, err := goredis.ParseURL(at.URL)
 	if err != nil {
 		return nil, err
 	}
 	c := goredis.NewClient(o)
 	defer func() { _ = c.Close() }()
 	return nothing, c.FlushAll(ctx).Err()
+}
+
+// primary returns the Redis that takes writes.
+func (n *Nemesis) primary(ctx context.Context) (*servers.Server, error) {
+	if n.site.Sentinels == nil {
+		return n.site.Redis, nil
+	}
+	primary, _, err := n.site.Sentinels.Primary(ctx)
+	return primary, err
 }
 
 func (n *Nemesis) lostData() {
@@ -247,7 +271,7 @@ func (n *Nemesis) lostData() {
 // in the middle.
 func (n *Nemesis) spoil(f history.Fault, toxic, attributes string) (func() error, error) {
 	l := n.site.Net.Link(f.Target)
-	return func() error { l.Toxics.ResetToxics(context.Background()); return nil }, l.Toxic(toxic, attributes)
+	return func() error { l.Heal(); return nil }, l.Toxic(toxic, attributes)
 }
 
 // offset restarts a worker with another time of day, and again with the right one.

@@ -29,7 +29,9 @@ type Nemesis struct {
 	done     []history.Window
 	problems []error
 	Lost     []time.Time // when Redis lost its data
-	hunted   int         // how often a worker was killed for the poisonous job that it ran
+	// FailedOver is when another Redis may have become the primary.
+	FailedOver []time.Time
+	hunted     int // how often a worker was killed for the poisonous job that it ran
 }
 
 // New makes one that breaks this site.
@@ -64,13 +66,14 @@ func (n *Nemesis) strike(ctx context.Context, f history.Fault) {
 	}
 	w := history.Window{Fault: f, From: time.Now(), Outage: k.outage}
 	w.Lives = append(w.Lives, n.livesOf(f.Target)...)
+	met := n.meet(&w)
 	if strings.Contains(f.Target, "/") {
 		w.Link = f.Target
 	}
 	n.log.Info("begins", "fault", f.Number, "kind", f.Kind, "target", f.Target, "lasts",
 		f.Lasts.Round(100*time.Millisecond).String())
 	undo, err := k.inject(n, f)
-	if err == nil {
+	if err = errors.Join(met, err); err == nil {
 		_ = wait.Pause(ctx, f.Lasts)
 		err = undo()
 	}
@@ -78,12 +81,19 @@ func (n *Nemesis) strike(ctx context.Context, f history.Fault) {
 	w.To = time.Now().Add(k.after)
 	n.log.Info("ends", "fault", f.Number, "kind", f.Kind, "target", f.Target, "after",
 		time.Since(w.From).Round(100*time.Millisecond).String())
+	n.note(w)
+	if err != nil {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.problems = append(n.problems, fmt.Errorf("%s: %w", f, err))
+	}
+}
+
+// note keeps what has been broken.
+func (n *Nemesis) note(w history.Window) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.done = append(n.done, w)
-	if err != nil {
-		n.problems = append(n.problems, fmt.Errorf("%s: %w", f, err))
-	}
 }
 
 func (n *Nemesis) resource(name string) *sync.Mutex {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/polyglot-media/siren/test/faults/history"
@@ -13,6 +14,7 @@ import (
 // kind is a way to break something.
 type kind struct {
 	about     string
+	on        setting       // where there is such a fault
 	least     time.Duration // how long it lasts
 	most      time.Duration
 	targets   []string
@@ -22,6 +24,15 @@ type kind struct {
 	after  time.Duration
 	inject func(*Nemesis, history.Fault) (undo func() error, err error)
 }
+
+// setting is what RabbitMQ and Redis are like.
+type setting int
+
+const (
+	everywhere setting = iota
+	alone              // one each
+	clustered          // several nodes
+)
 
 // linkNames returns all links of processes and of the two producers: a plain AMQP producer has none to Redis, and only
 // workers have one to S3.
@@ -38,23 +49,42 @@ func linkNames() (names []string) {
 	return names
 }
 
-// About says what a kind of fault breaks; false when there is no such kind.
-func About(kind string) (text string, ok bool) {
-	k, ok := kinds[kind]
-	return k.about, ok
+// About says what a kind of fault breaks.
+func About(kind string) string { return kinds[kind].about }
+
+// KindNames lists the kinds of faults, of one RabbitMQ and one Redis or of several nodes.
+func KindNames(several bool) (names []string) {
+	for name, k := range kinds {
+		if k.on == everywhere || (k.on == clustered) == several {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
-// KindNames lists the kinds of faults.
-func KindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
+// kinds is every way to break something.
+var kinds = func() map[string]kind {
+	all := maps.Clone(commonKinds)
+	maps.Copy(all, clusterKinds)
+	return all
+}()
+
+// targetsOf returns what a kind can break. Connections to a Redis with Sentinels pass no link.
+func targetsOf(k kind, several bool) []string {
+	return slices.DeleteFunc(slices.Clone(k.targets), func(t string) bool {
+		return several && strings.HasSuffix(t, "/redis")
+	})
+}
 
 // faultGap is the mean time from one fault to the next. Most last longer, so several are there at a time.
 const faultGap = 4500 * time.Millisecond
 
 // Schedule returns the faults of a run, by the seed alone. Kinds come like cards from a shuffled deck, so that
 // none is left out for long.
-func Schedule(seed uint64, duration time.Duration, only []string) []history.Fault {
+func Schedule(seed uint64, duration time.Duration, several bool, only []string) []history.Fault {
 	r := rand.New(rand.NewPCG(seed, 2))
-	names := KindNames()
+	names := KindNames(several)
 	if len(only) > 0 {
 		names = slices.Sorted(slices.Values(only))
 	}
@@ -69,8 +99,8 @@ func Schedule(seed uint64, duration time.Duration, only []string) []history.Faul
 		k := kinds[deck[0]]
 		f := history.Fault{Number: len(list) + 1, Kind: deck[0], At: at, Lasts: k.least, Seed: r.Uint64()}
 		deck = deck[1:]
-		if len(k.targets) > 0 {
-			f.Target = k.targets[r.IntN(len(k.targets))]
+		if targets := targetsOf(k, several); len(targets) > 0 {
+			f.Target = targets[r.IntN(len(targets))]
 		}
 		if k.most > k.least {
 			f.Lasts += time.Duration(r.Int64N(int64(k.most - k.least)))

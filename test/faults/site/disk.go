@@ -30,8 +30,25 @@ func mountDisk(path string) (*disk, error) {
 
 func (d *disk) filler() string { return filepath.Join(d.path, "filler") }
 
-// Fill leaves no byte free. The error is that of the file system, which must be that it is full.
-func (d *disk) Fill() error {
+// FillBut leaves only so many blocks free.
+func (d *disk) FillBut(blocks int64) error {
+	err := d.fill()
+	if err != nil || blocks == 0 {
+		return err
+	}
+	info, err := os.Stat(d.filler())
+	if err != nil {
+		return err
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(d.path, &disk); err != nil {
+		return err
+	}
+	return os.Truncate(d.filler(), info.Size()/disk.Bsize*disk.Bsize-blocks*disk.Bsize)
+}
+
+// fill leaves no byte free. The error is that of the file system, which must be that it is full.
+func (d *disk) fill() error {
 	f, err := os.Create(d.filler())
 	if err != nil {
 		return err
@@ -46,7 +63,7 @@ func (d *disk) Fill() error {
 	}
 }
 
-// Empty undoes Fill.
+// Empty undoes FillBut.
 func (d *disk) Empty() error {
 	err := os.Remove(d.filler())
 	if errors.Is(err, os.ErrNotExist) {

@@ -19,23 +19,9 @@ const (
 	delayQueue = "siren.delay."
 )
 
-// Direct lends a channel straight to the broker, past all proxies.
-func (s *Site) Direct(use func(*amqp.Channel) error) error {
-	conn, err := amqp.Dial(s.RabbitMQ.URL)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
-	ch, err := conn.Channel()
-	if err != nil {
-		return err
-	}
-	return use(ch)
-}
-
 // LearnQueues notes every queue of Siren's that there is.
 func (s *Site) LearnQueues(ctx context.Context) error {
-	said, err := s.RabbitMQ.Rabbitmqctl(ctx, "-q", "list_queues", "name")
+	said, err := s.ctl(ctx, "-q", "list_queues", "name")
 	s.queues = nil
 	for line := range strings.Lines(said) {
 		if name := strings.TrimSpace(line); strings.HasPrefix(name, "siren.") {
@@ -63,7 +49,7 @@ func (s *Site) Ready() (map[string]int, error) {
 // unsettled returns how many messages somebody has taken and not settled yet, in all queues but siren.dead. What the
 // broker says of a quorum queue may be some seconds old.
 func (s *Site) unsettled(ctx context.Context) (sum int, err error) {
-	said, err := s.RabbitMQ.Rabbitmqctl(ctx, "-q", "list_queues", "name", "messages_unacknowledged")
+	said, err := s.ctl(ctx, "-q", "list_queues", "name", "messages_unacknowledged")
 	for line := range strings.Lines(said) {
 		name, count, _ := strings.Cut(strings.TrimSpace(line), "\t")
 		if !strings.HasPrefix(name, laneQueue) && !strings.HasPrefix(name, delayQueue) {

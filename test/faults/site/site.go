@@ -17,6 +17,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/procs/servers"
 	"github.com/polyglot-media/siren/test/binary"
+	"github.com/polyglot-media/siren/test/cluster"
 )
 
 // Lease is how long a claim is good for without a renewal. Nothing is retried or taken over for long here: a run has
@@ -49,22 +50,26 @@ storage:
 
 // Site is one run's Siren: servers, processes, and the connections between them.
 type Site struct {
-	Dir      string // in/, out/, log/, scratch/, reference/, rabbitmq/, redis/, s3/
-	Siren    string // the binary
-	Log      *slog.Logger
-	RabbitMQ *servers.Server
-	Redis    *servers.Server
-	Net      *network
-	Workers  []*Process
-	Scalers  []*Process
-	Disk     *disk    // the scratch disk of the first worker
-	Bucket   *bucket  // where outputs may go beside out/
-	queues   []string // names of all, once the fleet is there
+	Dir       string // in/, out/, log/, scratch/, reference/, s3/, and one for each server
+	Siren     string // the binary
+	Log       *slog.Logger
+	RabbitMQ  *servers.Server
+	Redis     *servers.Server
+	Cluster   *cluster.Cluster // instead of RabbitMQ
+	Sentinels *cluster.Redis   // instead of Redis
+	Net       *network
+	Workers   []*Process
+	Scalers   []*Process
+	Disk      *disk    // the scratch disk of the first worker
+	Bucket    *bucket  // where outputs may go beside out/
+	queues    []string // names of all, once the fleet is there
+	clustered bool
 }
 
 // Options says what a site is like.
 type Options struct {
 	QueueType string // of the policy
+	Clustered bool   // a RabbitMQ of three nodes, and a Redis with a replica and Sentinels
 	Siren     string // the binary; "": it is built
 	Log       *slog.Logger
 }
@@ -76,7 +81,7 @@ func Open(ctx context.Context, o Options, fill func(*Site) error) (*Site, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Log: o.Log, Siren: o.Siren, Dir: dir, Net: newNetwork()}
+	s := &Site{Log: o.Log, Siren: o.Siren, Dir: dir, Net: newNetwork(), clustered: o.Clustered}
 	if err = s.found(ctx, o.QueueType); err == nil {
 		err = fill(s)
 	}
@@ -120,15 +125,6 @@ func (s *Site) Equip(ctx context.Context) (err error) {
 	return group.Wait()
 }
 
-// Serve starts both servers, with their data in the folder.
-func (s *Site) Serve(ctx context.Context) (err error) {
-	if s.Redis, err = servers.StartRedis(ctx, servers.Options{Dir: s.Dir}); err != nil {
-		return err
-	}
-	s.RabbitMQ, err = servers.StartRabbitMQ(ctx, servers.Options{Dir: s.Dir})
-	return err
-}
-
 // Path returns a path in the site's folder.
 func (s *Site) Path(names ...string) string {
 	return filepath.Join(append([]string{s.Dir}, names...)...)
@@ -148,11 +144,7 @@ func (s *Site) Close(ctx context.Context) error {
 		p.end()
 	}
 	s.Net.close()
-	for _, server := range []*servers.Server{s.RabbitMQ, s.Redis} {
-		if server != nil {
-			problems = append(problems, server.Stop(ctx))
-		}
-	}
+	problems = append(problems, s.stopServers(ctx))
 	if s.Bucket != nil {
 		s.Bucket.stop()
 	}

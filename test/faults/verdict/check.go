@@ -45,6 +45,7 @@ func check(h history.History) []violation {
 	}
 	c.strangers()
 	c.sights()
+	c.meanwhile()
 	c.leftovers()
 	return c.found
 }

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,21 @@ func TestCheckerComplains(t *testing.T) {
 			"scratch",
 		},
 		{"a panic", func(h *history.History) { h.Broken = []string{"w1-1 ended by itself"} }, isWrong, "by itself"},
+		{"a command that says 0", func(h *history.History) {
+			h.Answers = []history.Answer{
+				{Verb: "siren lanes move", About: "kept", Known: 0}, {Verb: "siren lanes", About: "kept", Said: 2, Known: 3},
+				{Verb: "siren lanes", About: "kept", Said: 0, Known: 3},
+			}
+		}, isWrong, "siren lanes said 0 of kept"},
+		{"too many workers", func(h *history.History) {
+			h.Budget, h.Staff = 5, staff(4, 6, 6, 6, 6, 6, 6, 7, 5)
+		}, isWrong, "up to 7 workers, and 5 is all"},
+		{"a record that runs for ever", func(h *history.History) {
+			h.Records["good"] = job.Record{State: job.Running}
+			h.FailedOver = []time.Time{time.Unix(0, 0), time.Unix(50, 0)}
+			h.RecordsAt = time.Unix(110, 0)
+			h.Windows = []history.Window{{Fault: history.Fault{Kind: "redis-failover"}, Outage: "redis"}}
+		}, isWrong, "says that it runs, 1m0s after"},
 		{"a fleet that goes on", func(h *history.History) { h.Drained = false }, isLeftover, "come to rest"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -196,6 +212,27 @@ func TestCheckerComplains(t *testing.T) {
 			}
 			t.Errorf("it says %v, want %s: …%s…", found, c.sort, c.says)
 		})
+	}
+}
+
+// staff is so many workers at one second after the other.
+func staff(workers ...int) (list []history.Headcount) {
+	for i, n := range workers {
+		list = append(list, history.Headcount{At: time.Unix(int64(i), 0), Workers: n})
+	}
+	return list
+}
+
+// What commands say, workers that come and go, and a failover that is only just over are no reason to complain.
+func TestCheckerPassesWhatIsMeanwhile(t *testing.T) {
+	h := goodHistory()
+	h.Answers = []history.Answer{{Verb: "siren lanes", Said: 0, Known: 0}, {Verb: "siren lanes", Said: 3, Known: 3}}
+	h.Budget, h.Staff = 5, staff(4, 6, 6, 6, 5, 6, 7, 6, 6, 5)
+	h.FailedOver, h.RecordsAt = []time.Time{time.Unix(0, 0)}, time.Unix(59, 0)
+	h.Windows = []history.Window{{Fault: history.Fault{Kind: "redis-failover"}, Outage: "redis"}}
+	h.Records["good"] = job.Record{State: job.Running}
+	if found := check(h); len(found) > 0 {
+		t.Errorf("it complains: %v", found)
 	}
 }
 
@@ -247,5 +284,43 @@ func TestExpress(t *testing.T) {
 	h.Windows = append(h.Windows, history.Window{From: at, To: at.Add(time.Second), Outage: "broker"})
 	if e := measureExpress(h); e.Counted != 0 || e.Excluded["outage of broker"] != 3 || e.share() != 1 {
 		t.Errorf("%s", e)
+	}
+}
+
+// While a node is broken, express jobs count unless that node leads their lane, or their producer or worker is connected
+// to it; and those that count must start in time by themselves.
+func TestExpressBesideABrokenNode(t *testing.T) {
+	at := time.Now()
+	h := history.History{Events: map[string][]history.Event{}}
+	add := func(id string, asked time.Time, wait time.Duration) {
+		h.Jobs = append(h.Jobs, &history.Attempts{
+			Spec: history.Spec{Job: job.Job{ID: id}, Lane: "express"}, Asked: asked, Confirms: 1,
+		})
+		h.Events[id] = []history.Event{{At: asked.Add(wait), Worker: "w1-1", What: "started"}}
+	}
+	for i := range 40 { // before all that
+		add(fmt.Sprintf("before%d", i), at.Add(-time.Minute), 0)
+	}
+	add("in time", at, time.Second)
+	add("late", at, 5*time.Second)
+	h.Windows = []history.Window{{
+		Fault: history.Fault{Kind: "node-hang"}, From: at, To: at.Add(time.Second), Node: "node2", Led: []string{"bulk"},
+		Connected: []string{"w3", "raw"}, Lives: []string{"w3-1"},
+	}}
+	e := measureExpress(h)
+	if e.Counted != 42 || e.Beside != 2 || e.BesideInTime != 1 || !strings.Contains(e.promises(), "another lane's node") {
+		t.Errorf("%s: %q", e, e.promises())
+	}
+	for why, spoil := range map[string]func(*history.Window){
+		"its lane was led by a faulted node": func(w *history.Window) { w.Led = []string{"express"} },
+		"its producer was cut off":           func(w *history.Window) { w.Connected = []string{"client"} },
+		"held by a faulted worker":           func(w *history.Window) { w.Lives = []string{"w1-1"} },
+	} {
+		whole := h.Windows[0]
+		spoil(&h.Windows[0])
+		if e := measureExpress(h); e.Excluded[why] != 2 || e.promises() != "" {
+			t.Errorf("%s: %s: %q", why, e, e.promises())
+		}
+		h.Windows[0] = whole
 	}
 }

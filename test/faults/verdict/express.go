@@ -30,6 +30,9 @@ type express struct {
 	Worst    float64        `json:"worstSeconds"`
 	Excluded map[string]int `json:"excluded"` // by reason
 	Late     []string       `json:"late,omitempty"`
+	// Those that met a broken node of RabbitMQ which neither led their lane nor had their producer or worker.
+	Beside       int `json:"besideABrokenNode"`
+	BesideInTime int `json:"besideABrokenNodeInTime"`
 }
 
 // share returns the part that was in time.
@@ -47,8 +50,31 @@ func (e express) String() string {
 		total += e.Excluded[why]
 		out = append(out, fmt.Sprintf("%d %s", e.Excluded[why], why))
 	}
-	return fmt.Sprintf("%.1f %% of %d within %s (p50 %.3f s, p95 %.3f s, worst %.3f s); excluded %d: %s",
-		100*e.share(), e.Counted, expressWithin, e.P50, e.P95, e.Worst, total, strings.Join(out, ", "))
+	beside := ""
+	if e.Beside > 0 {
+		beside = fmt.Sprintf("%d of %d while another lane's node was broken; ", e.BesideInTime, e.Beside)
+	}
+	return fmt.Sprintf("%.1f %% of %d within %s (p50 %.3f s, p95 %.3f s, worst %.3f s); %sexcluded %d: %s",
+		100*e.share(), e.Counted, expressWithin, e.P50, e.P95, e.Worst, beside, total, strings.Join(out, ", "))
+}
+
+// metNode reports whether a node of RabbitMQ was broken meanwhile.
+func metNode(h history.History, from, to time.Time) bool {
+	return slices.ContainsFunc(h.Windows, func(w history.Window) bool {
+		return w.Node != "" && !w.To.Before(from) && !w.From.After(to)
+	})
+}
+
+// promises returns why what express jobs were promised is broken; "" when it isn't.
+func (e express) promises() string {
+	switch {
+	case e.share() < expressShare:
+		return "express jobs start late"
+	case float64(e.BesideInTime) < expressShare*float64(e.Beside):
+		return "express jobs start late while another lane's node is broken"
+	default:
+		return ""
+	}
 }
 
 // measureExpress takes the time from sending to first start of every express job. Left out are those that met an
@@ -72,8 +98,15 @@ func measureExpress(h history.History) express {
 		}
 		wait := max(0, first.At.Sub(j.Asked))
 		waits = append(waits, wait)
+		beside := metNode(h, j.Asked, first.At)
+		if beside {
+			e.Beside++
+		}
 		if wait <= expressWithin {
 			e.InTime++
+			if beside {
+				e.BesideInTime++
+			}
 		} else {
 			e.Late = append(e.Late, fmt.Sprintf("%s: asked %s, started after %s by %s", j.Job.ID,
 				j.Asked.Format(history.Clock), wait.Round(time.Millisecond), first.Worker))
@@ -96,7 +129,7 @@ func exclusion(h history.History, j *history.Attempts, at int) string {
 	events := h.Events[j.Job.ID]
 	first := events[at]
 	for _, w := range h.Windows {
-		its := strings.HasPrefix(w.Link, producer)
+		its := strings.HasPrefix(w.Link, producer) || slices.Contains(w.Connected, strings.TrimSuffix(producer, "/"))
 		to := w.To
 		if its {
 			to = to.Add(connectsWithin)
@@ -107,6 +140,8 @@ func exclusion(h history.History, j *history.Attempts, at int) string {
 		switch {
 		case w.Outage != "":
 			return "outage of " + w.Outage
+		case slices.Contains(w.Led, "express"):
+			return "its lane was led by a faulted node"
 		case its:
 			return "its producer was cut off"
 		case slices.Contains(w.Lives, first.Worker):

@@ -97,10 +97,10 @@ func Of(h history.History) Report {
 		}
 	}
 	r.Express = measureExpress(h)
-	if r.Express.share() < expressShare {
+	if broken := r.Express.promises(); broken != "" {
 		r.Violations = append(r.Violations, violation{
 			isWrong, "",
-			fmt.Sprintf("express jobs start late: %s\n  %s", r.Express, strings.Join(r.Express.Late, "\n  ")),
+			fmt.Sprintf("%s: %s\n  %s", broken, r.Express, strings.Join(r.Express.Late, "\n  ")),
 		})
 	}
 	told := map[string]bool{}

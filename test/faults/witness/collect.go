@@ -53,6 +53,7 @@ func Collect(ctx context.Context, s *site.Site, h *history.History, w *Watch) (e
 	if h.Letters, err = letters(s); err != nil {
 		return err
 	}
+	h.RecordsAt = time.Now()
 	if h.Records, err = records(ctx, s, h.Jobs); err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func letters(s *site.Site) (map[string][]history.Letter, error) {
 
 // records asks the ledger for each job.
 func records(ctx context.Context, s *site.Site, jobs []*history.Attempts) (map[string]job.Record, error) {
-	c, err := client.New(client.Options{AMQPURL: s.RabbitMQ.URL, RedisURL: s.Redis.URL})
+	c, err := client.New(client.Options{AMQPURL: s.AMQPURL(), RedisURL: s.RedisURL()})
 	if err != nil {
 		return nil, err
 	}

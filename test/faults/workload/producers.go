@@ -48,7 +48,7 @@ func OpenProducers(s *site.Site, schedule []history.Spec) (*Producers, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Producers{client: c, raw: &rawProducer{url: urls["raw/amqp"]}}
+	p := &Producers{client: c, raw: &rawProducer{urls: site.Addresses(urls["raw/amqp"])}}
 	for _, s := range schedule {
 		p.Jobs = append(p.Jobs, &history.Attempts{Spec: s})
 	}
@@ -107,9 +107,11 @@ func (p *Producers) Close() {
 // rawPatience is how long the raw producer waits for one confirm.
 const rawPatience = 10 * time.Second
 
-// rawProducer is what a producer in any other language is: it knows AMQP and the job's JSON, and nothing of Siren.
+// rawProducer is what a producer in any other language is: it knows AMQP and the job's JSON, and nothing of Siren. Of
+// several addresses it tries the next one after each trouble.
 type rawProducer struct {
-	url string
+	urls []string
+	next int // among them
 
 	mu       sync.Mutex
 	conn     *amqp.Connection
@@ -179,7 +181,9 @@ func (p *rawProducer) dial() error {
 	if p.conn != nil && !p.conn.IsClosed() && !p.ch.IsClosed() {
 		return nil
 	}
-	conn, err := amqp.DialConfig(p.url, amqp.Config{
+	at := p.urls[p.next%len(p.urls)]
+	p.next++
+	conn, err := amqp.DialConfig(at, amqp.Config{
 		Heartbeat: 5 * time.Second,
 		Dial: func(network, address string) (net.Conn, error) {
 			sock, err := net.DialTimeout(network, address, 5*time.Second)
