@@ -68,7 +68,8 @@ func judgeAddresses(all []rabbitlink.Tried) []doctor.Finding {
 	return []doctor.Finding{check.Warning(
 		fmt.Sprintf("%d of %d addresses don't let us in: %s", len(away), len(all), strings.Join(away, "; ")),
 		"connections use the others, and come back once these answer; until then fewer nodes carry all of them",
-		"start what isn't running (rabbitmq-diagnostics check_running on each node), or take the address out of the URL")}
+		"start what isn't running (rabbitmq-diagnostics check_running on each node), or take the address out of "+
+			"the URL")}
 }
 
 // judgeEncryption says whether passwords and jobs travel in the clear.

@@ -39,7 +39,7 @@ func open(t *testing.T, list string, every time.Duration) (*rabbitlink.Conn, *ra
 }
 
 // at returns which of the ways the session of a connection goes, once it has one.
-func at(t *testing.T, c *rabbitlink.Conn, all []*rabbittest.Proxy) (here *rabbittest.Proxy, others []*rabbittest.Proxy) {
+func at(t *testing.T, c *rabbitlink.Conn, all []*rabbittest.Proxy) (here *rabbittest.Proxy, rest []*rabbittest.Proxy) {
 	t.Helper()
 	s, err := c.Session(rabbittest.Soon(t))
 	if err != nil {
@@ -49,10 +49,10 @@ func at(t *testing.T, c *rabbitlink.Conn, all []*rabbittest.Proxy) (here *rabbit
 		if strings.Contains(way.URL, "@"+s.Address()) {
 			here = way
 		} else {
-			others = append(others, way)
+			rest = append(rest, way)
 		}
 	}
-	return here, others
+	return here, rest
 }
 
 // The first of two addresses hangs: it costs one try and no more, also later.
@@ -232,7 +232,8 @@ func TestRefusedByAll(t *testing.T) {
 	if c.Refusal() == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("refusal %v, error %v", c.Refusal(), err)
 	}
-	if n := strings.Count(log.String(), "can't connect"); n != 1 || !strings.Contains(log.String(), "127.0.0.1:1: dial") {
-		t.Errorf("it is said %d times:\n%s", n, log.String())
+	said := log.String()
+	if n := strings.Count(said, "can't connect"); n != 1 || !strings.Contains(said, "127.0.0.1:1: dial") {
+		t.Errorf("it is said %d times:\n%s", n, said)
 	}
 }

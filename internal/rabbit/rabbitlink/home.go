@@ -2,6 +2,7 @@ package rabbitlink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -92,7 +93,7 @@ func (c *Conn) attend(life context.Context, s *Session, end context.CancelCauseF
 // pass ends the session with the move, unless it has ended for another reason.
 func (c *Conn) pass(life context.Context, to *move, end context.CancelCauseFunc) {
 	end(to)
-	if context.Cause(life) != error(to) {
+	if was := (*move)(nil); !errors.As(context.Cause(life), &was) {
 		to.session.close()
 		return
 	}

@@ -60,31 +60,29 @@ func Parse(list string) (Targets, error) {
 }
 
 // nextURL is where the next URL of a list begins.
-var nextURL = regexp.MustCompile(`,\s*amqps?://`)
+var nextURL = regexp.MustCompile(`,\s*(amqps?://)`)
+
+// Listed returns the URLs of a list as they are written. Each may name several hosts.
+func Listed(list string) []string { return strings.Split(nextURL.ReplaceAllString(list, "\n$1"), "\n") }
 
 // URLs returns the URLs of a list, each with one host of its own. Its error never contains any part of it.
 func URLs(list string) (urls []string, err error) {
-	for list != "" {
-		one := list
-		if at := nextURL.FindStringIndex(list); at != nil {
-			one = list[:at[0]]
-		}
-		list = strings.TrimLeft(strings.TrimPrefix(list[len(one):], ","), " \t\r\n")
+	for _, one := range Listed(list) {
 		hosts, ok := perHost(one)
 		if !ok {
 			return nil, errURL
 		}
 		urls = append(urls, hosts...)
 	}
-	if len(urls) == 0 {
-		return nil, errURL
-	}
 	return urls, nil
 }
 
 // perHost returns a URL for each host that one names.
 func perHost(one string) (urls []string, ok bool) {
-	scheme, rest, _ := strings.Cut(one, "://")
+	scheme, rest, ok := strings.Cut(one, "://")
+	if !ok {
+		return nil, false
+	}
 	end := strings.IndexAny(rest+"/", "/?#")
 	login := strings.LastIndexByte(rest[:end], '@') + 1
 	hosts := strings.Split(rest[login:end], ",")
