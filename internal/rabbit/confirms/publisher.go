@@ -147,10 +147,39 @@ func (p *Publisher) connect(ctx context.Context, to address) (*carrier, error) {
 }
 
 // leave leaves a node that confirms nothing to anybody, though it accepts jobs: it may be cut off from the others.
-func (p *Publisher) leave(s *rabbitlink.Session) {
+func (p *Publisher) leave(c *carrier) {
 	if time.Since(time.Unix(0, p.confirmed.Load())) >= p.Quiet {
-		p.conn.Leave(s, "it confirms nothing")
+		p.conn.Leave(c.ch.Session, "it confirms nothing", func(s *rabbitlink.Session) error {
+			return tryElsewhere(s, c)
+		})
 	}
+}
+
+// confirmsWithin is how long another node may take to confirm what the present one doesn't.
+const confirmsWithin = 3 * time.Second
+
+// tryElsewhere tries whether another node confirms a message that the carrier waits for: where the leader of its queue
+// hangs none does, and the carrier's own channel is the first to learn of the next leader.
+func tryElsewhere(s *rabbitlink.Session, c *carrier) error {
+	o := c.sample()
+	if o == nil {
+		return errors.New("nothing waits for a confirm any more")
+	}
+	ch, err := s.Channel()
+	if err != nil {
+		return err
+	}
+	ch.Patience = confirmsWithin
+	return ch.About(o.Key, func() error {
+		if err := ch.Confirm(false); err != nil {
+			return err
+		}
+		confirm, err := ch.PublishWithDeferredConfirm(o.Exchange, o.Key, false, false, o.Publishing)
+		if err == nil && !confirm.Wait() {
+			err = amqp.ErrClosed
+		}
+		return err
+	})
 }
 
 // maxLosses is how often a message may go down with its connection before it is suspected of being the cause.

@@ -187,13 +187,25 @@ func TestLeave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.Leave(s, "it confirms nothing") {
+	fine := func(*rabbitlink.Session) error { return nil }
+	if !c.Leave(s, "it confirms nothing", fine) {
 		t.Error("nowhere to go, of two")
 	}
 	rabbittest.Until(t, "the other was tried", func() bool { return others[0].Refused() > 0 })
 	others[0].Refuse(false)
+	tried := make(chan struct{}, 100)
+	rabbittest.Until(t, "it is tried whether that would help", func() bool {
+		c.Leave(s, "it would be no better", func(*rabbitlink.Session) error {
+			tried <- struct{}{}
+			return rabbitlink.ErrSilent
+		})
+		return len(tried) > 1
+	})
+	if here, _ := at(t, c, all); here != home {
+		t.Error("it left for a node that does no more")
+	}
 	rabbittest.Until(t, "it leaves", func() bool {
-		c.Leave(s, "it confirms nothing")
+		c.Leave(s, "it confirms nothing", fine)
 		here, _ := at(t, c, all)
 		return here != home
 	})
@@ -201,7 +213,7 @@ func TestLeave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Leave(now, "neither does this")
+	c.Leave(now, "neither does this", fine)
 	rabbittest.Enqueue(t, confirms.NewPublisher(c, 0), "standard", "after")
 	if here, _ := at(t, c, all); here == home {
 		t.Error("it went back at once")
@@ -211,7 +223,7 @@ func TestLeave(t *testing.T) {
 	}
 
 	alone := rabbittest.Open(t, home.URL, "alone")
-	if s, err := alone.Session(rabbittest.Soon(t)); err != nil || alone.Leave(s, "anything") {
+	if s, err := alone.Session(rabbittest.Soon(t)); err != nil || alone.Leave(s, "anything", fine) {
 		t.Errorf("left the only address: %v", err)
 	}
 }

@@ -207,7 +207,7 @@ func (c *Conn) Channel(ctx context.Context) (*Channel, error) {
 		if err != nil {
 			return nil, err
 		}
-		ch, err := UnlessEnded(ctx, s.channel, (*Channel).Close)
+		ch, err := UnlessEnded(ctx, s.Channel, (*Channel).Close)
 		if err == nil {
 			return ch, nil
 		}

@@ -112,21 +112,16 @@ func (l *line) pass(a arrival) {
 	}
 }
 
-// rest ends listening, and returns once nothing more comes. A job that it meets as it makes sure that the queue answers
-// goes the way of those that come. Where the queue doesn't answer, it listens on, and what comes goes back.
+// rest ends listening, and returns once nothing more comes. Where the queue doesn't answer, it listens on, and what
+// comes goes back. A job that it meets as it makes sure goes the way of those that come.
 func (l *line) rest() {
 	defer l.setTo(nil)
 	if !l.listening() {
 		return
 	}
-	if !l.taker.heard(l.queue) {
-		switch a, found, err := l.get(context.Background()); {
-		case found:
-			l.pass(a)
-		case errors.Is(err, rabbitlink.ErrSilent):
-			l.taker.trouble(err)
-			return
-		}
+	if err := l.check(); errors.Is(err, rabbitlink.ErrSilent) {
+		l.taker.trouble(err)
+		return
 	}
 	l.hears.Patience = l.taker.patienceFor(l.queue)
 	if l.hears.StopReceiving(topology.QueueName(l.queue), l.queue.String()) != nil {
@@ -135,6 +130,32 @@ func (l *line) rest() {
 		<-l.over
 	}
 	l.over = nil
+}
+
+// check asks whether the leader of the queue that the line listens to is there: it knows of that.
+func (l *line) check() error {
+	if l.taker.mayCount() {
+		err := l.open(context.Background(), &l.asks)
+		if err != nil {
+			return err
+		}
+		ready, consumers, err := l.asks.Depth(topology.QueueName(l.queue))
+		switch {
+		case errors.Is(err, lanes.ErrRefused):
+			l.taker.mayNotCount()
+		case err == nil && ready == 0 && consumers == 0: // as a broker says for a leader that is away
+			return &queueError{l.queue, rabbitlink.ErrSilent}
+		case err != nil:
+			return &queueError{l.queue, err}
+		default:
+			return nil
+		}
+	}
+	a, found, err := l.get(context.Background())
+	if found {
+		l.pass(a)
+	}
+	return err
 }
 
 // close gives the channels back, and what came over them.
