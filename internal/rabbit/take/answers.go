@@ -92,6 +92,21 @@ func (t *Taker) fine(q lanes.Queue) {
 	}
 }
 
+// came notes that a job of the queue has come by itself. That is so as soon as there is a new leader, long before who
+// asks finds it.
+func (t *Taker) came(q lanes.Queue) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at[q] = time.Now()
+}
+
+// leftOut reports whether the queue is left out.
+func (t *Taker) leftOut(q lanes.Queue) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.out[q]
+}
+
 // leaveOut leaves a queue out until it answers.
 func (t *Taker) leaveOut(q lanes.Queue) {
 	t.mu.Lock()
