@@ -75,28 +75,41 @@ var prefixRules = []map[string]any{
 	mustNot(`%[01]|%7[fF]|[\x00-\x1f\x7f]`, "must not contain control characters"),
 	mustNot(`%([^0-9a-fA-F]|[0-9a-fA-F][^0-9a-fA-F])`, "is not a URL: write % as %25"),
 	mustNot(`^[^/]*//[^/]*/(.*/)?\.siren/`, "must not lead into .siren, which belongs to Siren itself"),
-	must(`^([^sS]|[sS]3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/)`, "must name a bucket of S3: 3 to 63 of a-z 0-9 . -"),
-	mustNot(`^[sS]3://(`+notBuckets+`)/`, "must name a bucket of S3, which is no address and has no .. .- or -."),
+	must(`^([^sS]|[sS]3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/)`,
+		"must name a bucket of S3: 3 to 63 of a-z 0-9 . -, the first and the last a letter or digit"),
+	mustNot(`^[sS]3://[^/]*(\.\.|\.-|-\.)`, "must name a bucket of S3, which has no .. .- or -."),
 	must(`^([^gG]|[gG][sS]://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/)`,
-		"must name a bucket of Google's: 3 to 222 of a-z 0-9 . _ -"),
-	must(`^([^aA]|[a-zA-Z]+://[a-z0-9][a-z0-9-]{1,61}[a-z0-9]/)`, "must name a container: 3 to 63 of a-z 0-9 -"),
+		"must name a bucket of Google's: 3 to 222 of a-z 0-9 . _ -, the first and the last a letter or digit"),
+	mustNot(`^[gG][sS]://[^/]*(\.\.|[^./]{64})`,
+		"must name a bucket of Google's, which has no .. and at most 63 characters between two dots"),
+	mustNot(`^([sS]3|[gG][sS])://[0-9]+(\.[0-9]+){3}/`, "must name a bucket, which doesn't look like an IPv4 address"),
+	must(`^([^aA]|[a-zA-Z]+://[a-z0-9][a-z0-9-]{1,61}[a-z0-9]/)`,
+		"must name a container: 3 to 63 of a-z 0-9 -, the first and the last a letter or digit"),
 	mustNot(`^[aA][a-zA-Z]+://[^/]*--`, "must name a container, which has no --"),
 	must(`^([^hH]|[a-zA-Z]+://(\[[^\]/]+\]|[^/:@\[\]\\\s]+)(:[0-9]*)?/)`, "must name a host"),
-	mustNot(`^[hH][a-zA-Z]+://(`+internal4+`|`+internal6+`|`+notAddresses+`)\.?(:[0-9]*)?/`,
+	mustNot(`^[hH][a-zA-Z]+://[^/\[]*:(0+|`+noPort+`)/`, "must have a port from 1 to 65535"),
+	mustNot(`^[hH][a-zA-Z]+://(\.|[^/]*\.\.|[^/\[]*[^./:]{64}|[^/:]{255})`,
+		"must name a host, which has 1 to 63 characters between two dots"),
+	mustNot(`^[hH][a-zA-Z]+://(`+notAddresses+`)\.?(:[0-9]*)?/`,
+		"must name a host or an address, of IPv4 as four decimal numbers"),
+	mustNot(`^[hH][a-zA-Z]+://(`+internal4+`|`+internal6+`|`+localhost+`)\.?(:[0-9]*)?/`,
 		"is not a public address, and inputs are fetched from public addresses only; use s3:// or file:// for "+
 			"internal storage"),
 }
 
-// notBuckets is what S3 calls no bucket though its characters are right.
-const notBuckets = `[^/]*(\.\.|\.-|-\.)[^/]*|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+`
+// noPort is a number that no port has. notAddresses are names that end in a number and are no IPv4 address, as some
+// read them: of another count than four, with other than digits, octal, too large.
+const (
+	noPort       = `[1-9][0-9]{5,}|[7-9][0-9]{4}|6[6-9][0-9]{3}|65[6-9][0-9]{2}|655[4-9][0-9]|6553[6-9]`
+	notAddresses = `([0-9]+\.){0,2}[0-9]+|([0-9]+\.){4,}[0-9]+|[^/:]*[^0-9./:][^/:]*\.[0-9]+|` +
+		`([^/:]*\.)?0[xX][0-9a-fA-F]*|([0-9]+\.)*(0[0-9]+|25[6-9]|2[6-9][0-9]|[3-9][0-9]{2}|[0-9]{4,})(\.[0-9]+)*`
+)
 
-// internal4 and internal6 are the addresses of lanes/location/guard, as far as they are plain to see; notAddresses is
-// what leads to this machine, and numbers that some take for an address.
+// internal4 and internal6 are the addresses of lanes/location/guard, as far as they are plain to see.
 const (
 	internal4 = `(0|10|127|2(2[4-9]|[345][0-9])|` +
 		`100\.(6[4-9]|[789][0-9]|1[01][0-9]|12[0-7])|169\.254|172\.(1[6-9]|2[0-9]|3[01])|192\.168|198\.1[89]|` +
 		`192\.0\.[02]|192\.88\.99|198\.51\.100|203\.0\.113)(\.[0-9]+)+`
 	internal6 = `\[(::1?|[fF][c-fC-F][0-9a-fA-F]{2}:[^\]]*|2001:0?[dD][bB]8:[^\]]*|64:[fF][fF]9[bB]:[^\]]*)\]`
-
-	notAddresses = `[lL][oO][cC][aA][lL][hH][oO][sS][tT]|([0-9]+\.){0,2}[0-9]+|([0-9a-fA-FxX]+\.)*0[xX][0-9a-fA-F]*`
+	localhost = `([^/:]*\.)?[lL][oO][cC][aA][lL][hH][oO][sS][tT]`
 )

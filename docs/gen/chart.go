@@ -211,8 +211,8 @@ func chartReference(root *chartValue) string {
 	var b strings.Builder
 	b.WriteString("# Values of the Siren chart\n\n<!-- written by docs/gen: change the comments in values.yaml and " +
 		"run `make generate` -->\n\n" +
-		"[Siren on Kubernetes](https://github.com/polyglot-media/siren/blob/main/docs/kubernetes.md) explains how they " +
-		"go together. Values that aren't listed here are refused, so that " +
+		"[Siren on Kubernetes](https://github.com/polyglot-media/siren/blob/main/docs/kubernetes.md) explains how " +
+		"they go together. Values that aren't listed here are refused, so that " +
 		"a typo shows.\n" +
 		"Values with a • may also be set for one pool, in `workers.pools.<name>`.\n\n## General\n\n")
 	head := "| value | default | |\n|---|---|---|\n"

@@ -146,6 +146,39 @@ var refusals = []refusal{
 	stored("s3://media:9000/", "read"),
 	stored("azblob://media.in/", "write"),
 	stored("gs://Media/", "write"),
+	stored("s3://ab/", "read"),
+	stored("s3://"+long(64)+"/", "read"),
+	stored("s3://x..y/", "read"),
+	stored("s3://x.-y/", "read"),
+	stored("s3://x-.y/", "read"),
+	stored("s3://-xy/", "read"),
+	stored("s3://xy./", "read"),
+	stored("s3://192.168.0.1/", "read"),
+	stored("gs://in/", "read"),
+	stored("gs://_in/", "read"),
+	stored("gs://x..y/", "read"),
+	stored("gs://10.0.0.1/", "read"),
+	stored("gs://a."+long(64)+"/", "read"),
+	stored("azblob://in/", "read"),
+	stored("azblob://media--in/", "read"),
+	stored("azblob://media-in-/", "read"),
+	stored("https://host:x/", "read"),
+	stored("https://host:0/", "read"),
+	stored("https://host:65536/", "read"),
+	stored("http://2130706433/", "read"),
+	stored("http://0x7f000001/", "read"),
+	stored("http://017700000001/", "read"),
+	stored("http://127.1/", "read"),
+	stored("http://0177.0.0.1/", "read"),
+	stored("http://0x7F.0.0.0x1./", "read"),
+	stored("http://1.2.3.4.5/", "read"),
+	stored("http://1.2.3.256/", "read"),
+	stored("http://example.1/", "read"),
+	stored("http://a..example/", "read"),
+	stored("http://.example/", "read"),
+	stored("http://"+long(64)+"/", "read"),
+	stored("http://localhost/", "read"),
+	stored("https://a.LOCALHOST./", "read"),
 	stored("http://10.1.2.3/", "read"),
 	stored("http://192.168.0.1/", "read"),
 	stored("HTTP://172.16.0.1:8080/in/", "read"),
@@ -180,6 +213,8 @@ func stored(prefix string, rights ...string) refusal {
 	}
 	return refusal{name: "the storage " + entry + "}", from: itsEnd, to: "storage: [" + entry + "}]\n"}
 }
+
+func long(n int) string { return strings.Repeat("x", n) }
 
 // accepted is what looks odd, and is right.
 var accepted = []refusal{
@@ -219,6 +254,18 @@ var accepted = []refusal{
 - {prefix: "https://localhost.example.com/a@b/", read: true}
 - {prefix: "https://CDN.example.com./pub/", read: true}
 - {prefix: "https://[2606:4700::1111]/", read: true}
+- {prefix: "s3://1.2.3.4.5/", read: true}
+- {prefix: "s3://media--use1-az4--x-s3/", read: true}
+- {prefix: "s3://` + long(63) + `/", read: true}
+- {prefix: "gs://a.-_b/", read: true}
+- {prefix: "gs://` + long(63) + "." + long(63) + `/", read: true}
+- {prefix: "azblob://123/", read: true}
+- {prefix: "http://1.2.3.4/", read: true}
+- {prefix: "http://3.example/", read: true}
+- {prefix: "http://0x7f.example:65535/", read: true}
+- {prefix: "http://cdn_1.example:1/", read: true}
+- {prefix: "http://bücher.example/", read: true}
+- {prefix: "http://[2a00:1450::1]:443/", read: true}
 `,
 	},
 	{

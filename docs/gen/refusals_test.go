@@ -113,6 +113,80 @@ func joined(e ast.Expr) string {
 	}
 }
 
+// Of prefixes put together from what is right, odd and wrong, the patterns refuse none that a scaler takes.
+func TestPatternsRefuseNoPrefixThatIsRight(t *testing.T) {
+	hosts := []string{
+		"", "media", "Media", "a-b", "a--b", "a.b", "a..b", "a.-b", "a_b", "-a", "a-", ".ab", "ab.", "ab",
+		"1.2.3.4", "8.8.8.8.", "10.0.0.1", "010.0.0.1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "255.1.2.3", "0x7f.1",
+		"0x7f.example", "a.0x7f", "x.1", "1.x", "10.example.com", "127.0.0.1.example", "192.0.1.1", "192.0.0.1",
+		"172.15.0.1", "172.16.0.1", "100.63.0.1", "100.64.0.1", "223.0.0.1", "224.0.0.1", "localhost",
+		"localhost.example", "notlocalhost", "a.localhost", "Example.COM", "bücher.example", "h:80", "h:0",
+		"h:65535", "h:65536", "h:", "h:x", "[2606:4700::1]", "[::1]", "[::ffff:8.8.8.8]", "[2001:db8::1]:80",
+		"[2001:4860::1]", "[fe80::1%25eth0]", "a@b", "a b", "a%41", "[",
+	}
+	paths := []string{
+		"", "/", "/a/", "/a", "//", "/a//b/", "/./", "/../", "/a/../b/", "/a..b/", "/.a/", "/.siren/", "/x.siren/",
+		"/.sirens/", "/%2e/", "/%2F/", "/%20/", "/%7f/", "/%7e/", "/%1/", "/%/", "/%E2%82%AC/", "/a b/", `/a\b/`,
+		"/a?b/", "/#/", "/a@b/", "/a:b/",
+	}
+	rules, tried, refused := compiledRules(), 0, 0
+	for _, scheme := range []string{"s3", "S3", "gs", "azblob", "http", "HTTPS", "file", "File", "ftp", ""} {
+		for _, host := range hosts {
+			for _, path := range paths {
+				prefix := scheme + "://" + host + path
+				tried++
+				says := firstBroken(rules, prefix)
+				if says == "" {
+					continue
+				}
+				refused++
+				p := lanes.Policy{
+					Lanes:   []lanes.Lane{{Name: "a", StartWithin: 1}},
+					Pools:   []lanes.Pool{{Name: "p", Lanes: []string{"a"}, Max: 1}},
+					Budget:  1,
+					Storage: []lanes.Storage{{Prefix: prefix, Read: true}},
+				}
+				p.Default()
+				if p.Validate() == nil {
+					t.Errorf("%s is right, and the patterns say it %s", prefix, says)
+				}
+			}
+		}
+	}
+	if refused < tried/2 || refused == tried {
+		t.Errorf("%d of %d prefixes are refused", refused, tried)
+	}
+}
+
+// prefixRule is one of prefixRules, ready to be asked.
+type prefixRule struct {
+	pattern *regexp.Regexp
+	not     bool
+	says    string
+}
+
+func compiledRules() (rules []prefixRule) {
+	for _, rule := range prefixRules {
+		if pattern, is := rule["pattern"].(string); is {
+			rules = append(rules, prefixRule{regexp.MustCompile(pattern), false, rule[message].(string)})
+			continue
+		}
+		pattern := rule["not"].(map[string]any)["pattern"].(string)
+		rules = append(rules, prefixRule{regexp.MustCompile(pattern), true, rule[notMessage].(string)})
+	}
+	return rules
+}
+
+// firstBroken returns what the first of the rules says that the prefix breaks; "" when it breaks none.
+func firstBroken(rules []prefixRule, prefix string) string {
+	for _, r := range rules {
+		if r.pattern.MatchString(prefix) == r.not {
+			return r.says
+		}
+	}
+	return ""
+}
+
 // A language server shows the words beside a pattern: each pattern has some.
 func TestPatternsHaveWords(t *testing.T) {
 	definitions, err := policySchema("../../lanes/policy.go")
