@@ -1,8 +1,11 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/kinds"
+	"github.com/polyglot-media/siren/lanes/location"
 )
 
 // What editors and the chart say of a string that doesn't match its pattern, or that matches one that it must not:
@@ -66,8 +69,7 @@ func mustNot(pattern, says string) map[string]any {
 var prefixRules = []map[string]any{
 	mustNot(`[?#]|^[^/]*//[^/]*@`,
 		"must have no query, fragment or user; credentials come from the workers' environment"),
-	must(`^([fF][iI][lL][eE]|[sS]3|[gG][sS]|[aA][zZ][bB][lL][oO][bB]|[hH][tT][tT][pP][sS]?)://`,
-		"must begin with file://, s3://, gs://, azblob://, http:// or https://"),
+	must(aScheme(), "must begin with a scheme: "+location.Either(location.Schemes(false))),
 	must(`/$`, "must end in a slash, or it would also allow its neighbours"),
 	must(`^([^fF]|[fF][iI][lL][eE]:///)`, "must be file:///absolute/dir/"),
 	mustNot(`^[^/]*//[^/]*/(.*/)?(|\.\.?)/`, "must not contain //, /./ or /../"),
@@ -95,6 +97,19 @@ var prefixRules = []map[string]any{
 	mustNot(`^[hH][a-zA-Z]+://(`+internal4+`|`+internal6+`|`+localhost+`)\.?(:[0-9]*)?/`,
 		"is not a public address, and inputs are fetched from public addresses only; use s3:// or file:// for "+
 			"internal storage"),
+}
+
+// aScheme returns the pattern of what begins with a scheme that there is, in any case.
+func aScheme() string {
+	var names []string
+	for _, scheme := range location.Schemes(false) {
+		name := ""
+		for _, c := range scheme {
+			name += "[" + strings.ToLower(string(c)) + strings.ToUpper(string(c)) + "]"
+		}
+		names = append(names, name)
+	}
+	return "^(" + strings.Join(names, "|") + ")://"
 }
 
 // noPort is a number that no port has. notAddresses are names that end in a number and are no IPv4 address, as some
