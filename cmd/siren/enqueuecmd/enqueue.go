@@ -65,8 +65,8 @@ changes single ones of them; NAME=null takes one away.
 
 The kinds, and what each takes with --param:` + kindHelp(),
 		Example: `  siren enqueue thumbnail --input file:///m/a.mp4 --output file:///m/a.jpg --label urgent=true --wait
-  siren enqueue transcode --input s3://in/a.mov --output s3://out/a.mp4 --param height=720
-  siren enqueue --preset web@1 --input s3://in/a.mov --output s3://out/a.mp4
+  siren enqueue transcode --input s3://uploads/a.mov --output s3://media/a.mp4 --param height=720
+  siren enqueue --preset web@1 --input s3://uploads/a.mov --output s3://media/a.mp4
   siren enqueue --file jobs.ndjson --ids content --wait`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {

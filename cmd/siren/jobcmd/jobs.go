@@ -50,10 +50,11 @@ func newJobsList(a *app.App) *cobra.Command {
 
 func jobTable(records []job.Record, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"),
+	t := show.NewTable(show.ID(), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"),
 		num("ATTEMPTS"), col("PROGRESS"), col("PRESET").Wide(), num("PRIORITY").Wide(), col("WORKER").Wide(),
 		col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
-	t.Spare("OUTPUT", "LABELS", "PRIORITY", "PRESET", "WORKER", "ATTEMPTS", "AGE", "KIND", "WAIT", "LANE")
+	t.Spare("OUTPUT", "LABELS", "PRIORITY", "PRESET", "WORKER", "ATTEMPTS", "AGE", "KIND", "WAIT", "RAN",
+		"ID", "LANE", "PROGRESS")
 	t.Empty = "no jobs"
 	for _, r := range records {
 		wait := "-"

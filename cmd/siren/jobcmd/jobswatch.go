@@ -54,7 +54,10 @@ func follow(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []str
 			continue
 		}
 		said[r.ID] = r.State
-		fmt.Fprintf(a.Out, "%s  %-9s  %s\n", r.ID, r.State, show.Harmless(Detail(r, a.Now())))
+		line := fmt.Sprintf("%s  %-9s  %s\n", r.ID, r.State, show.Harmless(Detail(r, a.Now())))
+		if _, err := a.Out.Write([]byte(line)); err != nil {
+			return err
+		}
 		if r.State.Final() && r.State != job.Completed {
 			failed++
 		}

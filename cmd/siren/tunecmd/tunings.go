@@ -46,6 +46,7 @@ func tuningTable(l tune.List) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"),
 		col("IN FORCE"), col("REASON"))
+	t.Spare("AGE", "BY", "FILE", "ENDS IN")
 	t.Empty = "no tunings: everything is as the policy file says"
 	for _, r := range l.Tunings {
 		ends := "never"
