@@ -60,7 +60,8 @@ func forBash(c *cobra.Command) {
 	rest := c.RunE
 	c.Long = `Print the script for bash. It loads the package bash-completion, which has to be installed, where
 the shell hasn't done so.`
-	c.Example = "  source <(siren completion bash)\n  siren completion bash >~/.local/share/bash-completion/completions/siren"
+	c.Example = "  source <(siren completion bash)\n" +
+		"  siren completion bash >~/.local/share/bash-completion/completions/siren"
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if _, err := io.WriteString(c.OutOrStdout(), bashNeeds); err != nil {
 			return err

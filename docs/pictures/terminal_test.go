@@ -11,7 +11,8 @@ import (
 
 // A terminal's screens are drawn as they were seen: each once, in their colours, with nothing that acts in the picture.
 func TestTerminal(t *testing.T) {
-	written := "Script started\r\n\x1b[?1049h\x1b[?25l" + home + "LANE  STATUS\x1b[K\r\nbulk  \x1b[2midle\x1b[0m\x1b[K\x1b[J" +
+	written := "Script started\r\n\x1b[?1049h\x1b[?25l" +
+		home + "LANE  STATUS\x1b[K\r\nbulk  \x1b[2midle\x1b[0m\x1b[K\x1b[J" +
 		home + "LANE  STATUS\x1b[K\r\nbulk  \x1b[2midle\x1b[0m\x1b[K\x1b[J" +
 		home + "LANE  STATUS\x1b[K\r\n<b>&  \x1b[32mmet\x1b[0m, promoted\x1b[K\x1b[J" +
 		firstScreen + "LANE  STATUS\r\n<b>&  met, promoted\r\n\r\nScript done\r\n"
