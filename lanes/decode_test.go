@@ -439,7 +439,7 @@ func TestParseProblems(t *testing.T) {
 		},
 		{
 			"a whole bucket, a folder, a site", tail,
-			tail + "storage: [{prefix: \"s3://uploads/\", read: true}, {prefix: \"file:///srv/media/\", write: true}, " +
+			tail + "storage: [{prefix: \"s3://media/\", read: true}, {prefix: \"file:///srv/media/\", write: true}, " +
 				"{prefix: \"https://cdn.example.com/a/b/\", read: true}]\n", nil,
 		},
 

@@ -27,7 +27,7 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 	case g.Cut:
 		mark(fleet.Budget, "the budget leaves %d of the %d wanted%s", g.Target, a.now, cameFirst(g.For))
 	case g.Waits:
-		mark(fleet.Budget, "%d of the %d wait until other replicas have left", g.Target-g.To, g.Target)
+		mark(fleet.Budget, "%d of the %d must wait until other replicas have left", g.Target-g.To, g.Target)
 	case g.Yielded:
 		mark(fleet.Budget, "what was held goes to where jobs wait now%s", cameFirst(g.For))
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -308,7 +309,7 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 		fmt.Fprintf(a.Err, "%s is %s%s\n", r.ID, r.State, why(r, a.Now()))
 	}
 	if len(failed) > 0 {
-		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", len(failed), len(ids)))
+		return exit.With(exit.JobFailed, fmt.Errorf("%d of %s failed", len(failed), say.Plural(len(ids), "job")))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 )
@@ -64,9 +65,10 @@ func follow(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []str
 	}
 	switch {
 	case failed > 0:
-		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", failed, len(ids)))
+		return exit.With(exit.JobFailed, fmt.Errorf("%d of %s failed", failed, say.Plural(len(ids), "job")))
 	case missing > 0:
-		return exit.With(exit.NotFound, fmt.Errorf("%d of %d jobs are not known", missing, len(ids)))
+		return exit.With(exit.NotFound, fmt.Errorf("%d of %s %s not known", missing,
+			say.Plural(len(ids), "job"), say.Verb(missing, "is", "are")))
 	default:
 		return nil
 	}

@@ -25,7 +25,8 @@ func TestAskForAPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	express, standard := p.Lanes[0].StartWithin.D(), p.Lanes[1].StartWithin.D()
-	if p.Budget != 12 || p.Lanes[0].Match[0] != "urgent=true" || express != 500*time.Millisecond || standard != 30*time.Second || len(p.Storage) != 3 ||
+	if p.Budget != 12 || p.Lanes[0].Match[0] != "urgent=true" ||
+		express != 500*time.Millisecond || standard != 30*time.Second || len(p.Storage) != 3 ||
 		p.Storage[1].Prefix != "gs://bcd/" || p.Storage[2].Prefix != "s3://media-out/" {
 		t.Errorf("%s", text)
 	}

@@ -107,6 +107,8 @@ func workerState(w fleet.Heartbeat, silent bool) (state string, style show.Style
 		return "retired", show.Dim
 	case w.Parked:
 		return "parked", show.Dim
+	case w.Starting():
+		return "starting", show.Dim
 	case !w.Subscribed:
 		return "no broker", show.Red
 	default:

@@ -2,7 +2,9 @@ package tunecmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -129,6 +131,10 @@ stays as it is.`,
 					return err
 				}
 				text, err := os.ReadFile(args[0])
+				if errors.Is(err, fs.ErrNotExist) {
+					err = fmt.Errorf("%w; without a file, siren tunings export prints the policy in force, which may be "+
+						"the built-in one of siren up", err)
+				}
 				if err != nil {
 					return exit.With(exit.Usage, err)
 				}
