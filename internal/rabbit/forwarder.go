@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 const (
@@ -60,8 +61,8 @@ func Forward(
 			return err
 		}
 		err = rabbitlink.Undeclared(err)
-		if err.Error() != said {
-			said = err.Error()
+		if trouble := plain.Trouble(err); trouble != said {
+			said = trouble
 			f.log.Warn("delayed jobs wait: the forwarder lost its channel; retrying",
 				slog.Any("error", err))
 		}
