@@ -12,8 +12,8 @@ import (
 	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/lanes/audit"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // tuningsEntry is the tunings in the ConfigMap beside Redis.
