@@ -60,7 +60,7 @@ const (
 
 // Options says which broker and store a Client is for.
 type Options struct {
-	AMQPURL  string        // amqp:// or amqps://user:password@host:port/vhost
+	AMQPURL  string        // amqp:// or amqps://user:password@host:port/vhost; several hosts with commas between them
 	RedisURL string        // redis://, rediss:// or redis+sentinel://
 	Name     string        // shown in the broker's list of connections; "siren client" when empty
 	Policy   *lanes.Policy // to classify by, and with the presets; nil: the policy in force, read from Redis

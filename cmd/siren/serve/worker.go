@@ -20,6 +20,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
@@ -149,14 +150,14 @@ func awaitPolicy(
 				return nil, q, operate.NotFound.With(err)
 			}
 		}
-		if said != err.Error() {
+		if said != plain.Trouble(err) {
 			if errors.Is(err, lanes.ErrRefused) {
 				log.Error("waiting for the policy: Redis refuses this login; siren redis-acl prints what a worker's "+
 					"may do", "reason", err)
 			} else {
 				log.Info("waiting for the policy: has a scaler published one?", "reason", err)
 			}
-			said = err.Error()
+			said = plain.Trouble(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // patience is how long one address is waited for.
@@ -173,12 +174,9 @@ func (t *timed) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// ownPort is this end of a connection, which is another one in each attempt.
-var ownPort = regexp.MustCompile(`[^ ]+:[0-9]+->`)
-
-// kind returns what an error of connecting says, without what differs from one attempt to the next.
+// kind returns what an error of connecting says, without what differs from one round to the next.
 func kind(err error) string {
-	parts := strings.Split(ownPort.ReplaceAllString(err.Error(), ""), "; ")
+	parts := strings.Split(plain.Trouble(err), "; ")
 	slices.Sort(parts)
 	return strings.Join(parts, "; ")
 }
