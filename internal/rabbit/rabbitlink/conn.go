@@ -21,6 +21,9 @@ import (
 const (
 	heartbeat    = 10 * time.Second // a dead peer is noticed after one and a half; ?heartbeat= in the URL overrides it
 	closeTimeout = 2 * time.Second  // the broker doesn't answer a close while an alarm blocks the connection
+
+	// A node that is cut off may not answer either, and what it hasn't confirmed waits for the end.
+	leaveTimeout = 500 * time.Millisecond
 )
 
 // ErrClosed is what a closed Conn answers.
@@ -216,7 +219,7 @@ func (c *Conn) keep() {
 		next = c.hold(s, pause)
 	}
 	if next != nil {
-		next.close()
+		next.close(closeTimeout)
 	}
 }
 
@@ -233,11 +236,14 @@ func (c *Conn) hold(s *Session, pause *Backoff) (next *Session) {
 	if errors.As(context.Cause(life), &to) {
 		c.log.LogAttrs(c.ctx, to.level, "leaving this address of RabbitMQ for another one", s.where(),
 			slog.String("reason", to.why))
-		c.beside.Go(s.close) // the broker gives its jobs to others meanwhile
+		c.beside.Go(func() { s.close(to.within) }) // the broker gives its jobs to others meanwhile
 		return to.session
 	}
 	c.set(nil, err)
-	s.close()
+	s.close(closeTimeout)
+	if timedOut(err) {
+		c.order.silent(s.to.at) // no heartbeat comes
+	}
 	if c.ctx.Err() == nil {
 		c.log.Warn("lost the connection to RabbitMQ; reconnecting", s.where(), slog.Any("error", err))
 		pause.Lasted(time.Since(began))
