@@ -36,10 +36,9 @@ const (
 // concurrent use. Each has a channel of its own, since a broker stops taking messages over a channel while a queue that
 // they go to doesn't keep up: so a lane whose queue doesn't answer keeps no other lane's jobs waiting.
 //
-// It waits out lost connections and alarms, but for at most its patience without any progress; then the error is
-// ErrNotSent or ErrUnconfirmed. A node that confirms nothing it leaves before that, where the broker has others. What
-// was unconfirmed when a connection broke is published again on the next one: two copies of a job are harmless (claims
-// see to it), none is not.
+// It waits out lost connections and alarms, and leaves a node that confirms nothing for another one, but for at most
+// its patience without any progress; then the error is ErrNotSent or ErrUnconfirmed. What was unconfirmed when a
+// connection ended is published again on the next one: two copies of a job are harmless (claims see to it), none is not.
 type Publisher struct {
 	Patience time.Duration // how long a publish goes on without any confirm: 30 s, unless it is set before the first
 	Quiet    time.Duration // after how long without any the node is left for another one: 5 s, unless likewise

@@ -1,6 +1,7 @@
 package rabbitlink_test
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // ways makes several ways to the broker, and the URL that names them all.
@@ -74,6 +76,25 @@ func TestHungAddress(t *testing.T) {
 	})
 	if here, _ := at(t, c, all); here != away || home.Connections() != 1 {
 		t.Errorf("%d tries where it has hung already", home.Connections())
+	}
+}
+
+// A node hangs while a session is there: what its heartbeats tell is known when the next session is made.
+func TestNodeHangs(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, _ := open(t, strings.ReplaceAll(list, ",", "?heartbeat=1,")+"?heartbeat=1", time.Hour)
+	home, others := at(t, c, all)
+	if _, err := c.Channel(rabbittest.Soon(t)); err != nil { // amqp091 waits for no heartbeat before a first answer
+		t.Fatal(err)
+	}
+	home.Stall()
+	rabbittest.Until(t, "it goes on elsewhere", func() bool {
+		here, _ := at(t, c, all)
+		return here == others[0]
+	})
+	if home.Connections() != 1 {
+		t.Errorf("%d connections where it hangs", home.Connections())
 	}
 }
 
@@ -225,6 +246,45 @@ func TestLeave(t *testing.T) {
 	alone := rabbittest.Open(t, home.URL, "alone")
 	if s, err := alone.Session(rabbittest.Soon(t)); err != nil || alone.Leave(s, "anything", fine) {
 		t.Errorf("left the only address: %v", err)
+	}
+}
+
+// A node that hangs in the middle of the login has refused nobody.
+func TestHungLogin(t *testing.T) {
+	rabbittest.Declared(t)
+	u, err := url.Parse(rabbittest.Server(t).URL)
+	if err != nil {
+		t.Fatal("parse the URL of the test's broker")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	broker := u.Host
+	go func() { // passes the first word of each side, and no more
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = near.Close() })
+			far, err := net.Dial("tcp", broker)
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = far.Close() })
+			for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+				word := make([]byte, 4<<10)
+				n, _ := way[0].Read(word)
+				_, _ = way[1].Write(word[:n])
+			}
+		}
+	}()
+	u.Host = l.Addr().String() + ",127.0.0.1:1"
+	c, _ := open(t, u.String(), time.Hour)
+	if err := refusal(t, c, "i/o timeout"); errors.Is(err, lanes.ErrRefused) || c.Refusal() != nil {
+		t.Errorf("taken for a refusal: %v", err)
 	}
 }
 

@@ -35,7 +35,8 @@ func (p pace) wait() time.Duration { return p.every - rand.N(p.every/3) }
 type move struct {
 	session *Session
 	why     string
-	level   slog.Level // of the log
+	level   slog.Level    // of the log
+	within  time.Duration // that the session which is left is closed
 }
 
 func (m *move) Error() string { return m.why }
@@ -104,7 +105,7 @@ func (c *Conn) attend(life context.Context, s *Session, end context.CancelCauseF
 func (c *Conn) pass(life context.Context, to *move, end context.CancelCauseFunc) {
 	end(to)
 	if was := (*move)(nil); !errors.As(context.Cause(life), &was) {
-		to.session.close()
+		to.session.close(closeTimeout)
 		return
 	}
 	c.mu.Lock()
@@ -145,6 +146,7 @@ func (c *Conn) look(ctx context.Context, s *Session) (now sight) {
 	anything := func(*Session) error { return nil }
 	if now.to = c.reach(ctx, all[at:at+1], anything); now.to != nil {
 		now.to.why, now.to.session.home = "going home, which answers again", home
+		now.to.within = closeTimeout
 	}
 	return now
 }
@@ -164,7 +166,7 @@ func (c *Conn) elsewhere(ctx context.Context, s *Session, n notice) *move {
 	}
 	to := c.reach(ctx, others, n.trial)
 	if to != nil {
-		to.why, to.level = n.why, slog.LevelWarn
+		to.why, to.level, to.within = n.why, slog.LevelWarn, leaveTimeout
 		c.order.banish(s.to.at)
 		to.session.home = c.order.sort(all)
 	}
@@ -181,7 +183,7 @@ func (c *Conn) reach(ctx context.Context, places []place, trial Trial) *move {
 		if trial(s) == nil {
 			return &move{session: s}
 		}
-		s.close()
+		s.close(closeTimeout)
 	}
 	return nil
 }

@@ -108,10 +108,10 @@ func (s *Session) last(ctx context.Context) error {
 	}
 }
 
-// close ends the session, within a few seconds.
-func (s *Session) close() {
-	defer s.within(closeTimeout)()
-	_ = s.conn.CloseDeadline(time.Now().Add(closeTimeout))
+// close ends the session within that time.
+func (s *Session) close(within time.Duration) {
+	defer s.within(within)()
+	_ = s.conn.CloseDeadline(time.Now().Add(within))
 }
 
 // Abandon drops the connection without a word. Every call that hangs on it returns with an error.

@@ -52,8 +52,8 @@ type Store struct {
 
 // Open prepares a store for redis://user:password@host:6379/0, rediss://… (TLS) or
 // redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. Of several hosts, and of several addresses of
-// one, the primary counts. It does no I/O: the first call does. The error says that the URL is malformed, or not one for
-// TLS; it doesn't cite it.
+// one, the primary counts. It does no I/O: the first call does. The error says that the URL is malformed, or not one
+// for TLS; it doesn't cite it.
 func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
 	r := &remote{log: log, pace: pace{lookEvery, nameEvery, nameAgain, maxAge}}
 	for _, o := range options {
