@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/faults/nemesis"
+	"github.com/polyglot-media/siren/test/faults/operators"
 	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/faults/verdict"
 	"github.com/polyglot-media/siren/test/faults/witness"
@@ -91,7 +93,7 @@ func play(
 		Input: "file://" + s.Path("in") + "/", Output: "file://" + s.Path("out") + "/",
 		Bucket: "s3://" + site.BucketName + "/",
 	}
-	p, err := workload.OpenProducers(s, workload.Schedule(o.seed, o.duration, o.rate, !o.calm && len(o.only) == 0, at))
+	p, err := workload.OpenProducers(s, workload.Schedule(o.seed, o.duration, o.rate, o.whole(), at))
 	if err != nil {
 		return h, 0, err
 	}
@@ -108,23 +110,55 @@ func play(
 	go func() { defer close(hunted); n.Hunt(hunting, poisonIDs(p.Jobs)) }()
 	defer func() { stopHunting(); <-hunted; stopProducing(); <-produced }()
 
+	staff := operators.New(s, workload.Kept)
+	operating, stopOperating := context.WithCancel(ctx)
+	defer stopOperating()
+	var operated sync.WaitGroup
+	if o.whole() {
+		operated.Go(func() {
+			select {
+			case <-p.Kept:
+				staff.Run(operating)
+			case <-operating.Done():
+			}
+		})
+	}
+	counting, stopCounting := context.WithCancel(ctx)
+	defer stopCounting()
+	var counted sync.WaitGroup
+	counted.Go(func() { staff.Count(counting) })
+	defer func() { stopOperating(); operated.Wait(); stopCounting(); counted.Wait() }()
+
 	breaking, fix := context.WithTimeout(ctx, o.duration)
 	defer fix()
 	if !o.calm {
 		n.Run(breaking, nemesis.Schedule(o.seed, o.duration, o.nodes > 1, o.only))
 	}
 	<-breaking.Done()
+	stopOperating()
+	operated.Wait()
 	if err := errors.Join(n.Err(), ctx.Err()); err != nil {
 		return h, 0, err
 	}
 	o.log.Info("all is fixed; draining", "outputs", w.Count(), "unconfirmed", p.Open.Load())
 	began := time.Now()
+	if o.whole() {
+		if err := staff.Finish(ctx); err != nil {
+			return h, 0, err
+		}
+	}
 	h.Drained = awaitEnds(ctx, s, produced, p.Jobs)
 	drain = time.Since(began)
 	stopProducing()
 	<-produced
 	stopHunting()
 	<-hunted
+	if err := witness.AwaitRecords(ctx, s, p.Jobs, n.FailedOver); err != nil {
+		return h, 0, err
+	}
+	stopCounting()
+	counted.Wait()
+	h.Answers, h.Staff, h.Most = staff.Answers, staff.Headed, site.MostSized
 	h.Jobs, h.Windows, h.Lost, h.FailedOver = p.Jobs, n.Windows(), n.Lost, n.FailedOver
 	return h, drain, errors.Join(witness.Collect(ctx, s, &h, w), ctx.Err())
 }

@@ -191,8 +191,8 @@ func TestCheckerComplains(t *testing.T) {
 			}
 		}, isWrong, "siren lanes said 0 of kept"},
 		{"too many workers", func(h *history.History) {
-			h.Budget, h.Staff = 5, staff(4, 6, 6, 6, 6, 6, 6, 7, 5)
-		}, isWrong, "up to 7 workers, and 5 is all"},
+			h.Most, h.Staff = 5, staff(4, 6, 6, 6, 6, 6, 6, 7, 5)
+		}, isWrong, "up to 7 workers"},
 		{"a record that runs for ever", func(h *history.History) {
 			h.Records["good"] = job.Record{State: job.Running}
 			h.FailedOver = []time.Time{time.Unix(0, 0), time.Unix(50, 0)}
@@ -227,7 +227,7 @@ func staff(workers ...int) (list []history.Headcount) {
 func TestCheckerPassesWhatIsMeanwhile(t *testing.T) {
 	h := goodHistory()
 	h.Answers = []history.Answer{{Verb: "siren lanes", Said: 0, Known: 0}, {Verb: "siren lanes", Said: 3, Known: 3}}
-	h.Budget, h.Staff = 5, staff(4, 6, 6, 6, 5, 6, 7, 6, 6, 5)
+	h.Most, h.Staff = 5, staff(4, 6, 6, 6, 5, 6, 7, 6, 6, 5)
 	h.FailedOver, h.RecordsAt = []time.Time{time.Unix(0, 0)}, time.Unix(59, 0)
 	h.Windows = []history.Window{{Fault: history.Fault{Kind: "redis-failover"}, Outage: "redis"}}
 	h.Records["good"] = job.Record{State: job.Running}

@@ -34,7 +34,7 @@ func (c *checker) budget() {
 	most := 0
 	told := false
 	for _, n := range c.h.Staff {
-		if n.Workers <= c.h.Budget {
+		if n.Workers <= c.h.Most {
 			since, most, told = time.Time{}, 0, false
 			continue
 		}
@@ -43,8 +43,8 @@ func (c *checker) budget() {
 		}
 		if most = max(most, n.Workers); n.At.Sub(since) > overFor && !told {
 			told = true
-			c.complain(isWrong, "", "from %s on for more than %s there were up to %d workers, and %d is all that the "+
-				"budget has", since.Format(history.Clock), overFor, most, c.h.Budget)
+			c.complain(isWrong, "", "from %s on for more than %s there were up to %d workers that scalers had started, "+
+				"and the budget has %d for them", since.Format(history.Clock), overFor, most, c.h.Most)
 		}
 	}
 }
