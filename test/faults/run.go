@@ -110,7 +110,11 @@ func play(
 	go func() { defer close(hunted); n.Hunt(hunting, poisonIDs(p.Jobs)) }()
 	defer func() { stopHunting(); <-hunted; stopProducing(); <-produced }()
 
-	staff := operators.New(s, workload.Kept)
+	staff, err := operators.New(s, workload.Kept)
+	if err != nil {
+		return h, 0, err
+	}
+	defer staff.Close()
 	operating, stopOperating := context.WithCancel(ctx)
 	defer stopOperating()
 	var operated sync.WaitGroup

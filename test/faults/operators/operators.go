@@ -4,10 +4,12 @@ package operators
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"log/slog"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -19,14 +21,18 @@ import (
 )
 
 const (
-	patience = 40 * time.Second // for one command
-	between  = 500 * time.Millisecond
+	patience  = 40 * time.Second // for one command
+	between   = 500 * time.Millisecond
+	shownMost = 300 // bytes of what a command said that are written down
 )
+
+// errNone is how the lack of an error is written down.
+var errNone = errors.New("done")
 
 // Operators type commands, one after the other.
 type Operators struct {
 	site    *site.Site
-	log     *slog.Logger
+	log     *os.File // what was typed, and what came of it
 	shelf   shelf
 	letters int // in siren.dead, as a command has said
 	Answers []history.Answer
@@ -35,9 +41,13 @@ type Operators struct {
 
 // New makes some that work on this site. In its lanes kept and spare, which no worker takes from, there will be so many
 // jobs.
-func New(s *site.Site, kept int) *Operators {
-	return &Operators{site: s, log: s.Log, shelf: newShelf(kept)}
+func New(s *site.Site, kept int) (*Operators, error) {
+	log, err := os.Create(s.Path("log", "operators.log"))
+	return &Operators{site: s, log: log, shelf: newShelf(kept)}, err
 }
+
+// Close ends what they write down.
+func (o *Operators) Close() { _ = o.log.Close() }
 
 // Run goes through all verbs again and again, until ctx ends.
 func (o *Operators) Run(ctx context.Context) {
@@ -58,8 +68,8 @@ func (o *Operators) Count(ctx context.Context) {
 	}
 }
 
-// siren runs a command. ok means that it has said that all went well.
-func (o *Operators) siren(ctx context.Context, args ...string) (out string, ok bool) {
+// siren runs a command, and writes down what it said. An err means that it doesn't claim to have done it.
+func (o *Operators) siren(ctx context.Context, args ...string) (out, warnings string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, o.site.Siren, args...)
@@ -72,10 +82,15 @@ func (o *Operators) siren(ctx context.Context, args ...string) (out string, ok b
 	var said, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &stderr
 	began := time.Now()
-	err := cmd.Run()
-	o.log.Debug("operator", "command", strings.Join(args, " "), "error", err, "took", time.Since(began).String(),
-		"said", said.String(), "stderr", stderr.String())
-	return said.String(), err == nil && stderr.Len() == 0 // a warning says that the rest may be old
+	err = cmd.Run()
+	if said.Len() > shownMost {
+		out = said.String()[:shownMost] + "…\n"
+	} else {
+		out = said.String()
+	}
+	fmt.Fprintf(o.log, "%s siren %s\n%s%s(%v after %s)\n", began.Format(history.Clock), strings.Join(args, " "), out,
+		stderr.String(), cmp.Or(err, errNone), time.Since(began).Round(time.Millisecond))
+	return said.String(), stderr.String(), err
 }
 
 func (o *Operators) answered(began time.Time, verb, about string, said, known int) {
@@ -85,13 +100,13 @@ func (o *Operators) answered(began time.Time, verb, about string, said, known in
 // look reads how many jobs wait in the two lanes.
 func (o *Operators) look(ctx context.Context, _ int) {
 	began := time.Now()
-	out, ok := o.siren(ctx, "lanes", "-o", "json")
+	out, warnings, err := o.siren(ctx, "lanes", "-o", "json")
 	var list []struct {
 		Name  string
 		Ready int
 		Stale bool
 	}
-	if !ok || json.Unmarshal([]byte(out), &list) != nil {
+	if err != nil || strings.Contains(warnings, "what follows is old") || json.Unmarshal([]byte(out), &list) != nil {
 		return
 	}
 	for _, l := range list {
@@ -114,9 +129,9 @@ func (o *Operators) move(ctx context.Context, round int) {
 // carry moves up to so many jobs between two lanes; to may be any.
 func (o *Operators) carry(ctx context.Context, from, to string, limit int) {
 	began := time.Now()
-	out, ok := o.siren(ctx, "lanes", "move", from, to, "--limit", fmt.Sprint(limit))
+	out, _, err := o.siren(ctx, "lanes", "move", from, to, "--limit", fmt.Sprint(limit))
 	var n int
-	if _, err := fmt.Sscanf(out, "%d", &n); err == nil && ok {
+	if _, unclear := fmt.Sscanf(out, "%d", &n); unclear == nil && err == nil {
 		o.answered(began, "siren lanes move", from, n, min(limit, o.shelf.least(from)))
 		o.shelf.moved(from, to, n)
 		return
@@ -127,21 +142,18 @@ func (o *Operators) carry(ctx context.Context, from, to string, limit int) {
 // dead counts the letters. Nobody takes one away.
 func (o *Operators) dead(ctx context.Context, _ int) {
 	began := time.Now()
-	out, ok := o.siren(ctx, "dead", "list", "--from-queue", "--limit", "0", "-o", "json")
-	var list struct{ Jobs []json.RawMessage }
-	if !ok {
+	out, _, err := o.siren(ctx, "dead", "list", "--from-queue", "--limit", "0", "-o", "json")
+	var list []json.RawMessage
+	if err != nil || json.Unmarshal([]byte(out), &list) != nil {
 		return
 	}
-	if json.Unmarshal([]byte(out), &list.Jobs) != nil && json.Unmarshal([]byte(out), &list) != nil {
-		return
-	}
-	o.answered(began, "siren dead list --from-queue", "siren.dead", len(list.Jobs), o.letters)
-	o.letters = max(o.letters, len(list.Jobs))
+	o.answered(began, "siren dead list --from-queue", "siren.dead", len(list), o.letters)
+	o.letters = max(o.letters, len(list))
 }
 
 // pause has a lane wait for a few seconds.
 func (o *Operators) pause(ctx context.Context, _ int) {
-	o.siren(ctx, "lanes", "pause", "bulk", "--for", "5s", "--reason", "faults")
+	_, _, _ = o.siren(ctx, "lanes", "pause", "bulk", "--for", "5s", "--reason", "faults")
 }
 
 // policy changes the policy, and has the scalers read it, one after the other.
@@ -151,7 +163,7 @@ func (o *Operators) policy(ctx context.Context, round int) {
 		objective = 25 * time.Second
 	}
 	if err := o.site.WritePolicy(objective); err != nil {
-		o.log.Error("write the policy", "error", err)
+		fmt.Fprintln(o.log, "write the policy:", err)
 		return
 	}
 	for _, s := range o.site.Scalers {
