@@ -121,8 +121,10 @@ func (n *Nemesis) roll(f history.Fault) (func() error, error) {
 	for _, name := range site.NodeNames {
 		one := f
 		one.Target = name
-		w := history.Window{Fault: one, From: time.Now()}
-		err := errors.Join(n.meet(&w), within(n.site.Node(name).Restart)())
+		w := history.Window{Fault: one}
+		err := n.meet(&w)
+		w.From = time.Now()
+		err = errors.Join(err, within(n.site.Node(name).Restart)())
 		w.To = time.Now().Add(electedWithin)
 		n.note(w)
 		if err != nil {
