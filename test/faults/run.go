@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/test/faults/history"
+	"github.com/polyglot-media/siren/test/faults/hung"
 	"github.com/polyglot-media/siren/test/faults/nemesis"
 	"github.com/polyglot-media/siren/test/faults/operators"
 	"github.com/polyglot-media/siren/test/faults/site"
@@ -24,16 +25,7 @@ import (
 // run does a whole run: start, break, fix, drain, look, judge. It returns an error when the run couldn't be done; what
 // it proved is in the report. Nothing that it started is left.
 func run(ctx context.Context, o options) (r verdict.Report, err error) {
-	var e workload.Expected
-	s, err := site.Open(ctx, o.site(), func(s *site.Site) error {
-		var group errgroup.Group
-		group.Go(func() error { return s.Equip(ctx) })
-		group.Go(func() (err error) {
-			e, err = workload.Prepare(ctx, s.Siren, s.Path("in"), s.Path("reference"))
-			return err
-		})
-		return group.Wait()
-	})
+	s, e, err := open(ctx, o)
 	if err != nil {
 		return r, err
 	}
@@ -66,6 +58,46 @@ func run(ctx context.Context, o options) (r verdict.Report, err error) {
 	return r, nil
 }
 
+// open makes the site, and what each recipe must make.
+func open(ctx context.Context, o options) (s *site.Site, e workload.Expected, err error) {
+	s, err = site.Open(ctx, o.site(), func(s *site.Site) error {
+		var group errgroup.Group
+		group.Go(func() error { return s.Equip(ctx) })
+		group.Go(func() (err error) {
+			e, err = workload.Prepare(ctx, s.Siren, s.Path("in"), s.Path("reference"))
+			return err
+		})
+		return group.Wait()
+	})
+	return s, e, err
+}
+
+// measure does a run of another kind: it measures how long lanes stand still while a node hangs.
+func measure(ctx context.Context, o options) (t *hung.Table, err error) {
+	s, e, err := open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err = errors.Join(err, s.Close(context.WithoutCancel(ctx))); err == nil && !o.keep {
+			_ = os.RemoveAll(s.Dir)
+		}
+	}()
+	o.log.Info("measuring", "dir", s.Dir)
+	if err := s.Start(ctx); err != nil {
+		return nil, err
+	}
+	return hung.Measure(ctx, s, e, placesOf(s))
+}
+
+// placesOf returns where inputs and outputs lie.
+func placesOf(s *site.Site) workload.Places {
+	return workload.Places{
+		Input: "file://" + s.Path("in") + "/", Output: "file://" + s.Path("out") + "/",
+		Bucket: "s3://" + site.BucketName + "/",
+	}
+}
+
 // programVersions asks ffmpeg and siren who they are.
 func programVersions(ctx context.Context, path string) (ffmpeg, siren string, err error) {
 	out, err := exec.CommandContext(ctx, "ffmpeg", "-version").Output()
@@ -89,11 +121,7 @@ func play(
 	if err != nil {
 		return h, 0, err
 	}
-	at := workload.Places{
-		Input: "file://" + s.Path("in") + "/", Output: "file://" + s.Path("out") + "/",
-		Bucket: "s3://" + site.BucketName + "/",
-	}
-	p, err := workload.OpenProducers(s, workload.Schedule(o.seed, o.duration, o.rate, o.whole(), at))
+	p, err := workload.OpenProducers(s, workload.Schedule(o.seed, o.duration, o.rate, o.whole(), placesOf(s)))
 	if err != nil {
 		return h, 0, err
 	}

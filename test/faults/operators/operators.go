@@ -49,8 +49,9 @@ func New(s *site.Site, kept int) (*Operators, error) {
 // Close ends what they write down.
 func (o *Operators) Close() { _ = o.log.Close() }
 
-// Run goes through all verbs again and again, until ctx ends.
+// Run goes through all verbs again and again, until ctx ends. All jobs that are to be kept are in their lane.
 func (o *Operators) Run(ctx context.Context) {
+	o.shelf.fill()
 	for round := 0; ; round++ {
 		for _, verb := range []func(context.Context, int){o.look, o.move, o.dead, o.look, o.move, o.pause, o.policy} {
 			if wait.Pause(ctx, between) != nil {

@@ -24,11 +24,17 @@ type level struct {
 	low map[string]int
 }
 
-// newShelf has all jobs in lane kept.
+// newShelf is for so many jobs.
 func newShelf(all int) shelf {
-	s := shelf{all: all, low: map[string]int{kept: all, spare: 0}}
+	s := shelf{all: all, low: map[string]int{kept: 0, spare: 0}}
 	s.note()
 	return s
+}
+
+// fill takes in that all jobs are in lane kept now.
+func (s *shelf) fill() {
+	s.low[kept] = s.all
+	s.note()
 }
 
 func (s *shelf) note() {

@@ -8,6 +8,10 @@ import (
 // What must be in a lane is what was moved there for sure, and less what may have been moved away.
 func TestShelf(t *testing.T) {
 	s := newShelf(10)
+	s.fill()
+	if n, _ := s.lately(kept, time.Now()); n != 0 {
+		t.Errorf("a report of just now shows at least %d; it may be older than the jobs", n)
+	}
 	s.moved(kept, spare, 4)
 	s.doubt(kept, 4)
 	if s.least(kept) != 2 || s.least(spare) != 4 {

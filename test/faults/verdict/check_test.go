@@ -298,17 +298,19 @@ func TestExpressBesideABrokenNode(t *testing.T) {
 		})
 		h.Events[id] = []history.Event{{At: asked.Add(wait), Worker: "w1-1", What: "started"}}
 	}
-	for i := range 40 { // before all that
+	for i := range 80 { // before all that
 		add(fmt.Sprintf("before%d", i), at.Add(-time.Minute), 0)
 	}
 	add("in time", at, time.Second)
-	add("late", at, 5*time.Second)
+	for i := range 3 {
+		add(fmt.Sprintf("late%d", i), at, 5*time.Second)
+	}
 	h.Windows = []history.Window{{
 		Fault: history.Fault{Kind: "node-hang"}, From: at, To: at.Add(time.Second), Node: "node2", Led: []string{"bulk"},
 		Connected: []string{"w3", "raw"}, Lives: []string{"w3-1"},
 	}}
 	e := measureExpress(h)
-	if e.Counted != 42 || e.Beside != 2 || e.BesideInTime != 1 || !strings.Contains(e.promises(), "another lane's node") {
+	if e.Counted != 84 || e.Beside != 4 || e.BesideInTime != 1 || !strings.Contains(e.promises(), "another lane's node") {
 		t.Errorf("%s: %q", e, e.promises())
 	}
 	for why, spoil := range map[string]func(*history.Window){
@@ -318,7 +320,7 @@ func TestExpressBesideABrokenNode(t *testing.T) {
 	} {
 		whole := h.Windows[0]
 		spoil(&h.Windows[0])
-		if e := measureExpress(h); e.Excluded[why] != 2 || e.promises() != "" {
+		if e := measureExpress(h); e.Excluded[why] != 4 || e.promises() != "" {
 			t.Errorf("%s: %s: %q", why, e, e.promises())
 		}
 		h.Windows[0] = whole
