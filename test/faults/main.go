@@ -44,7 +44,6 @@ type options struct {
 	queueType string   // broker.queueType of the policy; "": what is usual there
 	only      []string // kinds of fault; empty: all
 	calm      bool     // no nemesis
-	hung      bool     // nothing but measuring how long lanes stand still while a node hangs
 	output    string   // table or json
 	siren     string   // the binary; "": it is built
 	keep      bool     // the folder stays although nothing is wrong
@@ -71,11 +70,10 @@ func main() {
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		if o.hung {
-			err = printHung(ctx, o)
-		} else if r, err = run(ctx, o); err == nil {
-			err = r.Print(os.Stdout, o.output)
-		}
+		r, err = run(ctx, o)
+	}
+	if err == nil {
+		err = r.Print(os.Stdout, o.output)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
@@ -84,14 +82,6 @@ func main() {
 	if len(r.Violations) > 0 {
 		os.Exit(1)
 	}
-}
-
-func printHung(ctx context.Context, o options) error {
-	t, err := measure(ctx, o)
-	if err != nil {
-		return err
-	}
-	return t.Print(os.Stdout)
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
@@ -105,7 +95,6 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.queueType, "queue-type", "", "classic or quorum (default classic; on three nodes quorum)")
 	only := f.String("only", "", "kinds of fault, with commas between them (default all)")
 	f.BoolVar(&o.calm, "calm", false, "break nothing")
-	f.BoolVar(&o.hung, "hung", false, "with -nodes 3: only measure how long each lane stands still while a node hangs")
 	f.StringVar(&o.output, "o", "table", "table or json")
 	f.StringVar(&o.siren, "siren", "", "the siren binary to test (default: it is built)")
 	f.BoolVar(&o.keep, "keep", false, "keep the folder with logs and outputs although nothing is wrong")
@@ -148,8 +137,6 @@ func (o *options) check() error {
 	switch {
 	case o.nodes != 1 && o.nodes != len(site.NodeNames):
 		return fmt.Errorf("-nodes %d: say 1 or %d", o.nodes, len(site.NodeNames))
-	case o.hung && o.nodes == 1:
-		return errors.New("-hung: with -nodes 3 only")
 	case o.nodes > 1 && o.queueType == lanes.Classic:
 		return errors.New("-queue-type classic: such a queue is on one of the nodes only, and away with it")
 	case o.duration < time.Second:

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/test/faults/history"
-	"github.com/polyglot-media/siren/test/faults/hung"
 	"github.com/polyglot-media/siren/test/faults/nemesis"
 	"github.com/polyglot-media/siren/test/faults/operators"
 	"github.com/polyglot-media/siren/test/faults/site"
@@ -70,24 +69,6 @@ func open(ctx context.Context, o options) (s *site.Site, e workload.Expected, er
 		return group.Wait()
 	})
 	return s, e, err
-}
-
-// measure does a run of another kind: it measures how long lanes stand still while a node hangs.
-func measure(ctx context.Context, o options) (t *hung.Table, err error) {
-	s, e, err := open(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err = errors.Join(err, s.Close(context.WithoutCancel(ctx))); err == nil && !o.keep {
-			_ = os.RemoveAll(s.Dir)
-		}
-	}()
-	o.log.Info("measuring", "dir", s.Dir)
-	if err := s.Start(ctx); err != nil {
-		return nil, err
-	}
-	return hung.Measure(ctx, s, e, placesOf(s))
 }
 
 // placesOf returns where inputs and outputs lie.

@@ -88,7 +88,7 @@ func Collect(ctx context.Context, s *site.Site, h *history.History, w *Watch) (e
 	if h.Events, err = events(s); err != nil {
 		return err
 	}
-	if h.Seen, err = w.Close(); err != nil {
+	if h.Seen, err = w.close(); err != nil {
 		return err
 	}
 	h.Outputs, err = outputs(ctx, s, w.expected)

@@ -120,8 +120,8 @@ func (w *Watch) Count() int {
 	return len(w.seen)
 }
 
-// Close ends the watch once all that has happened is noted.
-func (w *Watch) Close() (map[string]*history.Sight, error) {
+// close ends the watch once all that has happened is noted.
+func (w *Watch) close() (map[string]*history.Sight, error) {
 	time.Sleep(200 * time.Millisecond)
 	_ = w.events.Close()
 	<-w.done

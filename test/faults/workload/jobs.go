@@ -112,21 +112,6 @@ func Schedule(seed uint64, duration time.Duration, rate float64, all bool, place
 	return list
 }
 
-// Even returns jobs of one light recipe, one in each lane at a time, for as long as it lasts.
-func Even(duration, every time.Duration, in []string, place Places) (list []history.Spec) {
-	for at := time.Duration(0); at < duration; at += every {
-		for _, lane := range in {
-			s := history.Spec{At: at, Lane: lane, Key: lane, Fate: history.Succeeds, Recipe: recipeNames()[0], Copies: 1}
-			made := recipeOf(s.Recipe)
-			made.fill(&s.Job, place)
-			s.Job.ID, s.Job.Labels = fmt.Sprintf("j%04d-%s", len(list), lane), laneLabels[lane]
-			s.Job.Output = place.Output + s.Job.ID + made.ext()
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
 // extra returns the jobs that operators keep, and the waves.
 func extra(r *rand.Rand, duration time.Duration, light []string, place Places) (list []history.Spec) {
 	one := func(lane string, at time.Duration) {
