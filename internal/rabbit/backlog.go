@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,31 +17,21 @@ import (
 // depthWithin is how long one queue may take to answer: it takes a fraction of a millisecond, or its leader is away.
 const depthWithin = 500 * time.Millisecond
 
-// errSilent is a queue that doesn't answer.
-var errSilent = lanes.Away(errors.New("the broker doesn't answer for it"))
-
 // Backlog reads how many jobs are ready in the lanes. Passive declares tell that exactly and cheaply, without any
 // management plugin.
 type Backlog struct {
 	conn  *rabbitlink.Conn
-	busy  chan struct{}             // a mutex that knows contexts
-	ch    *rabbitlink.Channel       // nil or closed: to be opened
-	asked *rabbitlink.Session       // over which this call has asked
-	slow  map[lanes.Queue]*question // those that didn't answer in time when they were last asked
-}
-
-// question is what is asked about one queue.
-type question struct {
-	ch    *rabbitlink.Channel
-	done  chan struct{} // closed once it has ended
-	depth fleet.Depth
-	err   error
+	busy  chan struct{}                       // a mutex that knows contexts
+	ch    *rabbitlink.Channel                 // nil or closed: to be opened
+	asked *rabbitlink.Session                 // over which this call has asked
+	slow  map[lanes.Queue]*rabbitlink.Channel // of those that didn't answer in time when they were last asked
 }
 
 // NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs.
-// Nothing else should use conn, since a connection over which nothing is answered is dropped.
+// Nothing else should use conn, since a connection over which nothing is answered is dropped, or left for another
+// address.
 func NewBacklog(conn *rabbitlink.Conn) *Backlog {
-	return &Backlog{conn: conn, busy: make(chan struct{}, 1), slow: map[lanes.Queue]*question{}}
+	return &Backlog{conn: conn, busy: make(chan struct{}, 1), slow: map[lanes.Queue]*rabbitlink.Channel{}}
 }
 
 // Depths returns the depth of each of the queues, and leaves out those that don't exist. Only jobs that wait are
@@ -78,8 +69,9 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 		}
 		answered = answered || err == nil || rabbitlink.Code(err) != 0
 	}
-	if !answered && b.asked != nil {
-		b.asked.Broken() // it isn't one of the queues that is slow, but the connection
+	// It isn't one of the queues that is slow, but the node, or the connection.
+	if !answered && b.asked != nil && !b.conn.Leave(b.asked, "it answers for no queue") {
+		b.asked.Broken()
 	}
 	return depths, errors.Join(problems...)
 }
@@ -92,55 +84,33 @@ func (b *Backlog) order(q lanes.Queue) int {
 	return 0
 }
 
-// depth asks for one queue. A question that isn't answered in time stands, on a channel that is left to it; until it
-// ends that queue isn't asked again.
-func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (fleet.Depth, error) {
+// depth asks for one queue. A question that isn't answered in time stands; until it ends that queue isn't asked again.
+func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (d fleet.Depth, err error) {
 	s, err := b.conn.Session(ctx)
 	if err != nil {
-		return fleet.Depth{}, err
+		return d, err
 	}
 	b.asked = s
-	if q := b.slow[queue]; q != nil && !q.over() {
-		return fleet.Depth{}, errSilent
+	if b.slow[queue].Unanswered() {
+		return d, rabbitlink.ErrSilent
 	}
-	ctx, cancel := context.WithTimeout(ctx, depthWithin)
-	defer cancel()
+	delete(b.slow, queue)
 	if b.ch == nil || b.ch.IsClosed() || b.ch.Session != s {
+		ctx, cancel := context.WithTimeout(ctx, depthWithin)
+		defer cancel()
 		if b.ch, err = b.conn.Channel(ctx); err != nil {
-			return fleet.Depth{}, err
+			return d, err
 		}
 	}
-	q := ask(b.ch, queue)
-	select {
-	case <-q.done:
-		delete(b.slow, queue)
-		return q.depth, q.err
-	case <-ctx.Done():
-		b.slow[queue], b.ch = q, nil
-		go func() { <-q.done; q.ch.Close() }()
-		return fleet.Depth{}, fmt.Errorf("%w: %w", errSilent, ctx.Err())
+	patience, cancel := context.WithTimeout(ctx, depthWithin)
+	defer cancel()
+	end, _ := patience.Deadline()
+	b.ch.Patience = time.Until(end)
+	d.Ready, d.Consumers, err = b.ch.Depth(topology.QueueName(queue))
+	if errors.Is(err, rabbitlink.ErrSilent) {
+		b.slow[queue] = b.ch
+		<-patience.Done()
+		err = cmp.Or(ctx.Err(), err)
 	}
-}
-
-func ask(ch *rabbitlink.Channel, queue lanes.Queue) *question {
-	q := &question{ch: ch, done: make(chan struct{})}
-	go func() {
-		defer close(q.done)
-		q.err = ch.Call(func() error {
-			is, err := ch.QueueDeclarePassive(topology.QueueName(queue), true, false, false, false, nil)
-			q.depth = fleet.Depth{Ready: is.Messages, Consumers: is.Consumers}
-			return err
-		})
-	}()
-	return q
-}
-
-// over reports whether the question has ended, or ends by itself.
-func (q *question) over() bool {
-	select {
-	case <-q.done:
-		return true
-	default:
-		return q.ch.IsClosed()
-	}
+	return d, err
 }

@@ -41,21 +41,35 @@ func TestBacklogEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A node that answers nothing is left for another one.
+func TestBacklogLeavesASilentNode(t *testing.T) {
+	rabbittest.Declared(t)
+	ways := []*rabbittest.Proxy{
+		rabbittest.NewProxy(t, rabbittest.Server(t).URL), rabbittest.NewProxy(t, rabbittest.Server(t).URL),
+	}
+	b := rabbit.NewBacklog(rabbittest.Open(t, ways[0].URL+","+ways[1].URL, "backlog"))
+	if _, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("bulk")); err != nil {
+		t.Fatal(err)
+	}
+	here := ways[0]
+	if here.Connections() == 0 {
+		here = ways[1]
+	}
+	here.Stall()
+	rabbittest.Until(t, "the other answers", func() bool {
+		_, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("bulk"))
+		return err == nil
+	})
+}
+
 // One lane's queue doesn't answer: the others' are read all the same, and its own again once it does.
 func TestBacklogPastASilentQueue(t *testing.T) {
-	rabbittest.Only(t, lanes.Classic)
+	rabbittest.Only(t, lanes.Classic) // for a quorum queue the broker says 0
 	rabbittest.Declared(t)
 	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "bulk", "1", "2")
 	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")
 	b := rabbit.NewBacklog(conn)
-	tell := func(process string) {
-		t.Helper()
-		rabbittest.Ctl(t, "eval",
-			`{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"siren.lane.express">>)), sys:`+process+
-				`(amqqueue:get_pid(Q)).`)
-	}
-	tell("suspend")
-	defer tell("resume")
+	resume := rabbittest.Suspend(t, "siren.lane.express")
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		depths, err := b.Depths(ctx, rabbittest.Queues("express", "standard", "bulk"))
@@ -68,7 +82,7 @@ func TestBacklogPastASilentQueue(t *testing.T) {
 		}
 		cancel()
 	}
-	tell("resume")
+	resume()
 	rabbittest.Until(t, "the queue is seen again", func() bool {
 		depths, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("express", "standard", "bulk"))
 		return err == nil && len(depths) == 3

@@ -119,7 +119,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []wire.DeadLetter
 			open = false
 		}
 	}
-	if err := d.ch.Call(func() error { return d.ch.Cancel(tag, false) }); err != nil {
+	if err := d.ch.StopReceiving(topology.DeadQueue, tag); err != nil {
 		return nil, err
 	}
 	for m := range letters { // those that were on their way

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	forwardBatch = 500             // jobs published in one go
+	forwardBatch = 64              // jobs of a lane that are on their way at a time, so that the others have room
 	forwardRetry = 5 * time.Second // after a publish that failed
 	// LongestHold is how long Forward holds a job that waits for its next attempt.
 	LongestHold = 15 * time.Minute // the policy demands 5 min more of the broker's consumer timeout
@@ -41,36 +41,32 @@ var forwardPrefetch = 1000
 // reaches. Where more jobs stand in a queue than are held of it, those held longest go round to its end, so that none
 // stands long behind jobs that are due later.
 //
+// A delay queue that doesn't answer delays only what is in it, and a lane whose queue doesn't only its own jobs.
+//
 // policy is asked what its lane allows of the priority that a job had; it may answer nil, and then the worker that
 // takes the job sees to it. consume must publish nothing. The error is nil when ctx has ended, and says so when consume
 // was closed.
 func Forward(
 	ctx context.Context, consume *rabbitlink.Conn, publish *confirms.Publisher, policy func() *lanes.Policy,
 ) error {
-	f := &forwarder{conn: consume, publish: publish, policy: policy, log: consume.Log()}
-	pause := rabbitlink.NewBackoff()
-	said := ""
-	for ctx.Err() == nil {
-		began := time.Now()
-		err := f.session(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, rabbitlink.ErrClosed):
-			return err
-		}
-		err = rabbitlink.Undeclared(err)
-		if err.Error() != said {
-			said = err.Error()
-			f.log.Warn("delayed jobs wait: the forwarder lost its channel; retrying",
-				slog.Any("error", err))
-		}
-		if pause.Lasted(time.Since(began)) {
-			said = ""
-		}
-		pause.Wait(ctx)
+	f := &forwarder{
+		conn: consume, publish: publish, policy: policy, log: consume.Log(),
+		arrivals: make(chan delayed), landed: make(chan flight), flying: map[string][]*heldJob{},
 	}
-	return nil
+	running, end := context.WithCancelCause(ctx)
+	held, giveBack := context.WithCancel(context.WithoutCancel(ctx)) // until what is on its way has landed
+	var feeding sync.WaitGroup
+	for _, b := range topology.Buckets {
+		feeding.Go(func() { f.feed(held, b.Queue, end) })
+	}
+	f.run(running)
+	giveBack()
+	feeding.Wait()
+	end(nil)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return context.Cause(running)
 }
 
 type forwarder struct {
@@ -79,74 +75,143 @@ type forwarder struct {
 	policy  func() *lanes.Policy
 	log     *slog.Logger
 
-	ch   *rabbitlink.Channel // of this session
-	held schedule
+	mu   sync.Mutex
+	said string // what was last complained about
+
+	arrivals chan delayed
+	landed   chan flight
+	// The rest is run's.
+	held   schedule
+	flying map[string][]*heldJob // by lane that jobs are on their way to: those that have to wait for it
 }
 
-// session holds and forwards jobs over one channel until that closes or ctx ends. What it holds then goes back to the
-// delay queues by itself.
-func (f *forwarder) session(ctx context.Context) error {
+// delayed is a job that a delay queue has handed over, or the news that its channel is over: then the queue has its
+// jobs again.
+type delayed struct {
+	rabbitlink.Arrival
+	over bool
+}
+
+// flight is jobs that were published to one lane, or to other delay queues, and what has become of each.
+type flight struct {
+	lane string
+	jobs []*heldJob
+	errs []error
+}
+
+// feed takes the jobs of one delay queue, over one channel after the other, until ctx ends or the connection is closed.
+func (f *forwarder) feed(ctx context.Context, queue string, end context.CancelCauseFunc) {
+	pause := rabbitlink.NewBackoff()
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := f.session(ctx, queue)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, rabbitlink.ErrClosed):
+			end(err)
+			return
+		}
+		f.complain(rabbitlink.Undeclared(err))
+		if pause.Lasted(time.Since(began)) {
+			f.complain(nil)
+		}
+		pause.Wait(ctx)
+	}
+}
+
+// complain warns, the same only once; nil takes it back.
+func (f *forwarder) complain(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err == nil:
+		f.said = ""
+		return
+	case errors.Is(err, rabbitlink.ErrUndeclared):
+		err = rabbitlink.ErrUndeclared // the same of every queue
+	}
+	if err.Error() != f.said {
+		f.said = err.Error()
+		f.log.Warn("delayed jobs wait: the forwarder lost its channel; retrying", slog.Any("error", err))
+	}
+}
+
+// session passes on what a delay queue hands over, until the channel closes or ctx ends.
+func (f *forwarder) session(ctx context.Context, queue string) error {
 	ch, err := f.conn.Channel(ctx)
 	if err != nil {
 		return err
 	}
-	f.ch, f.held = ch, nil
-	arrivals := make(chan *rabbitlink.Arrival) // nil: a subscription has ended
-	var merging sync.WaitGroup
-	defer func() {
-		ch.Close()
-		go func() { merging.Wait(); close(arrivals) }()
-		for range arrivals {
-			// The broker has it again.
-		}
-	}()
+	defer ch.Close()
 	if err := ch.Call(func() error { return ch.Qos(forwardPrefetch, 0, false) }); err != nil {
 		return err
 	}
-	for _, b := range topology.Buckets {
-		err := ch.Call(func() error {
-			deliveries, err := ch.Consume(b.Queue, b.Queue, false, false, false, false, nil)
-			if err != nil {
-				return fmt.Errorf("%s: %w", b.Queue, err)
-			}
-			merging.Go(func() {
-				for d := range deliveries {
-					arrivals <- &rabbitlink.Arrival{Delivery: d, On: ch}
-				}
-				arrivals <- nil
-			})
-			return nil
-		})
-		if err != nil {
-			return err
+	jobs, err := ch.Receive(queue, queue, nil)
+	if err != nil {
+		return err
+	}
+	for {
+		d := delayed{over: true}
+		select {
+		case message, more := <-jobs:
+			d.Arrival, d.over = rabbitlink.Arrival{Delivery: message, On: ch}, !more
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case f.arrivals <- d:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if d.over {
+			return fmt.Errorf("the broker has ended a subscription%s", ch.Reason())
 		}
 	}
-	return f.run(ctx, arrivals)
 }
 
-func (f *forwarder) run(ctx context.Context, arrivals <-chan *rabbitlink.Arrival) error {
+// run holds jobs and lets them go, until ctx ends.
+func (f *forwarder) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	round := time.NewTicker(roundEvery)
 	defer round.Stop()
+	var flights sync.WaitGroup
+	defer func() {
+		go func() { flights.Wait(); close(f.landed) }()
+		for landed := range f.landed {
+			f.settle(landed)
+		}
+	}()
 	for {
 		select {
-		case a := <-arrivals:
-			if a == nil {
-				return fmt.Errorf("the broker has ended a subscription%s", f.ch.Reason())
+		case d := <-f.arrivals:
+			if d.over {
+				f.forget(d.On)
+			} else {
+				f.hold(d.Arrival)
 			}
-			f.hold(*a)
 		case <-timer.C:
-			f.release(ctx)
+			for _, start := range f.due() {
+				flights.Go(func() { f.fly(ctx, start) })
+			}
+		case landed := <-f.landed:
+			f.settle(landed)
 		case <-round.C:
 			f.makeRoom()
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		}
 		if len(f.held) > 0 {
 			timer.Reset(time.Until(f.held[0].next))
 		}
 	}
+}
+
+// forget drops what came over a channel that is over.
+func (f *forwarder) forget(ch *rabbitlink.Channel) {
+	f.held = slices.DeleteFunc(f.held, func(j *heldJob) bool { return j.arrival.On == ch })
+	heap.Init(&f.held)
 }
 
 // hold keeps the job until it is due, but no longer than its queue reaches: then it is due, whatever its header says by
@@ -194,44 +259,70 @@ func (f *forwarder) makeRoom() {
 	heap.Init(&f.held)
 }
 
-// release publishes the jobs whose next step is due and acknowledges those that are confirmed.
-func (f *forwarder) release(ctx context.Context) {
+// due lets go of the jobs whose next step is due: for each lane those that may be on their way together. The others
+// wait until these have landed.
+func (f *forwarder) due() (flights []flight) {
 	now := time.Now()
-	var jobs []*heldJob
-	var messages []confirms.Message
-	policy := f.policy()
-	for len(f.held) > 0 && len(jobs) < forwardBatch && !f.held[0].next.After(now) {
+	at := map[string]int{}
+	for len(f.held) > 0 && !f.held[0].next.After(now) {
 		j := heap.Pop(&f.held).(*heldJob)
-		jobs = append(jobs, j)
-		messages = append(messages, j.message(policy, f.conn.Now()))
+		i, starts := at[j.Lane]
+		switch waiting, flies := f.flying[j.Lane]; {
+		case starts && len(flights[i].jobs) < forwardBatch:
+			flights[i].jobs = append(flights[i].jobs, j)
+		case flies:
+			f.flying[j.Lane] = append(waiting, j)
+		default:
+			at[j.Lane] = len(flights)
+			flights = append(flights, flight{lane: j.Lane, jobs: []*heldJob{j}})
+			f.flying[j.Lane] = nil
+		}
 	}
+	return flights
+}
+
+// fly publishes jobs and acknowledges those that are confirmed.
+func (f *forwarder) fly(ctx context.Context, of flight) {
+	policy, now := f.policy(), f.conn.Now()
+	messages := make([]confirms.Message, len(of.jobs))
+	for i, j := range of.jobs {
+		messages[i] = j.message(policy, now)
+	}
+	of.errs = f.publish.Publish(ctx, messages)
 	failed := 0
-	var first error
-	for i, err := range f.publish.Publish(ctx, messages) {
-		f.settle(jobs[i], err)
+	for i, err := range of.errs {
 		if err != nil {
 			failed++
-			first = cmp.Or(first, err)
+			continue
 		}
+		_ = of.jobs[i].arrival.Ack() // its error shows in session
 	}
 	if failed > 0 && ctx.Err() == nil {
 		f.log.Warn("delayed jobs could not be put back into their lanes; retrying",
-			slog.Int("jobs", failed), slog.Any("error", first))
+			slog.String("lane", of.lane), slog.Int("jobs", failed), slog.Any("error", cmp.Or(of.errs...)))
 	}
+	f.landed <- of
 }
 
-// settle ends a job that was published. One that wasn't is tried again, or given back before the broker takes it away.
-// Errors of the channel itself show in run.
-func (f *forwarder) settle(j *heldJob, published error) {
-	switch {
-	case published == nil:
-		_ = j.arrival.Ack()
-	case time.Since(j.since) > LongestHold:
-		_ = j.arrival.GiveBack()
-	default:
-		j.next = time.Now().Add(forwardRetry)
-		heap.Push(&f.held, j)
+// settle keeps the jobs that couldn't be published, to try them again; or gives them back before the broker takes them
+// away.
+func (f *forwarder) settle(landed flight) {
+	for i, j := range landed.jobs {
+		switch {
+		case landed.errs[i] == nil, j.arrival.On.IsClosed():
+		case time.Since(j.since) > LongestHold:
+			_ = j.arrival.GiveBack()
+		default:
+			j.next = time.Now().Add(forwardRetry)
+			heap.Push(&f.held, j)
+		}
 	}
+	for _, j := range f.flying[landed.lane] {
+		if !j.arrival.On.IsClosed() {
+			heap.Push(&f.held, j)
+		}
+	}
+	delete(f.flying, landed.lane)
 }
 
 // heldJob is a delayed job in the forwarder's hands.

@@ -185,3 +185,24 @@ func TestForwarderSaysWhatFailed(t *testing.T) {
 		t.Errorf("it doesn't say why: %s", said.String())
 	}
 }
+
+// A queue that doesn't answer, of a lane or of delayed jobs, delays no other's jobs.
+func TestForwarderPastASilentQueue(t *testing.T) {
+	for _, queue := range []string{"siren.lane.express", "siren.delay.1s"} {
+		t.Run(queue, func(t *testing.T) {
+			probe := rabbittest.Declared(t)
+			for i := range 100 { // more than may be on their way together
+				probe.Delay("siren.delay.1s", fmt.Sprint("e", i),
+					amqp.Table{"lane": "express", "dueAt": rabbittest.InAWhile(0)})
+			}
+			resume := rabbittest.Suspend(t, queue)
+			rabbittest.Forward(t)
+			probe.Delay("siren.delay.5s", "b", amqp.Table{"lane": "bulk", "dueAt": rabbittest.InAWhile(0)})
+			rabbittest.Until(t, "the other lane's job is back", func() bool {
+				return probe.Ready("siren.lane.bulk") == 1
+			})
+			resume()
+			rabbittest.Until(t, "all are back", func() bool { return probe.Ready("siren.lane.express") == 100 })
+		})
+	}
+}

@@ -27,7 +27,8 @@ func OpenWaiting(ctx context.Context, conn *rabbitlink.Conn, q lanes.Queue) (*Wa
 	return &Waiting{conn, ch, q}, nil
 }
 
-// Count returns how many jobs are ready in the queue now, ErrUndeclared for a lane without it.
+// Count returns how many jobs are ready in the queue now, ErrUndeclared for a lane without it, ErrSilent where nobody
+// knows.
 func (w *Waiting) Count() (int, error) {
 	n, err := w.ch.Ready(topology.QueueName(w.queue))
 	return n, rabbitlink.Undeclared(err)

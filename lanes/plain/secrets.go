@@ -18,6 +18,10 @@ var (
 	queryStart = regexp.MustCompile(`\?|%3[fF]`)
 	pathValue  = regexp.MustCompile(`(;[^;=/?#]*=)[^;/?#]*`)
 	hostForm   = regexp.MustCompile(`^([^:]*|\[[^\]]*\])(:[0-9]*)?$`)
+	// RabbitMQ may be at a list of URLs.
+	listed   = regexp.MustCompile(`^(?i:amqps?):\\?/\\?/`)
+	nextURL  = regexp.MustCompile(`,\s*((?i:amqps?):\\?/\\?/)`)
+	hostList = regexp.MustCompile(`^[^:]*(:[0-9]*(,[^:]*)?)*$`)
 )
 
 // HideSecrets returns a text as it may be shown. It leaves out the password of each URL and all values of its query,
@@ -35,6 +39,24 @@ func HideSecrets(text string) string {
 }
 
 func hideInURL(url string) string {
+	if at := nextURL.FindStringSubmatchIndex(url); at != nil && listed.MatchString(url) && namesHosts(url[:at[0]]) {
+		comma, next := at[0], at[2]
+		return hideInOne(url[:comma]) + url[comma:next] + hideInURL(url[next:])
+	}
+	return hideInOne(url)
+}
+
+// namesHosts reports whether a URL's authority is at its end, so that what follows is no part of a password.
+func namesHosts(url string) bool {
+	_, authority, _ := strings.Cut(url, ":")
+	authority = strings.TrimLeft(authority, `/\`)
+	if i := strings.IndexAny(authority, `/\?#`); i >= 0 {
+		authority = authority[:i]
+	}
+	return strings.Contains(authority, "@") || hostForm.MatchString(authority) || hostList.MatchString(authority)
+}
+
+func hideInOne(url string) string {
 	scheme := urlStart.FindString(url)
 	if scheme == "" {
 		scheme = oddStart.FindString(url)

@@ -34,6 +34,13 @@ func TestHideSecrets(t *testing.T) {
 		"https://h/a?sig=secret cret":       "https://h/a?sig=…",
 		"redis+sentinel://:secret@h1:26379,h2:26379/main?sentinelPassword=secret": "" +
 			"redis+sentinel://:…@h1:26379,h2:26379/main?sentinelPassword=…",
+		"amqp://u:secret@h1:1,h2/v":                            "amqp://u:…@h1:1,h2/v",
+		"amqp://u:secret@h1/v,amqp://u:secret@h2/v?x=secret":   "amqp://u:…@h1/v,amqp://u:…@h2/v?x=…",
+		"amqp://h1/v,amqps://u:secret@h2,\namqp://:secret@h3/": "amqp://h1/v,amqps://u:…@h2,\namqp://:…@h3/",
+		"amqp://h1:1,h2:2,amqp://u:secret@h3":                  "amqp://h1:1,h2:2,amqp://u:…@h3",
+		"at amqp://u:secret@h1?x=secret,amqp://u:secret@h2 it": "at amqp://u:…@h1?x=…,amqp://u:…@h2 it",
+		"amqp://u:sec,amqp://ret@h":                            "amqp://u:…@h",
+		`{"a":"amqp:\/\/u:secret@h1\/,amqp:\/\/u:secret@h2"}`:  `{"a":"amqp:\/\/u:…@h1\/,amqp:\/\/u:…@h2"}`,
 		"fetch input https://h/a?sig=secret: no such host": "fetch input https://h/a?sig=… " +
 			"no such host",
 		`{"input":"https://me:secret@h/a?sig=secret","id":"a"}`:    `{"input":"https://me:…@h/a?sig=…","id":"a"}`,

@@ -9,6 +9,7 @@
 //	forecast how good the predicted starts of waiting jobs are
 //	media    a job of each kind beside the bare commands that it runs
 //	many     lists and bulk verbs on fifty thousand jobs: time, and what is asked of Redis
+//	hung     waits by lane when the leader of one lane's queue hangs, in a cluster of three, beside a raw push consumer
 //
 // Each figure is the median of so many runs; a ratio is the median of the runs' own ratios, since whatever it is
 // compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis,
@@ -31,6 +32,7 @@ import (
 
 	"github.com/polyglot-media/siren/test/bench/command"
 	"github.com/polyglot-media/siren/test/bench/handle"
+	"github.com/polyglot-media/siren/test/bench/nodes"
 	"github.com/polyglot-media/siren/test/bench/report"
 	"github.com/polyglot-media/siren/test/bench/stand"
 	"github.com/polyglot-media/siren/test/bench/walk"
@@ -50,6 +52,7 @@ var parts = []struct {
 	{"forecast", command.Forecast},
 	{"many", command.Many},
 	{"media", handle.Media},
+	{"hung", nodes.Hung},
 }
 
 // options is the command line.

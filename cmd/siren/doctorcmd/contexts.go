@@ -27,8 +27,9 @@ another file), which never has a password in it:
       amqp: {url: amqps://me@rabbit.example, passwordFile: lab-amqp, caFile: lab-ca.pem}
       redis: {url: rediss://redis.example, passwordEnv: LAB_REDIS_PASSWORD}
 
-Files are relative to that one, and certFile and keyFile are a certificate to show. The
-running siren up is the context up, without being written anywhere.
+A cluster is at several hosts: amqps://me@rabbit1.example,rabbit2.example. Files are relative
+to that one, and certFile and keyFile are a certificate to show. The running siren up is the
+context up, without being written anywhere.
 
 What comes first counts, for RabbitMQ and for Redis: --amqp-url and --redis-url,
 --context, SIREN_AMQP_URL and SIREN_REDIS_URL (or the files named by SIREN_AMQP_URL_FILE and
@@ -122,7 +123,8 @@ func newContextsEnv(a *app.App) *cobra.Command {
 		Short: "Print the variables by which a program finds RabbitMQ and Redis",
 		Long: `Print the variables by which a program finds RabbitMQ and Redis as this command does, for a
 shell to take in: SIREN_AMQP_URL and SIREN_REDIS_URL, with the passwords, and the files of
-certificates if there are any. A producer in any language needs no more.`,
+certificates if there are any. A producer in any language needs no more. A RabbitMQ at several
+addresses is a list of URLs with commas between them.`,
 		Example:           "  eval \"$(siren contexts env)\"\n  siren contexts env lab",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: app.UpTo(1, a.CompleteContexts),

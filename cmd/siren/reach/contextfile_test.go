@@ -268,6 +268,9 @@ func TestCredentials(t *testing.T) {
 		"redis://p:@h":                    {"p", true, ""},
 		"redis+sentinel://u@a:1,b:2/m?d":  {"u", false, "redis+sentinel://u:a%2Fb@a:1,b:2/m?d"},
 		"redis://h/0?sentinelPassword=xy": {"", true, ""},
+		"amqp://u@a,b:1/v":                {"u", false, "amqp://u:a%2Fb@a,b:1/v"},
+		"amqp://u@a/v, amqp://u@b":        {"u", false, "amqp://u:a%2Fb@a/v,amqp://u:a%2Fb@b"},
+		"amqp://u@a/v,amqp://u:p@b":       {"u", true, ""},
 	} {
 		user, password := credentials(url)
 		if user != c.user || password != c.password {

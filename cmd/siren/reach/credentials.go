@@ -3,10 +3,12 @@ package reach
 import (
 	"net/url"
 	"strings"
+
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 )
 
-// URLs of RabbitMQ and Redis are taken apart as text here: the one of Redis may name several sentinels, which net/url
-// doesn't take.
+// URLs of RabbitMQ and Redis are taken apart as text here: they may name several hosts, which net/url doesn't take, and
+// there may be a list of them.
 
 // authority splits a URL into its scheme with ://, its user and password as they are written, and the rest.
 func authority(address string) (scheme, userinfo, rest string) {
@@ -25,15 +27,37 @@ func authority(address string) (scheme, userinfo, rest string) {
 	return scheme + "://", rest[:at], rest[at+1:]
 }
 
-// credentials returns the user of a URL, and whether it has a password.
+// credentials returns the user of a URL, or the first one of a list, and whether there is a password.
 func credentials(address string) (user string, password bool) {
-	_, userinfo, rest := authority(address)
-	user, _, password = strings.Cut(userinfo, ":")
-	return user, password || strings.Contains(strings.ToLower(rest), "password=")
+	for i, one := range rabbitlink.Listed(address) {
+		_, userinfo, rest := authority(one)
+		name, _, secret := strings.Cut(userinfo, ":")
+		if i == 0 {
+			user = name
+		}
+		password = password || secret || strings.Contains(strings.ToLower(rest), "password=")
+	}
+	return user, password
 }
 
-// withPassword returns the URL with that password.
+// withPassword returns the URL, or each of a list, with that password.
 func withPassword(address, password string) string {
-	scheme, user, rest := authority(address)
-	return scheme + user + url.UserPassword("", password).String() + "@" + rest
+	urls := rabbitlink.Listed(address)
+	for i, one := range urls {
+		scheme, user, rest := authority(one)
+		urls[i] = scheme + user + url.UserPassword("", password).String() + "@" + rest
+	}
+	return strings.Join(urls, ",")
+}
+
+// perHost returns a list of URLs that any client can take apart at its commas, each with one host.
+func perHost(address string) string {
+	urls, err := rabbitlink.URLs(address)
+	if err != nil {
+		return address // whoever uses it says what is wrong
+	}
+	for i, one := range urls {
+		urls[i] = strings.ReplaceAll(one, ",", "%2C")
+	}
+	return strings.Join(urls, ",")
 }

@@ -363,7 +363,9 @@ func (e Endpoints) Environ() []string {
 }
 
 // Variables returns the environment in which any program finds these endpoints, as NAME=VALUE, passwords and all.
+// RabbitMQ at several hosts is a list of URLs.
 func (e Endpoints) Variables() (env []string) {
+	e.AMQP.URL = perHost(e.AMQP.URL)
 	for _, e := range []Endpoint{e.AMQP, e.Redis} {
 		env = append(env, e.prefix+"_URL="+e.URL)
 		for _, f := range []struct{ name, file string }{

@@ -172,6 +172,32 @@ func TestExamineUnderAlarm(t *testing.T) {
 	all.Want(t, "broker.queues", doctor.OK, "all 11 queues")
 }
 
+// Of several addresses one is away: that is said, and all else is found out at the other.
+func TestExamineSeveralAddresses(t *testing.T) {
+	rabbittest.Declared(t)
+	ways := []*rabbittest.Proxy{
+		rabbittest.NewProxy(t, rabbittest.Server(t).URL), rabbittest.NewProxy(t, rabbittest.Server(t).URL),
+	}
+	examined := func() doctortest.Findings {
+		return broker.Examine(rabbittest.Soon(t), broker.Examination{
+			Dial: func(name string) (*rabbitlink.Conn, error) {
+				return rabbitlink.Open(rabbitlink.Options{URL: ways[0].URL + "," + ways[1].URL, Name: name})
+			},
+			Roles: role.All(),
+		})
+	}
+	examined().Want(t, "broker.addresses", doctor.OK, "all 2 addresses let us in: 127.0.0.1:")
+	ways[0].Refuse(true)
+	all := examined()
+	all.WellFormed(t)
+	away, err := url.Parse(ways[0].URL)
+	if err != nil {
+		t.Fatal("parse the URL of the test's proxy")
+	}
+	all.Want(t, "broker.addresses", doctor.Warning, "1 of 2 addresses don't let us in: "+away.Host)
+	all.Want(t, "broker.alarm", doctor.OK, "no alarm")
+}
+
 func TestExamineUnreachable(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

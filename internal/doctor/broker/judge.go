@@ -8,7 +8,9 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/rabbit/probe"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -32,6 +34,7 @@ func judgeReached(s probe.Server) []doctor.Finding {
 			s.Reached.Round(100*time.Microsecond))),
 		judgeEncryption(s),
 	}
+	found = append(found, judgeAddresses(s.Addresses)...)
 	if s.DefaultPassword {
 		found = append(found, doctor.Check("broker.guest").Warning("the user is guest with the "+
 			"default password",
@@ -44,6 +47,29 @@ func judgeReached(s probe.Server) []doctor.Finding {
 		found = append(found, judgeDelay(s.Delay))
 	}
 	return found
+}
+
+// judgeAddresses says which of several addresses lead nowhere.
+func judgeAddresses(all []rabbitlink.Tried) []doctor.Finding {
+	const check = doctor.Check("broker.addresses")
+	var names, away []string
+	for _, a := range all {
+		names = append(names, a.Address)
+		if a.Err != nil {
+			away = append(away, fmt.Sprintf("%s (%v)", a.Address, a.Err))
+		}
+	}
+	switch {
+	case len(all) < 2:
+		return nil
+	case len(away) == 0:
+		return []doctor.Finding{check.OK(fmt.Sprintf("all %d addresses let us in: %s", len(all), say.Listed(names)))}
+	}
+	return []doctor.Finding{check.Warning(
+		fmt.Sprintf("%d of %d addresses don't let us in: %s", len(away), len(all), strings.Join(away, "; ")),
+		"connections use the others, and come back once these answer; until then fewer nodes carry all of them",
+		"start what isn't running (rabbitmq-diagnostics check_running on each node), or take the address out of "+
+			"the URL")}
 }
 
 // judgeEncryption says whether passwords and jobs travel in the clear.

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,6 +14,9 @@ import (
 // Examine looks at the Redis as the roles of Siren use it, with the login that the store has.
 func Examine(ctx context.Context, s *redislink.Store, roles ...string) []doctor.Finding {
 	took, err := measureDelay(ctx, s)
+	if errors.Is(err, redislink.ErrCluster) {
+		return []doctor.Finding{judgeCluster()}
+	}
 	if err != nil {
 		login := ""
 		if strings.Contains(err.Error(), "NOPERM") {

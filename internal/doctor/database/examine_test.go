@@ -49,6 +49,16 @@ func TestExamineHealthyRedis(t *testing.T) {
 	}
 }
 
+func TestExamineRedisCluster(t *testing.T) {
+	server, err := servers.StartRedis(t.Context(), servers.Options{Config: "cluster-enabled yes\n"})
+	redistest.Must(t, err)
+	defer func() { redistest.Must(t, server.Stop(context.Background())) }()
+	all := database.Examine(t.Context(), redistest.Open(t, server.URL))
+	if f := finding(t, all, "redis.mode"); f.Severity != doctor.Error || !strings.Contains(f.Fix, "cluster mode off") {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestExamineRedisThatForgets(t *testing.T) {
 	server, err := servers.StartRedis(t.Context(), servers.Options{Config: "maxmemory 100mb\nmaxmemory-policy " +
 		"allkeys-lru\nappendonly no\n"})

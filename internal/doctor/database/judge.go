@@ -178,11 +178,16 @@ func judgeRole(f facts) doctor.Finding {
 func judgeMode(f facts) doctor.Finding {
 	const check = doctor.Check("redis.mode")
 	if f["redis_mode"] == "cluster" || f["cluster_enabled"] == "1" {
-		return check.Error("it is a Redis Cluster",
-			"Siren asks one primary for everything; a cluster answers for a part of the keys only",
-			"use a Redis with cluster mode off; one is enough for thousands of jobs a second")
+		return judgeCluster()
 	}
 	return check.OK("it is no cluster")
+}
+
+// judgeCluster says what a Redis Cluster means: nothing of Siren connects to one.
+func judgeCluster() doctor.Finding {
+	return doctor.Check("redis.mode").Error("it is a Redis Cluster",
+		"Siren asks one primary for everything; a cluster answers for a part of the keys only",
+		"use a Redis with cluster mode off; one is enough for thousands of jobs a second")
 }
 
 // judgeDelay says how long an answer takes: each job asks some times, and each worker every second.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -16,7 +17,7 @@ import (
 // errLost is the verdict on a message whose connection broke before its confirm came: it is to be sent again.
 var errLost = lanes.Away(errors.New("the connection was lost"))
 
-// carrier is one confirming channel of one session. One goroutine writes to it, since a write hangs when the broker
+// carrier is one confirming channel of one session, to one address. One goroutine writes to it, since a write hangs when the broker
 // stops reading; another takes what comes back. Both end with the channel.
 type carrier struct {
 	ch     *rabbitlink.Channel
@@ -25,9 +26,11 @@ type carrier struct {
 	gone   chan struct{}  // closed once the channel is
 	// confirms counts the messages that the broker has taken on.
 	confirms atomic.Int64
+	by       *Publisher
 
 	mu       sync.Mutex
 	underway map[uint64]*flight // by delivery tag
+	overdue  *time.Timer        // runs while something is under way
 }
 
 // flight is a message that is written and has no verdict yet.
@@ -36,17 +39,20 @@ type flight struct {
 	returned *amqp.Return // it came back as unroutable; its confirm comes all the same
 }
 
-func openCarrier(ch *rabbitlink.Channel, window int) (*carrier, error) {
+func (p *Publisher) openCarrier(ch *rabbitlink.Channel) (*carrier, error) {
 	c := &carrier{
 		ch:       ch,
 		send:     make(chan *outgoing),
-		window:   make(chan struct{}, window),
+		window:   make(chan struct{}, p.window),
 		gone:     make(chan struct{}),
+		by:       p,
 		underway: map[uint64]*flight{},
 	}
+	c.overdue = time.AfterFunc(p.Quiet, c.complain)
+	c.overdue.Stop()
 	// amqp091 hands a return over before the confirm that follows it on the wire, and waits while a buffer is full.
-	returns := ch.NotifyReturn(make(chan amqp.Return, window))
-	confirms := ch.NotifyPublish(make(chan amqp.Confirmation, window))
+	returns := ch.NotifyReturn(make(chan amqp.Return, p.window))
+	confirms := ch.NotifyPublish(make(chan amqp.Confirmation, p.window))
 	if err := ch.Call(func() error { return ch.Confirm(false) }); err != nil {
 		ch.Close()
 		return nil, fmt.Errorf("ask RabbitMQ for confirms: %w", err)
@@ -151,6 +157,9 @@ func (c *carrier) write() {
 		}
 		c.mu.Lock()
 		c.underway[tag] = &flight{outgoing: o}
+		if len(c.underway) == 1 {
+			c.overdue.Reset(c.by.Quiet)
+		}
 		c.mu.Unlock()
 		if err := c.ch.Publish(o.Exchange, o.Key, true, false, o.Publishing); err != nil {
 			if bad := o.Headers.Validate(); bad != nil {
@@ -248,6 +257,7 @@ func (c *carrier) confirmed(confirm amqp.Confirmation) {
 		c.verdict(confirm.DeliveryTag, fmt.Errorf("%w: RabbitMQ could not store it (nack)", ErrUnconfirmed))
 	default:
 		c.confirms.Add(1)
+		c.by.confirmed.Store(time.Now().UnixNano())
 		c.verdict(confirm.DeliveryTag, nil)
 	}
 }
@@ -257,10 +267,25 @@ func (c *carrier) verdict(tag uint64, err error) {
 	c.mu.Lock()
 	f := c.underway[tag]
 	delete(c.underway, tag)
+	if c.overdue.Stop(); len(c.underway) > 0 {
+		c.overdue.Reset(c.by.Quiet)
+	}
 	c.mu.Unlock()
 	if f != nil {
 		f.done <- err
 		<-c.window
+	}
+}
+
+// complain leaves the node when no verdict has come for too long, and no alarm says why.
+func (c *carrier) complain() {
+	if why, _ := c.ch.Session.Block(); why == "" {
+		c.by.leave(c.ch.Session)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.underway) > 0 {
+		c.overdue.Reset(c.by.Quiet) // there was nowhere to go to yet
 	}
 }
 

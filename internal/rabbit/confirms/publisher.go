@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,30 +28,46 @@ var (
 const (
 	defaultWindow   = 256              // unconfirmed messages at a time
 	defaultPatience = 30 * time.Second // without any confirm
+	defaultQuiet    = 5 * time.Second  // the same, for the node that is published to
 )
 
 // Publisher publishes persistent messages and returns once the broker has confirmed that a queue has them. It keeps a
-// window of unconfirmed messages under way, for all its callers together, and is safe for concurrent use.
+// window of unconfirmed messages under way to each exchange and key, for all its callers together, and is safe for
+// concurrent use. Each has a channel of its own, since a broker stops taking messages over a channel while a queue that
+// they go to doesn't keep up: so a lane whose queue doesn't answer keeps no other lane's jobs waiting.
 //
 // It waits out lost connections and alarms, but for at most its patience without any progress; then the error is
-// ErrNotSent or ErrUnconfirmed. What was unconfirmed when a connection broke is published again on the next one: two
-// copies of a job are harmless (claims see to it), none is not.
+// ErrNotSent or ErrUnconfirmed. A node that confirms nothing it leaves before that, where the broker has others. What
+// was unconfirmed when a connection broke is published again on the next one: two copies of a job are harmless (claims
+// see to it), none is not.
 type Publisher struct {
 	Patience time.Duration // how long a publish goes on without any confirm: 30 s, unless it is set before the first
+	Quiet    time.Duration // after how long without any the node is left for another one: 5 s, unless likewise
 
-	conn    *rabbitlink.Conn
-	window  int
-	opening chan struct{} // the right to look at and replace latest; a mutex that knows contexts
-	latest  *carrier      // of the latest session
+	conn      *rabbitlink.Conn
+	window    int
+	opening   chan struct{}        // the right to look at and replace carriers; a mutex that knows contexts
+	carriers  map[address]*carrier // of the latest session
+	confirmed atomic.Int64         // when the broker last confirmed anything, in nanoseconds since 1970
 }
 
+// address is where messages go to.
+type address struct{ exchange, key string }
+
+// maxCarriers is how many addresses have a carrier of their own. The others share one: what a stranger writes into a
+// header can't use up the connection's channels.
+const maxCarriers = 1000
+
 // NewPublisher publishes over conn, which nothing else may use: an alarm stops everything on a connection that
-// publishes. window is how many messages may be unconfirmed at a time, 0 for the default (256). It ends with conn.
+// publishes. window is how many messages to one address may be unconfirmed at a time, 0 for the default (256). It ends with conn.
 func NewPublisher(conn *rabbitlink.Conn, window int) *Publisher {
 	if window <= 0 {
 		window = defaultWindow
 	}
-	return &Publisher{conn: conn, window: window, Patience: defaultPatience, opening: make(chan struct{}, 1)}
+	return &Publisher{
+		conn: conn, window: window, Patience: defaultPatience, Quiet: defaultQuiet,
+		opening: make(chan struct{}, 1), carriers: map[address]*carrier{},
+	}
 }
 
 // Now returns the time by the connection's clock.
@@ -59,10 +77,17 @@ func (p *Publisher) Now() time.Time { return p.conn.Now() }
 // message, nil for the confirmed ones: ErrNotSent, ErrUnconfirmed, ErrUndeclared, or why the message can't be written.
 func (p *Publisher) Publish(ctx context.Context, messages []Message) []error {
 	all := make([]*outgoing, len(messages))
+	to := map[address][]*outgoing{}
 	for i, m := range messages {
 		all[i] = &outgoing{Message: m, done: make(chan error, 1)}
+		a := address{m.Exchange, m.Key}
+		to[a] = append(to[a], all[i])
 	}
-	p.publish(ctx, all)
+	var publishing sync.WaitGroup
+	for a, messages := range to {
+		publishing.Go(func() { p.publish(ctx, a, messages) })
+	}
+	publishing.Wait()
 	errs := make([]error, len(all))
 	for i, o := range all {
 		errs[i] = o.err
@@ -73,9 +98,9 @@ func (p *Publisher) Publish(ctx context.Context, messages []Message) []error {
 // errPatience is why a publish gives up by itself.
 var errPatience = errors.New("RabbitMQ has confirmed nothing for too long")
 
-// publish sends them all and sets the error of each. It returns when each is confirmed or has failed, when ctx ends, or
-// when nothing has moved for as long as patience lasts.
-func (p *Publisher) publish(ctx context.Context, all []*outgoing) {
+// publish sends messages to one address and sets the error of each. It returns when each is confirmed or has failed,
+// when ctx ends, or when nothing has moved for as long as patience lasts.
+func (p *Publisher) publish(ctx context.Context, to address, all []*outgoing) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(p.Patience, func() { cancel(errPatience) })
@@ -83,7 +108,7 @@ func (p *Publisher) publish(ctx context.Context, all []*outgoing) {
 	progress := func() { timer.Reset(p.Patience) }
 
 	for rest := all; len(rest) > 0; {
-		c, err := p.connect(ctx)
+		c, err := p.connect(ctx, to)
 		if err != nil {
 			for _, o := range rest {
 				o.giveUp(err)
@@ -94,27 +119,38 @@ func (p *Publisher) publish(ctx context.Context, all []*outgoing) {
 	}
 }
 
-// connect returns the carrier of the live session, opened at need.
-func (p *Publisher) connect(ctx context.Context) (*carrier, error) {
+// connect returns the carrier to an address over the live session, opened at need.
+func (p *Publisher) connect(ctx context.Context, to address) (*carrier, error) {
 	select {
 	case p.opening <- struct{}{}:
 		defer func() { <-p.opening }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	for p.latest == nil || p.latest.ended() {
+	if p.carriers[to] == nil && len(p.carriers) >= maxCarriers {
+		to = address{}
+	}
+	for p.carriers[to] == nil || p.carriers[to].ended() {
 		ch, err := p.conn.Channel(ctx)
 		if err != nil {
 			return nil, err
 		}
-		open := func() (*carrier, error) { return openCarrier(ch, p.window) }
+		maps.DeleteFunc(p.carriers, func(_ address, c *carrier) bool { return c.ended() })
+		open := func() (*carrier, error) { return p.openCarrier(ch) }
 		if c, err := rabbitlink.UnlessEnded(ctx, open, func(c *carrier) { c.ch.Close() }); err == nil {
-			p.latest = c
+			p.carriers[to] = c
 		} else if ctx.Err() != nil || !ch.Session.IsClosed() {
 			return nil, err
 		}
 	}
-	return p.latest, nil
+	return p.carriers[to], nil
+}
+
+// leave leaves a node that confirms nothing to anybody, though it accepts jobs: it may be cut off from the others.
+func (p *Publisher) leave(s *rabbitlink.Session) {
+	if time.Since(time.Unix(0, p.confirmed.Load())) >= p.Quiet {
+		p.conn.Leave(s, "it confirms nothing")
+	}
 }
 
 // maxLosses is how often a message may go down with its connection before it is suspected of being the cause.

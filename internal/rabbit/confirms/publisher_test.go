@@ -14,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -248,6 +249,27 @@ func TestPublishUnderAnAlarm(t *testing.T) {
 	}
 }
 
+// A node that confirms nothing, and raises no alarm, is left for another one: what it hasn't confirmed is published
+// there.
+func TestPublishLeavesASilentNode(t *testing.T) {
+	probe := rabbittest.Declared(t)
+	ways := []*rabbittest.Proxy{
+		rabbittest.NewProxy(t, rabbittest.Server(t).URL), rabbittest.NewProxy(t, rabbittest.Server(t).URL),
+	}
+	p := confirms.NewPublisher(rabbittest.Open(t, ways[0].URL+","+ways[1].URL, "publish"), 0)
+	p.Quiet = 100 * time.Millisecond
+	rabbittest.Enqueue(t, p, "bulk", "1")
+	here := ways[0]
+	if here.Connections() == 0 {
+		here = ways[1]
+	}
+	here.Stall()
+	rabbittest.Enqueue(t, p, "bulk", "2", "3")
+	if n := probe.Ready("siren.lane.bulk"); n != 3 {
+		t.Errorf("%d jobs arrived, want 3", n)
+	}
+}
+
 // blocked returns why the broker has stopped the connection from publishing (an alarm), "" when it hasn't.
 func blocked(t *testing.T, c *rabbitlink.Conn) string {
 	t.Helper()
@@ -257,4 +279,35 @@ func blocked(t *testing.T, c *rabbitlink.Conn) string {
 	}
 	why, _ := s.Block()
 	return why
+}
+
+// A lane whose queue doesn't answer keeps no other lane's jobs waiting, however many wait for it.
+func TestPublishPastASilentQueue(t *testing.T) {
+	for _, queueType := range []string{lanes.Classic, lanes.Quorum} {
+		t.Run(queueType, func(t *testing.T) {
+			rabbittest.Only(t, queueType)
+			rabbittest.Declared(t)
+			p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+			resume := rabbittest.Suspend(t, "siren.lane.express")
+			entries := make([]wire.Entry, 1000)
+			for i := range entries {
+				entries[i] = wire.Entry{Lane: "express", Job: rabbittest.Job(fmt.Sprint(i))}
+			}
+			silent := make(chan []error, 1)
+			go func() { silent <- rabbit.Enqueue(rabbittest.Soon(t), p, entries) }()
+			for i := range 300 {
+				rabbittest.Enqueue(t, p, "standard", fmt.Sprint("s", i))
+			}
+			rabbittest.Enqueue(t, p, "bulk", rabbittest.Numbered(1000)...)
+			select {
+			case errs := <-silent:
+				t.Fatalf("the lane that doesn't answer was confirmed: %v", errs[0])
+			default:
+			}
+			resume()
+			if err := errors.Join(<-silent...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

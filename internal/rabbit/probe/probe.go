@@ -43,33 +43,36 @@ type Server struct {
 	DefaultPassword      bool // the user is guest, with the password that RabbitMQ comes with
 	Encrypted, Local     bool // the connection
 	Product, Version     string
-	Reached              time.Duration // how long it took to connect
-	Delay                time.Duration // of an answer; 0: it couldn't be measured
+	Reached              time.Duration      // how long it took to connect
+	Delay                time.Duration      // of an answer; 0: it couldn't be measured
+	Addresses            []rabbitlink.Tried // all of the broker's
 }
 
-// reachedWithin is how long a broker is waited for.
+// reachedWithin is how long each host of a broker is waited for.
 const reachedWithin = 5 * time.Second
 
 // Reach connects.
 func (p *Probe) Reach(ctx context.Context) (Server, error) {
 	began := time.Now()
-	dial, cancel := context.WithTimeout(ctx, reachedWithin)
+	within := reachedWithin
+	if all, err := p.conn.Targets(); err == nil {
+		within *= time.Duration(len(all))
+	}
+	dial, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	s, err := p.conn.Session(dial)
 	if err != nil {
 		return Server{}, err
 	}
 	took := time.Since(began)
-	to, err := p.conn.Target()
-	if err != nil {
-		return Server{}, err
-	}
+	to := s.Target()
 	return Server{
 		Address: to.Address(), User: to.URI.Username, Vhost: to.URI.Vhost,
 		DefaultPassword: to.URI.Username == "guest" && to.URI.Password == "guest",
 		Encrypted:       to.URI.Scheme == "amqps",
 		Local:           to.URI.Host == "localhost" || strings.HasPrefix(to.URI.Host, "127.") || to.URI.Host == "::1",
 		Product:         s.Product(), Version: s.Version(), Reached: took, Delay: p.delay(ctx),
+		Addresses: p.conn.Try(ctx),
 	}, nil
 }
 
@@ -77,7 +80,7 @@ func (p *Probe) Reach(ctx context.Context) (Server, error) {
 func (p *Probe) delay(ctx context.Context) time.Duration {
 	const calls = 5
 	var began time.Time
-	err := p.try(ctx, func(ch *rabbitlink.Channel) (err error) {
+	err := p.try(ctx, "", func(ch *rabbitlink.Channel) (err error) {
 		began = time.Now()
 		for range calls {
 			err = errors.Join(err, ch.Qos(1, 0, false))
@@ -90,14 +93,21 @@ func (p *Probe) delay(ctx context.Context) time.Duration {
 	return time.Since(began) / calls
 }
 
-// try runs requests on a channel of its own: a refusal closes it.
-func (p *Probe) try(ctx context.Context, request func(ch *rabbitlink.Channel) error) error {
+// ask lends a channel of its own, since a refusal closes it.
+func (p *Probe) ask(ctx context.Context, request func(ch *rabbitlink.Channel) error) error {
 	ch, err := p.conn.Channel(ctx)
 	if err != nil {
 		return err
 	}
 	defer ch.Close()
-	return rabbitlink.Undeclared(ch.Call(func() error { return request(ch) }))
+	return rabbitlink.Undeclared(request(ch))
+}
+
+// try asks about a queue, "" for none.
+func (p *Probe) try(ctx context.Context, queue string, request func(ch *rabbitlink.Channel) error) error {
+	return p.ask(ctx, func(ch *rabbitlink.Channel) error {
+		return ch.About(queue, func() error { return request(ch) })
+	})
 }
 
 // blockedWithin is how long after a publish the broker says that an alarm blocks it; measured, it takes half a
@@ -179,9 +189,8 @@ func WantedQueues(p *lanes.Policy, version string) (all []Wanted) {
 // Depth counts what waits in a queue, and who takes from it. From 4.0 on only a user who may configure the queue is
 // told.
 func (p *Probe) Depth(ctx context.Context, queue string) (d fleet.Depth, err error) {
-	err = p.try(ctx, func(ch *rabbitlink.Channel) error {
-		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
-		d = fleet.Depth{Ready: q.Messages, Consumers: q.Consumers}
+	err = p.ask(ctx, func(ch *rabbitlink.Channel) (err error) {
+		d.Ready, d.Consumers, err = ch.Depth(queue)
 		return err
 	})
 	return d, err
@@ -193,7 +202,7 @@ func Exclusive(err error) bool { return rabbitlink.Code(err) == amqp.ResourceLoc
 // Consume asks to consume with a priority that is no number. The broker looks at the permission, then for the queue,
 // then at that: so the answer is always an error, and tells. No consumer is ever there.
 func (p *Probe) Consume(ctx context.Context, queue string) error {
-	return p.try(ctx, func(ch *rabbitlink.Channel) error {
+	return p.try(ctx, queue, func(ch *rabbitlink.Channel) error {
 		_, err := ch.Consume(queue, "", false, false, false, false, amqp.Table{"x-priority": "siren doctor"})
 		return err
 	})
@@ -202,7 +211,7 @@ func (p *Probe) Consume(ctx context.Context, queue string) error {
 // Compare declares an existing queue again: that changes nothing, and is refused when its arguments are others. One
 // that lets workers hold a job for longer than is asked for does as well.
 func (p *Probe) Compare(ctx context.Context, w Wanted) error {
-	err := p.try(ctx, func(ch *rabbitlink.Channel) error {
+	err := p.try(ctx, w.Name, func(ch *rabbitlink.Channel) error {
 		_, err := ch.QueueDeclare(w.Name, true, false, false, false, w.args)
 		return err
 	})
@@ -220,7 +229,7 @@ func (p *Probe) Compare(ctx context.Context, w Wanted) error {
 func (p *Probe) DeclareLane(ctx context.Context, policy *lanes.Policy) error {
 	name := topology.LaneQueuePrefix + "doctor-" + strings.ToLower(rand.Text()[:10])
 	args := topology.QueueRules{Policy: policy}.Lane(lanes.Queue{Lane: "doctor", Type: lanes.Classic})
-	return p.try(ctx, func(ch *rabbitlink.Channel) error {
+	return p.try(ctx, name, func(ch *rabbitlink.Channel) error {
 		if _, err := ch.QueueDeclare(name, false, true, true, false, args); err != nil {
 			return err
 		}
@@ -235,7 +244,7 @@ func (p *Probe) CompareExchange(ctx context.Context, name string) error {
 	if name == topology.JobsExchange {
 		kind, args = amqp.ExchangeDirect, amqp.Table{"alternate-exchange": topology.DefaultExchange}
 	}
-	err := p.try(ctx, func(ch *rabbitlink.Channel) error {
+	err := p.try(ctx, "", func(ch *rabbitlink.Channel) error {
 		if err := ch.ExchangeDeclarePassive(name, kind, true, false, false, false, nil); err != nil {
 			return err
 		}
@@ -247,8 +256,12 @@ func (p *Probe) CompareExchange(ctx context.Context, name string) error {
 	return err
 }
 
-// Login takes user, password and vhost out of an AMQP URL. Its error never contains any part of it.
+// Login takes user, password and vhost out of an AMQP URL, or a list of them. Its error never contains any part of it.
 func Login(amqpURL string) (user *url.Userinfo, vhost string, err error) {
-	to, err := rabbitlink.Parse(amqpURL)
-	return url.UserPassword(to.URI.Username, to.URI.Password), to.URI.Vhost, err
+	all, err := rabbitlink.Parse(amqpURL)
+	if err != nil {
+		return nil, "", err
+	}
+	to := all[0].URI
+	return url.UserPassword(to.Username, to.Password), to.Vhost, nil
 }

@@ -2,6 +2,8 @@ package rabbitlink
 
 import (
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -16,53 +18,101 @@ func (s *Session) channel() (*Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Channel{Channel: ch, Session: s, closed: ch.NotifyClose(make(chan *amqp.Error, 1))}, nil
+	return &Channel{
+		Channel: ch, Session: s, Patience: Patience,
+		closed: ch.NotifyClose(make(chan *amqp.Error, 1)),
+	}, nil
 }
 
 // Channel is an AMQP channel with the session that it belongs to.
 type Channel struct {
 	*amqp.Channel
-	Session *Session
-	closed  chan *amqp.Error // the reason, then closed
+	Session  *Session
+	Patience time.Duration // how long a queue may take to answer; then it is ErrSilent, and the channel left
+
+	closed chan *amqp.Error // the reason, then closed
+	left   atomic.Bool      // a question stands on it that nobody waits for
 }
 
-// Call runs one request to the broker over the channel, bounded in time. Every one that waits for an answer goes
-// through it.
+// IsClosed reports whether the channel is of no use any more.
+func (c *Channel) IsClosed() bool { return c.left.Load() || c.Channel.IsClosed() }
+
+// Call runs one request to the broker over the channel, bounded in time: one that no queue has to answer for. After 30
+// seconds the session is over.
 func (c *Channel) Call(request func() error) error { return c.Session.ask(request) }
 
 // Get takes the next message of a queue; false when none is ready.
-func (c *Channel) Get(queue string) (a Arrival, found bool, err error) {
-	err = c.Call(func() (err error) {
-		a.Delivery, found, err = c.Channel.Get(queue, false)
+func (c *Channel) Get(queue string) (Arrival, bool, error) {
+	var got struct {
+		amqp.Delivery
+		found bool
+	}
+	err := c.About(queue, func() (err error) {
+		got.Delivery, got.found, err = c.Channel.Get(queue, false)
 		return err
 	})
-	a.On = c
-	return a, found, err
+	if err != nil {
+		return Arrival{}, false, err
+	}
+	return Arrival{Delivery: got.Delivery, On: c}, got.found, nil
 }
 
 // Receive consumes a queue's messages, as many at a time as the prefetch says, until the consumer of that tag is
 // cancelled.
-func (c *Channel) Receive(queue, tag string, args map[string]any) (messages <-chan amqp.Delivery, err error) {
-	err = c.Call(func() (err error) {
-		messages, err = c.Consume(queue, tag, false, false, false, false, args)
+func (c *Channel) Receive(queue, tag string, args map[string]any) (<-chan amqp.Delivery, error) {
+	var messages struct{ come <-chan amqp.Delivery }
+	err := c.About(queue, func() (err error) {
+		messages.come, err = c.Consume(queue, tag, false, false, false, false, args)
 		return err
 	})
-	return messages, err
+	if err != nil {
+		return nil, err
+	}
+	return messages.come, nil
 }
 
-// Ready returns how many messages wait in a queue now.
-func (c *Channel) Ready(queue string) (n int, err error) {
-	err = c.Call(func() error {
-		q, err := c.QueueDeclarePassive(queue, true, false, false, false, nil)
-		n = q.Messages
+// StopReceiving cancels the consumer of that tag.
+func (c *Channel) StopReceiving(queue, tag string) error {
+	return c.About(queue, func() error { return c.Cancel(tag, false) })
+}
+
+// Depth returns how many messages wait in a queue now, and how many consumers it has. It says 0 and 0 for a queue whose
+// leader is away, too.
+func (c *Channel) Depth(queue string) (ready, consumers int, err error) {
+	var is struct{ amqp.Queue }
+	err = c.About(queue, func() (err error) {
+		is.Queue, err = c.QueueDeclarePassive(queue, true, false, false, false, nil)
 		return err
 	})
-	return n, err
+	if err != nil {
+		return 0, 0, err
+	}
+	return is.Messages, is.Consumers, nil
+}
+
+// Ready returns how many messages wait in a queue now. Where it may be that only the leader is away, it asks for a
+// message, which nobody but the leader answers.
+func (c *Channel) Ready(queue string) (int, error) {
+	ready, consumers, err := c.Depth(queue)
+	if err != nil || ready > 0 || consumers > 0 {
+		return ready, err
+	}
+	m, found, err := c.Get(queue)
+	if err != nil || !found {
+		return 0, err
+	}
+	if err := m.GiveBack(); err != nil {
+		return 0, err
+	}
+	ready, _, err = c.Depth(queue)
+	return max(1, ready), err
 }
 
 // Close gives the channel back. What it held unacknowledged goes back to its queues.
 func (c *Channel) Close() {
-	_ = c.Call(c.Channel.Close)
+	if !c.left.Load() {
+		_ = c.About("", c.Channel.Close)
+	}
 }
 
 // Ended waits until the channel has closed, and says why; nil when it was closed on purpose, or somebody has asked

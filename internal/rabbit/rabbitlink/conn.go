@@ -1,6 +1,6 @@
-// Package rabbitlink is a connection to RabbitMQ that lasts: dialling with TLS and rotated credentials, one session
-// after the other, channels, what an error of the broker means, and a broker's name that comes to mean another one. It
-// knows of no message what it says.
+// Package rabbitlink is a connection to RabbitMQ that lasts: dialling with TLS and rotated credentials, the choice among
+// several addresses, one session after the other, channels, what an error of the broker means, and a broker's name that
+// comes to mean another one. It knows of no message what it says.
 //
 // A call to the broker that waits for an answer goes through Channel.Call, which bounds it in time.
 package rabbitlink
@@ -19,7 +19,6 @@ import (
 )
 
 const (
-	dialTimeout  = 10 * time.Second // TCP, TLS and AMQP handshake together
 	heartbeat    = 10 * time.Second // a dead peer is noticed after one and a half; ?heartbeat= in the URL overrides it
 	closeTimeout = 2 * time.Second  // the broker doesn't answer a close while an alarm blocks the connection
 )
@@ -29,7 +28,7 @@ var ErrClosed = lanes.Away(errors.New("the connection to RabbitMQ was closed by 
 
 // Options says which broker a Conn is for.
 type Options struct {
-	URL  string       // amqp:// or amqps://user:password@host:port/vhost; may be empty with Renew
+	URL  string       // amqp:// or amqps://user:password@host:port/vhost, see Parse; may be empty with Renew
 	Name string       // shown in the broker's list of connections: what for, and on which worker
 	Log  *slog.Logger // nil: nothing is logged
 
@@ -42,25 +41,28 @@ type Options struct {
 	TLS func() (*tls.Config, error)
 	// Now is the clock that the times in headers are from and are read by; nil: this machine's.
 	Now func() time.Time
-	// Resolver finds the addresses of the URL's host; nil: this machine's. For tests.
+	// Resolver finds the addresses of the URL's hosts; nil: this machine's. For tests.
 	Resolver *net.Resolver
 }
 
 // Conn is one connection to the broker, dialled at its first use and made again whenever it is lost, with a growing and
-// jittered pause between attempts (0.1 to 5 s); and when the broker's name has moved to another address. It is safe for
-// concurrent use.
+// jittered pause between attempts (0.1 to 5 s); and when the broker's name has moved to another address. Of several
+// addresses it has one that is its home, where it goes back to. It is safe for concurrent use.
 type Conn struct {
 	options Options
 	log     *slog.Logger
-	looks   looks
+	pace    pace
+	order   *order
 
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
 	start  sync.Once
-	done   chan struct{} // closed when keep has returned
+	done   chan struct{}  // closed when keep has returned
+	beside sync.WaitGroup // what keep has begun
 
 	mu      sync.Mutex
-	address string        // of the last dial (Target.Address); "" before it is known
+	address string        // all hosts (Targets.Address); "" before they are known
+	hopped  time.Time     // when a session was last left for another address
 	current *Session      // nil while there is none
 	lastErr error         // why there is none
 	changed chan struct{} // closed and replaced whenever current changes
@@ -68,7 +70,9 @@ type Conn struct {
 
 // Open prepares a connection; it is dialled at its first use. The error says that the URL is malformed, or not one for
 // TLS. It doesn't cite the URL, since that carries a password.
-func Open(o Options) (*Conn, error) {
+func Open(o Options) (*Conn, error) { return open(context.Background(), o) }
+
+func open(within context.Context, o Options) (*Conn, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -78,23 +82,40 @@ func Open(o Options) (*Conn, error) {
 	c := &Conn{
 		options: o,
 		log:     o.Log.With(slog.String("connection", o.Name)),
-		looks:   looks{nameEvery, nameAgain},
+		pace:    pace{lookEvery, lookAgain, hopEvery},
+		order:   newOrder(),
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
 	}
 	if o.URL != "" || o.Renew == nil {
-		t, err := Parse(o.URL)
+		all, err := Parse(o.URL)
 		if err != nil {
 			return nil, err
 		}
-		if o.TLS != nil && t.URI.Scheme != "amqps" {
+		if o.TLS != nil && all[0].URI.Scheme != "amqps" {
 			return nil, errPlain
 		}
-		c.address = t.Address()
+		c.address = all.Address()
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancel(within)
 	return c, nil
 }
+
+// Twin prepares another connection to the same broker, by the same order of addresses; it ends with this one at the
+// latest.
+func (c *Conn) Twin(what string) *Conn {
+	o := c.options
+	o.Name += " (" + what + ")"
+	t, err := open(c.ctx, o)
+	if err != nil {
+		panic(err) // the same options were good
+	}
+	t.order = c.order
+	return t
+}
+
+// Closed is closed once the connection is ended for good.
+func (c *Conn) Closed() <-chan struct{} { return c.ctx.Done() }
 
 // Now returns the time by the connection's clock.
 func (c *Conn) Now() time.Time { return c.options.Now() }
@@ -103,10 +124,16 @@ func (c *Conn) Now() time.Time { return c.options.Now() }
 func (c *Conn) Log() *slog.Logger { return c.log }
 
 // Up reports whether there is a live session now.
-func (c *Conn) Up() bool {
+func (c *Conn) Up() bool { return c.Current() != nil }
+
+// Current returns the live session; nil while there is none.
+func (c *Conn) Current() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.current != nil && !c.current.IsClosed()
+	if c.current == nil || c.current.IsClosed() {
+		return nil
+	}
+	return c.current
 }
 
 // Refusal returns the lanes.ErrRefused that ended the latest attempt to connect; nil when it succeeded or failed
@@ -173,14 +200,6 @@ func (c *Conn) broker() string {
 	return "RabbitMQ at " + c.address
 }
 
-// say logs what concerns the connection itself, with the broker's address as it is now.
-func (c *Conn) say(level slog.Level, message string, about slog.Attr) {
-	c.mu.Lock()
-	address := c.address
-	c.mu.Unlock()
-	c.log.LogAttrs(context.Background(), level, message, slog.String("broker", address), about)
-}
-
 // Channel opens a channel on a live session, waiting for one. It returns when ctx ends.
 func (c *Conn) Channel(ctx context.Context) (*Channel, error) {
 	for {
@@ -201,39 +220,65 @@ func (c *Conn) Channel(ctx context.Context) (*Channel, error) {
 // keep holds one session after the other until Close. It is the only writer of current.
 func (c *Conn) keep() {
 	defer close(c.done)
+	defer c.beside.Wait()
 	pause := NewBackoff()
-	for c.ctx.Err() == nil {
-		s, err := c.dial()
-		if err != nil {
-			c.complain(err)
-			pause.Wait(c.ctx)
-			continue
+	complaints := map[string]bool{} // since the last session
+	var next *Session
+	for round := 0; c.ctx.Err() == nil; {
+		s := next
+		if s == nil {
+			var err error
+			if s, err = c.dial(round); err != nil {
+				round++
+				c.complain(err, complaints)
+				pause.Wait(c.ctx)
+				continue
+			}
 		}
-		began := time.Now()
-		c.set(s, nil)
-		c.say(slog.LevelInfo, "connected to RabbitMQ", slog.String("version", s.Version()))
-		life, end := context.WithCancelCause(c.ctx)
-		go c.watchName(life, s, end)
-		err = s.last(life)
-		end(nil)
-		c.set(nil, err)
-		if c.ctx.Err() != nil {
-			return
-		}
-		c.say(slog.LevelWarn, "lost the connection to RabbitMQ; reconnecting", slog.Any("error", err))
-		pause.Lasted(time.Since(began))
-		pause.Wait(c.ctx)
+		round = 0
+		clear(complaints)
+		next = c.hold(s, pause)
+	}
+	if next != nil {
+		next.close()
 	}
 }
 
-// complain logs a failed attempt, but the same reason only once.
-func (c *Conn) complain(err error) {
-	c.mu.Lock()
-	known := c.lastErr != nil && c.lastErr.Error() == err.Error()
-	c.mu.Unlock()
+// hold holds a session until it is over, and returns the one to go on with; nil: none yet.
+func (c *Conn) hold(s *Session, pause *Backoff) (next *Session) {
+	began := time.Now()
+	c.set(s, nil)
+	c.log.Info("connected to RabbitMQ", s.where(), slog.String("version", s.Version()))
+	life, end := context.WithCancelCause(c.ctx)
+	c.beside.Go(func() { c.attend(life, s, end) })
+	err := s.last(life)
+	end(nil)
+	var to *move
+	if errors.As(context.Cause(life), &to) {
+		c.log.LogAttrs(c.ctx, to.level, "leaving this address of RabbitMQ for another one", s.where(),
+			slog.String("reason", to.why))
+		c.beside.Go(s.close) // the broker gives its jobs to others meanwhile
+		return to.session
+	}
 	c.set(nil, err)
-	if !known && c.ctx.Err() == nil {
-		c.say(slog.LevelWarn, "can't connect to RabbitMQ; retrying", slog.Any("error", err))
+	s.close()
+	if c.ctx.Err() == nil {
+		c.log.Warn("lost the connection to RabbitMQ; reconnecting", s.where(), slog.Any("error", err))
+		pause.Lasted(time.Since(began))
+		pause.Wait(c.ctx)
+	}
+	return nil
+}
+
+// complain logs a failed attempt, but the same reason only once.
+func (c *Conn) complain(err error, known map[string]bool) {
+	c.set(nil, err)
+	if k := kind(err); !known[k] && c.ctx.Err() == nil {
+		known[k] = true
+		c.mu.Lock()
+		broker := c.address
+		c.mu.Unlock()
+		c.log.Warn("can't connect to RabbitMQ; retrying", slog.String("broker", broker), slog.Any("error", err))
 	}
 }
 

@@ -2,199 +2,183 @@ package rabbitlink
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
-	"net/netip"
-	"strconv"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/polyglot-media/siren/lanes"
 )
 
-// Neither the URL nor the parser's error may show: a URL that doesn't parse often breaks inside its password.
+// patience is how long one address is waited for.
+type patience struct {
+	word time.Duration // until the other end says something
+	rest time.Duration // from then on, until the handshakes of TLS and AMQP are over
+}
+
 var (
-	errURL = errors.New("the AMQP URL is malformed: write amqp://user:password@host:5672/vhost " +
-		"(amqps:// and 5671 for TLS), with %-escapes for special characters in user, password and vhost")
-	errPlain = errors.New("certificates are given for RabbitMQ, but its URL is amqp://, which has no TLS: " +
-		"write amqps://")
+	// patient is for the only address, and for every second round over several: a busy broker takes its time.
+	patient = patience{10 * time.Second, 10 * time.Second}
+	// brief is for one of several addresses: one that hangs mustn't hold up the way to the others. RabbitMQ takes 3 s
+	// over a refusal of a password.
+	brief = patience{3 * time.Second, 5 * time.Second}
 )
 
-// Target is where one dial goes to.
-type Target struct {
-	URI amqp.URI
-	url string
-	tls *tls.Config // nil: amqp091-go's own for amqps://, which trusts the CAs of the system
-}
-
-// Parse takes the URL apart. Its error never contains any part of it.
-func Parse(url string) (Target, error) {
-	uri, err := amqp.ParseURI(url)
-	if err != nil {
-		return Target{}, errURL
-	}
-	return Target{url: url, URI: uri}, nil
-}
-
-// Address returns host:port, and /vhost if it isn't the default, for people.
-func (t Target) Address() string {
-	address := net.JoinHostPort(t.URI.Host, strconv.Itoa(t.URI.Port))
-	if t.URI.Vhost != "/" {
-		address += "/" + t.URI.Vhost
-	}
-	return address
-}
-
-// secure adds the present TLS settings to the target; nil: none.
-func (t Target) secure(settings func() (*tls.Config, error)) (Target, error) {
-	if settings == nil {
-		return t, nil
-	}
-	if t.URI.Scheme != "amqps" {
-		return t, errPlain
-	}
-	config, err := settings()
-	if err != nil {
-		return t, fmt.Errorf("prepare TLS for RabbitMQ: %w", err)
-	}
-	t.tls = config.Clone() // amqp091-go writes the server's name into it
-	if t.tls != nil && t.tls.ServerName == "" {
-		t.tls.ServerName = t.URI.ServerName
-	}
-	return t, nil
-}
-
-// Target returns where the next dial goes: the URL and the certificates as they are now.
-func (c *Conn) Target() (Target, error) {
+// Targets returns the hosts that the next dial chooses from: the URL and the certificates as they are now.
+func (c *Conn) Targets() (Targets, error) {
 	url := c.options.URL
 	if c.options.Renew != nil {
 		var err error
 		if url, err = c.options.Renew(); err != nil {
-			return Target{}, fmt.Errorf("find out where RabbitMQ is: %w", err)
+			return nil, fmt.Errorf("find out where RabbitMQ is: %w", err)
 		}
 	}
-	t, err := Parse(url)
-	if err != nil {
-		return t, err
-	}
-	c.mu.Lock()
-	c.address = t.Address()
-	c.mu.Unlock()
-	return t.secure(c.options.TLS)
-}
-
-func (c *Conn) dial() (*Session, error) {
-	to, err := c.Target()
+	all, err := Parse(url)
 	if err != nil {
 		return nil, err
 	}
-	var raw net.Conn
+	c.mu.Lock()
+	c.address = all.Address()
+	c.mu.Unlock()
+	return all, all.secure(c.options.TLS)
+}
+
+// dial tries one address after the other, and returns the first session. The round counts from 0 since the last one.
+func (c *Conn) dial(round int) (*Session, error) {
+	all, failed := c.find(c.ctx)
+	home := c.order.sort(all)
+	within := brief
+	if len(all) == 1 || round%2 == 1 {
+		within = patient
+	}
+	for _, p := range all {
+		s, err := c.handshake(c.ctx, p, within)
+		if err == nil {
+			s.home = home
+			s.alone.Store(len(all) == 1)
+			return s, nil
+		}
+		if len(all) > 1 {
+			err = fmt.Errorf("%s: %w", p.shown(), err)
+		}
+		failed = append(failed, err)
+		if round == 0 {
+			c.set(nil, failed) // who gives up meanwhile says why
+		}
+	}
+	return nil, failed
+}
+
+// Tried is an address that was tried; Err is nil when a session could be made there.
+type Tried struct {
+	Address string
+	Err     error
+}
+
+// Try tries all addresses at once, and holds no session. What DNS doesn't know is not among them.
+func (c *Conn) Try(ctx context.Context) []Tried {
+	all, _ := c.find(ctx)
+	tried := make([]Tried, len(all))
+	var trying sync.WaitGroup
+	for i, p := range all {
+		trying.Go(func() {
+			s, err := c.handshake(ctx, p, brief)
+			if err == nil {
+				s.close()
+			}
+			tried[i] = Tried{p.shown(), err}
+		})
+	}
+	trying.Wait()
+	return tried
+}
+
+// failures is why no address would do.
+type failures []error
+
+func (f failures) Error() string {
+	texts := make([]string, len(f))
+	for i, err := range f {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (f failures) Unwrap() []error { return f }
+
+// handshake makes a session at one address, until ctx ends.
+func (c *Conn) handshake(ctx context.Context, to place, within patience) (*Session, error) {
+	var raw *timed
 	release := func() bool { return true }
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(c.options.Name)
+	settings := to.tls
+	if settings != nil {
+		settings = settings.Clone() // one host may have several addresses
+	}
 	conn, err := amqp.DialConfig(to.url, amqp.Config{
 		Heartbeat:       heartbeat,
 		Properties:      properties,
-		TLSClientConfig: to.tls,
+		TLSClientConfig: settings,
 		Recovery:        nil, // its stale acks acknowledge other jobs
-		Dial: func(network, addr string) (net.Conn, error) {
-			dialer := net.Dialer{Timeout: dialTimeout, Resolver: c.options.Resolver}
-			nc, err := dialer.DialContext(c.ctx, network, addr)
+		Dial: func(network, _ string) (net.Conn, error) {
+			dialer := net.Dialer{Timeout: within.word}
+			nc, err := dialer.DialContext(ctx, network, to.at.String())
 			if err != nil {
 				return nil, err
 			}
-			raw = nc
-			release = context.AfterFunc(c.ctx, func() { _ = nc.Close() }) // Close doesn't wait for a handshake
-			return nc, nc.SetDeadline(time.Now().Add(dialTimeout))        // for the handshakes; amqp091 lifts it
+			raw = &timed{Conn: nc, rest: within.rest}
+			release = context.AfterFunc(ctx, func() { _ = nc.Close() }) // Close doesn't wait for a handshake
+			return raw, nc.SetDeadline(time.Now().Add(within.word))     // for the handshakes; amqp091 lifts it
 		},
 	})
 	release()
-	if err != nil {
-		if raw != nil {
-			_ = raw.Close()
-		}
-		return nil, to.explain(err)
+	if err == nil {
+		c.order.answered(to.at)
+		return newSession(conn, raw.Conn, to, c.log.With(slog.String("broker", to.Address()))), nil
 	}
-	return newSession(conn, raw, to.URI.Host, c.log.With(slog.String("broker", to.Address()))), nil
+	var timeout net.Error
+	if raw != nil && raw.out.Load() || errors.As(err, &timeout) && timeout.Timeout() {
+		c.order.silent(to.at)
+	}
+	if raw != nil {
+		_ = raw.Close()
+	}
+	return nil, to.explain(err)
 }
 
-// explain adds to the failure of a dial what there is to do about it.
-func (t Target) explain(err error) error {
-	var noTLS tls.RecordHeaderError
-	switch {
-	case Code(err) == amqp.AccessRefused, Code(err) == amqp.NotAllowed:
-		return fmt.Errorf("%w by RabbitMQ: user %q on vhost %q; "+
-			"check the user, its password and its permissions there: %w",
-			lanes.ErrRefused, t.URI.Username, t.URI.Vhost, err)
-	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return fmt.Errorf("RabbitMQ's certificate is signed by a CA that isn't trusted here; "+
-			"give that CA's certificate: %w", err)
-	case errors.As(err, new(x509.HostnameError)):
-		return fmt.Errorf("RabbitMQ's certificate is for other names; "+
-			"write one of those as the host in the URL: %w", err)
-	case errors.As(err, &noTLS):
-		return fmt.Errorf("RabbitMQ has no TLS on that port; it usually has it on 5671: %w", err)
-	case strings.Contains(err.Error(), "remote error: tls: "): // the alert's type isn't exported
-		return fmt.Errorf("RabbitMQ wants a client certificate that its CA has signed; give one, and its key: %w", err)
-	}
-	return err
+// timed is a connection in its handshakes. Its other end has more time once it has said something.
+type timed struct {
+	net.Conn
+	rest   time.Duration
+	spoken sync.Once
+	out    atomic.Bool // of time: amqp091 doesn't tell
 }
 
-// The name of a broker can come to mean another one while the one before stays and answers: a session there would last,
-// and its worker wait for jobs that go elsewhere. So as long as it lasts the name is looked up again.
-
-const (
-	nameEvery  = 30 * time.Second // between two looks at the addresses of the broker's name
-	nameAgain  = 2 * time.Second  // the same once the session's is missing: only what is missing twice is gone
-	nameWithin = 5 * time.Second
-)
-
-// looks is how often the name is looked up; tests can't wait so long.
-type looks struct{ every, again time.Duration }
-
-// watchName ends a session, with the reason, once two answers in a row lack its address. It returns when ctx ends.
-//
-// Jobs that run are no reason to wait: a worker that is never idle would stay for ever. They run on with their claims,
-// and the copies that the broker gives to others are put back, or acknowledged once they have ended.
-func (c *Conn) watchName(ctx context.Context, s *Session, end context.CancelCauseFunc) {
-	at, err := netip.ParseAddrPort(s.raw.RemoteAddr().String())
-	if _, isAddress := netip.ParseAddr(s.host); err != nil || isAddress == nil {
-		return
+func (t *timed) Read(b []byte) (int, error) {
+	n, err := t.Conn.Read(b)
+	if n > 0 {
+		t.spoken.Do(func() { _ = t.SetDeadline(time.Now().Add(t.rest)) })
 	}
-	missing := false
-	for {
-		wait := c.looks.every - rand.N(c.looks.every/3) // so that a fleet doesn't ask all at once
-		if missing {
-			wait = c.looks.again
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return
-		}
-		there, known := c.lookUp(ctx, s.host, at.Addr().Unmap())
-		if known && !there && missing {
-			end(fmt.Errorf("%s isn't an address of %s any more", at.Addr(), s.host))
-			return
-		}
-		missing = known && !there
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		t.out.Store(true)
 	}
+	return n, err
 }
 
-// lookUp reports whether the host has the address; known is false when nothing answers.
-func (c *Conn) lookUp(ctx context.Context, host string, a netip.Addr) (there, known bool) {
-	ctx, cancel := context.WithTimeout(ctx, nameWithin)
-	defer cancel()
-	found, err := c.options.Resolver.LookupNetIP(ctx, "ip", host)
-	for _, f := range found {
-		there = there || f.Unmap() == a
-	}
-	return there, err == nil
+// ownPort is this end of a connection, which is another one in each attempt.
+var ownPort = regexp.MustCompile(`[^ ]+:[0-9]+->`)
+
+// kind returns what an error of connecting says, without what differs from one attempt to the next.
+func kind(err error) string {
+	parts := strings.Split(ownPort.ReplaceAllString(err.Error(), ""), "; ")
+	slices.Sort(parts)
+	return strings.Join(parts, "; ")
 }

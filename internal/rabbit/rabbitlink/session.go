@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -20,11 +21,14 @@ const answerWithin = 30 * time.Second
 
 // Session is one live connection. When it is lost, everything that came over it is void.
 type Session struct {
-	conn *amqp.Connection
-	raw  net.Conn
-	host string           // that it was dialled as
-	lost chan *amqp.Error // the reason, then closed; for last
-	over chan *amqp.Error // closed, after the reason, once every channel of the session knows that it is closed
+	conn  *amqp.Connection
+	raw   net.Conn
+	to    place
+	home  address          // the one that the session belongs to, if it isn't this one
+	alone atomic.Bool      // there is no other address
+	lost  chan *amqp.Error // the reason, then closed; for last
+	over  chan *amqp.Error // closed, after the reason, once every channel of the session knows that it is closed
+	leave chan string      // why to leave for another address
 
 	mu        sync.Mutex
 	why       string        // of the alarm that blocks publishing, "" when none does
@@ -32,8 +36,8 @@ type Session struct {
 }
 
 // newSession watches a fresh connection for its end, and for alarms.
-func newSession(conn *amqp.Connection, raw net.Conn, host string, log *slog.Logger) *Session {
-	s := &Session{conn: conn, raw: raw, host: host, unblocked: make(chan struct{})}
+func newSession(conn *amqp.Connection, raw net.Conn, to place, log *slog.Logger) *Session {
+	s := &Session{conn: conn, raw: raw, to: to, leave: make(chan string, 1), unblocked: make(chan struct{})}
 	close(s.unblocked)
 	s.lost = conn.NotifyClose(make(chan *amqp.Error, 1))
 	s.over = conn.NotifyClose(make(chan *amqp.Error, 1))
@@ -85,7 +89,13 @@ func (s *Session) Version() string {
 	return v
 }
 
-// last blocks until the session is lost, and says why; or until ctx ends, and closes it.
+// Target returns the host that it is with.
+func (s *Session) Target() Target { return s.to.Target }
+
+// Address returns the host and port that it is with, and the vhost if it isn't the default, for people.
+func (s *Session) Address() string { return s.to.Address() }
+
+// last blocks until the session is lost, and says why; or until ctx ends.
 func (s *Session) last(ctx context.Context) error {
 	select {
 	case reason := <-s.lost:
@@ -94,10 +104,14 @@ func (s *Session) last(ctx context.Context) error {
 		}
 		return reason
 	case <-ctx.Done():
-		defer s.within(closeTimeout)()
-		_ = s.conn.CloseDeadline(time.Now().Add(closeTimeout))
 		return context.Cause(ctx)
 	}
+}
+
+// close ends the session, within a few seconds.
+func (s *Session) close() {
+	defer s.within(closeTimeout)()
+	_ = s.conn.CloseDeadline(time.Now().Add(closeTimeout))
 }
 
 // Abandon drops the connection without a word. Every call that hangs on it returns with an error.
@@ -121,7 +135,11 @@ func (s *Session) Broken() {
 // over.
 func (s *Session) ask(request func() error) error {
 	defer s.within(answerWithin)()
-	err := request()
+	return s.verdict(request())
+}
+
+// verdict returns what has become of a request.
+func (s *Session) verdict(err error) error {
 	if err != nil && Code(err) == 0 {
 		s.Broken()
 	}

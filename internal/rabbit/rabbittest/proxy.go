@@ -17,6 +17,7 @@ type Proxy struct {
 	mu      sync.Mutex
 	pairs   []net.Conn
 	refuses bool
+	refused int
 	stalled chan struct{} // nil: bytes flow; else they wait until it is closed
 }
 
@@ -58,6 +59,7 @@ func (p *Proxy) accept() {
 		}
 		p.mu.Lock()
 		if p.refuses {
+			p.refused++
 			_ = client.Close()
 		} else if server, err := net.Dial("tcp", p.target); err != nil {
 			_ = client.Close()
@@ -106,6 +108,13 @@ func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.pairs) / 2
+}
+
+// Refused returns how many connections it has refused.
+func (p *Proxy) Refused() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused
 }
 
 // Refuse cuts, and lets nobody through any more.

@@ -137,7 +137,12 @@ func Declared(t testing.TB) *Probe {
 
 func Declare(t testing.TB, p *lanes.Policy, former ...string) {
 	t.Helper()
-	if err := topology.Declare(Soon(t), Open(t, Server(t).URL, "declare"), p, Queues(former...)); err != nil {
+	conn := Open(t, Server(t).URL, "declare")
+	err := rabbitlink.ErrSilent
+	for errors.Is(err, rabbitlink.ErrSilent) { // or the machine is slow
+		err = topology.Declare(Soon(t), conn, p, Queues(former...))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }

@@ -47,14 +47,13 @@ func (s *Slot) putBack(ctx context.Context, a arrival) (arrival, error) {
 	lifted := []arrival{a}
 	var behind *arrival
 	for len(lifted) < putBackBatch && behind == nil {
-		other, found, err := s.ch.Get(topology.QueueName(a.queue))
+		next, found, err := s.line(a.queue).get(ctx)
 		if err != nil {
-			return arrival{}, &queueError{a.queue, err}
+			return arrival{}, err
 		}
 		if !found {
 			break
 		}
-		next := arrival{queue: a.queue, Arrival: other}
 		if s.taker.tooHigh(next) {
 			lifted = append(lifted, next)
 		} else {

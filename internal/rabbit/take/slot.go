@@ -3,22 +3,20 @@ package take
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
-	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
-// Slot takes one job at a time, over a channel of its own. It belongs to one goroutine.
+// Slot takes one job at a time, over lines of its own. It belongs to one goroutine.
 type Slot struct {
 	taker   *Taker
-	lane    string              // a shoulder's only lane, "" for a shared slot
-	turn    int                 // jobs taken so far: promotion alternates by it
-	ch      *rabbitlink.Channel // nil or closed: to be opened
-	plain   *subscription       // stays between calls of Next, nil when there is none
+	lane    string // a shoulder's only lane, "" for a shared slot
+	turn    int    // jobs taken so far: promotion alternates by it
+	lines   map[lanes.Queue]*line
+	plain   *subscription // stays between calls of Next, nil when there is none
 	backoff *rabbitlink.Backoff
 }
 
@@ -45,9 +43,7 @@ func (s *Slot) Next(ctx context.Context) (work.Delivery, error) {
 		case errors.Is(err, rabbitlink.ErrClosed):
 			return work.Delivery{}, err
 		case errors.Is(err, errAgain), ctx.Err() != nil:
-		case s.ch != nil && s.ch.Session.IsClosed():
-			// Conn says so and makes the next session; opening a channel waits for it.
-		case s.taker.trouble(err):
+		case s.taker.trouble(err) && !s.lost():
 			s.backoff.Wait(ctx)
 		}
 	}
@@ -58,19 +54,14 @@ func (s *Slot) Next(ctx context.Context) (work.Delivery, error) {
 // take waits for one job in the order of lanes as it is now; errAgain when that changes.
 func (s *Slot) take(ctx context.Context) (arrival, error) {
 	o := s.taker.order(s.lane, s.turn)
-	if !o.plain || len(o.queues) == 0 {
+	if len(o.queues) != 1 {
 		s.unsubscribe()
 	}
-	if len(o.queues) == 0 {
-		return arrival{}, pending(ctx, o)
-	}
-	if err := s.open(ctx); err != nil {
-		return arrival{}, err
-	}
-	if o.plain {
+	s.serveOnly(o.queues)
+	if len(o.queues) == 1 {
 		return s.await(ctx, o)
 	}
-	if a, err := s.sweep(ctx, o.queues); !errors.Is(err, errEmpty) {
+	if a, err := s.sweep(ctx, o); !errors.Is(err, errEmpty) {
 		return a, err
 	}
 	// Every idle slot looks by itself: with one looking for the whole worker, the broker would hand the second job of a
@@ -78,69 +69,77 @@ func (s *Slot) take(ctx context.Context) (arrival, error) {
 	return s.look(ctx, o)
 }
 
-// pending waits for an order with queues in it.
+// pending waits for another order.
 func pending(ctx context.Context, o order) error {
 	select {
 	case <-o.changed:
-	case <-o.again:
 	case <-ctx.Done():
 	}
 	return errAgain
 }
 
-// open makes sure of a channel of the live session.
-func (s *Slot) open(ctx context.Context) error {
-	if s.ch != nil && !s.ch.IsClosed() {
-		return nil
+// line returns the slot's line to a queue.
+func (s *Slot) line(q lanes.Queue) *line {
+	if s.lines[q] == nil {
+		s.lines[q] = &line{queue: q, taker: s.taker}
 	}
-	s.plain = nil
-	ch, err := s.taker.conn.Channel(ctx)
-	if err != nil {
-		return err
-	}
-	s.ch = ch
-	qos := func() (*rabbitlink.Channel, error) { return ch, ch.Call(func() error { return ch.Qos(1, 0, false) }) }
-	if _, err := rabbitlink.UnlessEnded(ctx, qos, (*rabbitlink.Channel).Close); err != nil {
-		if ctx.Err() != nil {
-			s.ch = nil // it may be asked yet
+	return s.lines[q]
+}
+
+// serveOnly gives back the lines to all other queues.
+func (s *Slot) serveOnly(queues []lanes.Queue) {
+	for q, l := range s.lines {
+		if !slices.Contains(queues, q) {
+			l.close()
+			delete(s.lines, q)
 		}
-		return fmt.Errorf("set the prefetch: %w", err)
 	}
-	return nil
+}
+
+// lost reports whether the session is over. Conn says so and makes the next one; opening a channel waits for it.
+func (s *Slot) lost() bool {
+	for _, l := range s.lines {
+		if l.asks != nil && l.asks.Session.IsClosed() || l.hears != nil && l.hears.Session.IsClosed() {
+			return true
+		}
+	}
+	return false
 }
 
 // errEmpty is a sweep that found nothing.
 var errEmpty = errors.New("no lane has a job")
 
 // sweep takes a job from the first of the queues that has one.
-func (s *Slot) sweep(ctx context.Context, queues []lanes.Queue) (arrival, error) {
-	for _, q := range queues {
+func (s *Slot) sweep(ctx context.Context, o order) (arrival, error) {
+	for _, q := range o.queues {
+		if o.out[q] {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return arrival{}, err
 		}
-		a, found, err := s.ch.Get(topology.QueueName(q))
-		if err != nil {
-			return arrival{}, &queueError{q, err}
-		}
-		s.taker.fine(q)
-		if found {
-			return arrival{queue: q, Arrival: a}, nil
+		if a, found, err := s.line(q).get(ctx); err != nil || found {
+			return a, err
 		}
 	}
 	return arrival{}, errEmpty
 }
 
-// look subscribes to all queues until a job comes, keeps the most urgent of what came, and gives back the rest.
+// look listens to all queues until a job comes, keeps the most urgent of what came, and gives back the rest.
 func (s *Slot) look(ctx context.Context, o order) (arrival, error) {
-	sub, err := subscribe(s.ch, o.queues, s.priority())
-	if err != nil {
-		return arrival{}, err
+	lines := s.audible(o)
+	if len(lines) == 0 {
+		return arrival{}, pending(ctx, o)
 	}
-	first, err := sub.first(ctx, o)
-	came := sub.stop()
-	if err == nil && !s.ch.IsClosed() {
-		came = append(came, first)
+	sub, err := subscribe(ctx, lines, s.priority())
+	var came []arrival
+	if err == nil {
+		var first arrival
+		if first, err = sub.first(ctx, o); err == nil {
+			came = append(came, first)
+		}
 	}
+	came = append(came, sub.stop()...)
 	// By the order as it is now: a lane that was shut out meanwhile isn't taken from.
 	best := -1
 	if ctx.Err() == nil {
@@ -161,10 +160,21 @@ func (s *Slot) look(ctx context.Context, o order) (arrival, error) {
 	}
 }
 
+// audible returns the lines of the queues that jobs may come from: of one that is left out only while the slot listens
+// to it from before.
+func (s *Slot) audible(o order) (lines []*line) {
+	for _, q := range o.queues {
+		if l := s.line(q); !o.out[q] || l.listening() {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
 // mostUrgent returns the index of the arrival whose queue comes first in the order; -1 when there is none.
 func mostUrgent(came []arrival, order []lanes.Queue) int {
 	for _, q := range order {
-		if i := slices.IndexFunc(came, func(a arrival) bool { return a.queue == q }); i >= 0 {
+		if i := slices.IndexFunc(came, func(a arrival) bool { return a.queue == q && !a.On.IsClosed() }); i >= 0 {
 			return i
 		}
 	}
@@ -173,21 +183,24 @@ func mostUrgent(came []arrival, order []lanes.Queue) int {
 
 // await takes from the plain consumer of the one queue there is, subscribing at need.
 func (s *Slot) await(ctx context.Context, o order) (arrival, error) {
-	if s.plain != nil && s.plain.queues[0] != o.queues[0] {
+	lines := s.audible(o)
+	if s.plain != nil && (len(lines) == 0 || s.plain.lines[0] != lines[0]) {
 		s.unsubscribe()
 	}
+	if len(lines) == 0 {
+		return arrival{}, pending(ctx, o)
+	}
 	if s.plain == nil {
-		sub, err := subscribe(s.ch, o.queues, s.priority())
+		sub, err := subscribe(ctx, lines, s.priority())
 		if err != nil {
 			return arrival{}, err
 		}
-		s.taker.fine(o.queues[0])
 		s.plain = sub
 	}
 	a, err := s.plain.first(ctx, o)
 	var ended *queueError
 	if errors.As(err, &ended) {
-		s.plain = nil
+		s.unsubscribe()
 	}
 	return a, err
 }

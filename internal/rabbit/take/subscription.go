@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
-	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/work"
@@ -37,36 +36,33 @@ func (a arrival) delivery(now time.Time) work.Delivery {
 	return d
 }
 
-// subscription is a slot's consumers, one for each queue, with prefetch 1.
+// subscription is a slot that listens to several lines at once.
 type subscription struct {
-	ch       *rabbitlink.Channel
-	queues   []lanes.Queue
+	lines    []*line
 	arrivals chan arrival // holds everything that can come at a time, so that nothing blocks on it
-	merging  sync.WaitGroup
 }
 
-// subscribe consumes from the queues. On an error nothing is left of it: a refusal closes the channel.
-func subscribe(ch *rabbitlink.Channel, queues []lanes.Queue, priority int) (*subscription, error) {
-	s := &subscription{ch: ch, queues: queues, arrivals: make(chan arrival, 2*len(queues))}
-	var args map[string]any
-	if priority != 0 {
-		args = map[string]any{"x-priority": int32(priority)}
-	}
-	for _, q := range queues {
-		deliveries, err := ch.Receive(topology.QueueName(q), q.String(), args)
+// subscribe listens to the lines, all at once. With an error it listens to those that answered all the same.
+func subscribe(ctx context.Context, lines []*line, priority int) (*subscription, error) {
+	s := &subscription{lines: lines, arrivals: make(chan arrival, 3*len(lines))}
+	errs := make([]error, len(lines))
+	s.each(func(i int, l *line) { errs[i] = l.listen(ctx, priority, s.arrivals) })
+	for _, err := range errs {
 		if err != nil {
-			ch.Close()
-			s.merging.Wait()
-			return nil, &queueError{q, err}
+			return s, err
 		}
-		s.merging.Go(func() {
-			for d := range deliveries {
-				s.arrivals <- arrival{queue: q, Arrival: rabbitlink.Arrival{Delivery: d, On: ch}}
-			}
-			s.arrivals <- arrival{queue: q, over: true}
-		})
 	}
 	return s, nil
+}
+
+// each goes through the lines, all at once.
+func (s *subscription) each(do func(int, *line)) {
+	var all sync.WaitGroup
+	for i, l := range s.lines[1:] {
+		all.Go(func() { do(i+1, l) })
+	}
+	do(0, s.lines[0])
+	all.Wait()
 }
 
 // first waits for a job, until ctx ends or the order is void.
@@ -74,33 +70,25 @@ func (s *subscription) first(ctx context.Context, o order) (arrival, error) {
 	select {
 	case a := <-s.arrivals:
 		if a.over {
-			return arrival{}, &queueError{a.queue, fmt.Errorf("the broker has ended the subscription%s", s.ch.Reason())}
+			return arrival{}, &queueError{a.queue,
+				fmt.Errorf("the broker has ended the subscription%s", a.On.Reason())}
 		}
 		return a, nil
 	case <-o.changed:
-		return arrival{}, errAgain
-	case <-o.again:
 		return arrival{}, errAgain
 	case <-ctx.Done():
 		return arrival{}, ctx.Err()
 	}
 }
 
-// stop cancels the consumers and returns what came meanwhile. Nothing comes after it.
+// stop ends listening and returns what came meanwhile. Nothing comes after it.
 func (s *subscription) stop() []arrival {
-	for _, q := range s.queues {
-		err := s.ch.Call(func() error { return s.ch.Cancel(q.String(), false) })
-		if err != nil {
-			s.ch.Close() // then everything unacknowledged goes back by itself
-			break
-		}
-	}
-	s.merging.Wait()
+	s.each(func(_ int, l *line) { l.rest() })
 	var came []arrival
 	for {
 		select {
 		case a := <-s.arrivals:
-			if !a.over && !s.ch.IsClosed() {
+			if !a.over && !a.On.IsClosed() {
 				came = append(came, a)
 			}
 		default:

@@ -7,17 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/work"
 )
-
-// lookAgain is how long a lane whose queue isn't there is left out.
-const lookAgain = time.Second
 
 // Taker takes jobs for one worker, each slot by itself. Its slots share one connection and the order of lanes that
 // Follow sets. It is safe for concurrent use; a Slot belongs to one goroutine.
@@ -28,6 +28,9 @@ type Taker struct {
 	// Pause comes before a job goes back whose retry or dead letter couldn't be published, and is how long it is tried
 	// to put jobs in hand back: 5 s, unless it is set before the first job is taken.
 	Pause time.Duration
+	// Patience is how long a slot waits for the answer of a queue while others may have jobs: half a second, unless it
+	// is set before the first job is taken. A queue that is slower is given four times as long as it takes.
+	Patience time.Duration
 
 	conn    *rabbitlink.Conn
 	publish *confirms.Publisher
@@ -35,11 +38,11 @@ type Taker struct {
 	log     *slog.Logger
 
 	mu        sync.Mutex
-	effective *lanes.Effective          // nil until the first Follow
-	changed   chan struct{}             // closed and replaced at each Follow
-	absent    map[lanes.Queue]time.Time // queues that aren't there, and when to look again
-	said      map[lanes.Queue]string    // what was last complained about, by queue; the zero Queue is the channel
-	lowered   map[string]int            // what was last said to be allowed, by lane (see lower)
+	effective *lanes.Effective       // nil until the first Follow
+	changed   chan struct{}          // closed and replaced at each Follow
+	said      map[lanes.Queue]string // what was last complained about, by queue; the zero Queue is the channel
+	lowered   map[string]int         // what was last said to be allowed, by lane (see lower)
+	answers                          // of queues
 }
 
 // NewTaker takes jobs for a worker of the pool. consume must publish nothing, or an alarm stops the taking too; publish
@@ -47,12 +50,12 @@ type Taker struct {
 func NewTaker(consume *rabbitlink.Conn, publish *confirms.Publisher, pool string) *Taker {
 	return &Taker{
 		conn: consume, publish: publish, pool: pool,
-		log:     consume.Log(),
-		Pause:   5 * time.Second,
+		log:   consume.Log(),
+		Pause: 5 * time.Second, Patience: 500 * time.Millisecond,
 		changed: make(chan struct{}),
-		absent:  map[lanes.Queue]time.Time{},
 		said:    map[lanes.Queue]string{},
 		lowered: map[string]int{},
+		answers: newAnswers(),
 	}
 }
 
@@ -62,16 +65,25 @@ func (t *Taker) Follow(e *lanes.Effective) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.effective = e
+	t.reorder()
+}
+
+// reorder makes every order void. The caller holds mu.
+func (t *Taker) reorder() {
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
 
 // Shared returns a new slot that takes the most urgent job of all lanes that its pool serves.
-func (t *Taker) Shared() *Slot { return &Slot{taker: t, backoff: rabbitlink.NewBackoff()} }
+func (t *Taker) Shared() *Slot { return t.slot("") }
 
 // Shoulder returns a new slot for one lane alone. The broker gives it a job only while no shared slot waits for one.
 func (t *Taker) Shoulder(lane string) *Slot {
-	return &Slot{taker: t, lane: lane, backoff: rabbitlink.NewBackoff()}
+	return t.slot(lane)
+}
+
+func (t *Taker) slot(lane string) *Slot {
+	return &Slot{taker: t, lane: lane, lines: map[lanes.Queue]*line{}, backoff: rabbitlink.NewBackoff()}
 }
 
 // Subscribed reports whether slots can get jobs: there is a session with the broker, and an order to take by.
@@ -82,32 +94,21 @@ func (t *Taker) Subscribed() bool {
 	return following && t.conn.Up()
 }
 
-// order is which queues a slot tries now.
+// order is which queues a slot serves now.
 type order struct {
-	queues  []lanes.Queue   // of the most urgent lane first; without absent ones
-	plain   bool            // one queue and no other: subscribe to it and stay so
+	queues  []lanes.Queue // of the most urgent lane first
+	out     map[lanes.Queue]bool
 	changed <-chan struct{} // closed when the order is void
-	again   <-chan time.Time
 }
 
 // order returns the order of a slot; lane is a shoulder's, "" for a shared slot.
 func (t *Taker) order(lane string, turn int) order {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	o := order{changed: t.changed}
-	all := t.served(lane, turn)
-	o.plain = len(all) == 1
-	for _, q := range all {
-		if wait := time.Until(t.absent[q]); wait <= 0 {
-			o.queues = append(o.queues, q)
-		} else if o.again == nil {
-			o.again = time.After(wait)
-		}
-	}
-	return o
+	return order{queues: t.served(lane, turn), out: maps.Clone(t.out), changed: t.changed}
 }
 
-// served lists the queues that a slot takes from at its turn, absent ones too. The caller holds mu.
+// served lists the queues that a slot takes from at its turn, those that are left out too. The caller holds mu.
 func (t *Taker) served(lane string, turn int) (queues []lanes.Queue) {
 	switch {
 	case t.effective == nil:
@@ -139,22 +140,24 @@ type queueError struct {
 func (e *queueError) Error() string { return fmt.Sprintf("lane %q: %v", e.queue.Lane, e.err) }
 func (e *queueError) Unwrap() error { return e.err }
 
-// trouble notes an error that cost a slot its channel, and is whether the slot should pause before its next attempt.
+// trouble notes an error that cost a slot a channel, and is whether the slot should pause before its next attempt. A
+// queue that isn't there, or doesn't answer, is left out.
 func (t *Taker) trouble(err error) (pause bool) {
 	var about *queueError
-	if !errors.As(err, &about) {
+	switch {
+	case !errors.As(err, &about):
 		t.complain(lanes.Queue{}, "can't take jobs; retrying", err)
 		return true
-	}
-	if !rabbitlink.Absent(err) {
+	case rabbitlink.Absent(err):
+		t.complain(about.queue, "a lane's queue isn't there: "+
+			"start `siren scaler` (or `siren up`), which declares it; the other lanes are served", err)
+	case errors.Is(err, rabbitlink.ErrSilent), rabbitlink.Code(err) == amqp.InternalError: // of a leader that is away
+		t.complain(about.queue, "a lane's queue doesn't answer; the other lanes are served", err)
+	default:
 		t.complain(about.queue, "can't take jobs from a lane; retrying", err)
 		return true
 	}
-	t.mu.Lock()
-	t.absent[about.queue] = time.Now().Add(lookAgain)
-	t.mu.Unlock()
-	t.complain(about.queue, "a lane's queue isn't there: "+
-		"start `siren scaler` (or `siren up`), which declares it; the other lanes are served", err)
+	t.leaveOut(about.queue)
 	return false
 }
 
@@ -167,16 +170,5 @@ func (t *Taker) complain(about lanes.Queue, message string, err error) {
 	t.mu.Unlock()
 	if !known {
 		t.log.Warn(message, slog.String("lane", about.Lane), slog.Any("error", err))
-	}
-}
-
-// fine takes complaints back.
-func (t *Taker) fine(q lanes.Queue) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.said) > 0 {
-		delete(t.said, q)
-		delete(t.said, lanes.Queue{})
-		delete(t.absent, q)
 	}
 }

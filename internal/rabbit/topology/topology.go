@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -31,8 +32,9 @@ func QueueName(q lanes.Queue) string { return LaneQueuePrefix + q.String() }
 // and bound; those of lanes that have another queue type now get no new jobs. It must name the queue of a lane that was
 // the default until now, or that one keeps getting a copy of each job with an unknown routing key.
 //
-// A queue that exists with other arguments is used as it is. Each of them is a *MismatchError, and all are joined in
-// the error. That of an exchange is one as well, but then nothing after it is bound.
+// A queue that exists with other arguments is used as it is, a *MismatchError, and one whose leader is away keeps the
+// others waiting for two seconds, rabbitlink.ErrSilent: an *OddError with all of them says that the topology is there
+// all the same. A *MismatchError of an exchange alone means that nothing after it is bound.
 func Declare(ctx context.Context, conn *rabbitlink.Conn, policy *lanes.Policy, former []lanes.Queue) error {
 	t := declaration{conn: conn, policy: policy, queues: policy.Queues()}
 	for _, q := range former {
@@ -53,10 +55,24 @@ func Declare(ctx context.Context, conn *rabbitlink.Conn, policy *lanes.Policy, f
 		return fmt.Errorf("declare the queues: %w", err)
 	}
 	if err := t.exchanges(); err != nil {
-		return fmt.Errorf("declare the exchanges: %w", errors.Join(err, odd))
+		return fmt.Errorf("declare the exchanges: %w", errors.Join(append([]error{err}, odd...)...))
 	}
-	return wrap("declare the queues", odd)
+	if len(odd) > 0 {
+		return &OddError{odd}
+	}
+	return nil
 }
+
+// patience is how long a queue may keep those after it waiting.
+const patience = 2 * time.Second
+
+// OddError is queues that aren't as the policy says, or don't answer. All else is declared and bound.
+type OddError struct{ Troubles []error }
+
+func (e *OddError) Error() string { return "declare the queues: " + errors.Join(e.Troubles...).Error() }
+
+// Unwrap returns a *MismatchError or an rabbitlink.ErrSilent for each of them.
+func (e *OddError) Unwrap() []error { return e.Troubles }
 
 type declaration struct {
 	conn   *rabbitlink.Conn
@@ -73,20 +89,25 @@ func (t *declaration) open(ctx context.Context) error {
 		return err
 	}
 	t.ch = ch
+	t.ch.Patience = patience
 	t.rules = QueueRules{Policy: t.policy, Broker: ReleaseOf(t.ch.Session.Version())}
 	return nil
 }
 
-// declareQueues declares them all. odd is every mismatch; err is what kept it from going on.
-func (t *declaration) declareQueues(ctx context.Context) (odd, err error) {
-	var mismatches []error
+// declareQueues declares them all. odd is every mismatch, and every queue that doesn't answer: one that exists, and
+// whose leader is away; err is what kept it from going on.
+func (t *declaration) declareQueues(ctx context.Context) (odd []error, err error) {
 	declare := func(name string, args amqp.Table) {
 		var m *MismatchError
 		if err == nil {
 			m, err = t.declare(ctx, name, args)
 		}
+		if errors.Is(err, rabbitlink.ErrSilent) {
+			odd = append(odd, err)
+			err = t.open(ctx)
+		}
 		if m != nil {
-			mismatches = append(mismatches, m)
+			odd = append(odd, m)
 		}
 	}
 	declare(DeadQueue, t.rules.Plain(t.policy.Broker.QueueType))
@@ -96,16 +117,16 @@ func (t *declaration) declareQueues(ctx context.Context) (odd, err error) {
 	for _, q := range t.queues {
 		declare(QueueName(q), t.rules.Lane(q))
 		if m := t.rules.tooLong(q); m != nil {
-			mismatches = append(mismatches, m)
+			odd = append(odd, m)
 		}
 	}
-	return errors.Join(mismatches...), err
+	return odd, err
 }
 
 // declare declares one queue. One that lets workers hold a job for longer than is asked for does as well.
 func (t *declaration) declare(ctx context.Context, name string, args amqp.Table) (*MismatchError, error) {
 	for {
-		err := t.ch.Call(func() error {
+		err := t.ch.About(name, func() error {
 			_, err := t.ch.QueueDeclare(name, true, false, false, false, args)
 			return err
 		})
@@ -177,13 +198,13 @@ func (t *declaration) exchange(name, kind string, args amqp.Table) error {
 }
 
 func (t *declaration) bind(q lanes.Queue, key, exchange string) error {
-	err := t.ch.Call(func() error { return t.ch.QueueBind(QueueName(q), key, exchange, false, nil) })
+	err := t.ch.About(QueueName(q), func() error { return t.ch.QueueBind(QueueName(q), key, exchange, false, nil) })
 	return wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err)
 }
 
 // unbind removes a binding. It also succeeds when there is no such binding, or no such queue.
 func (t *declaration) unbind(q lanes.Queue, key, exchange string) error {
-	err := t.ch.Call(func() error { return t.ch.QueueUnbind(QueueName(q), key, exchange, nil) })
+	err := t.ch.About(QueueName(q), func() error { return t.ch.QueueUnbind(QueueName(q), key, exchange, nil) })
 	return wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err)
 }
 

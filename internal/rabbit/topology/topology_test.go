@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
@@ -252,4 +253,24 @@ func TestSafetyNet(t *testing.T) {
 		l.Err != nil {
 		t.Errorf("found %v: %+v", found, l)
 	}
+}
+
+// A queue whose leader is away keeps no other from being declared and bound.
+func TestDeclarePastASilentQueue(t *testing.T) {
+	probe := rabbittest.Declared(t)
+	resume := rabbittest.Suspend(t, "siren.lane.express")
+	probe.Delete(rabbittest.Actual("siren.lane.bulk"))
+	err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"),
+		rabbittest.Policy(t), nil)
+	var odd *topology.OddError
+	if !errors.As(err, &odd) || len(odd.Troubles) != 1 || !errors.Is(err, rabbitlink.ErrSilent) ||
+		!strings.Contains(err.Error(), "siren.lane.express") {
+		t.Errorf("%v; want that the queue of lane express doesn't answer", err)
+	}
+	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "bulk", "1")
+	if n := probe.Ready("siren.lane.bulk"); n != 1 {
+		t.Errorf("%d jobs wait in lane bulk, want 1", n)
+	}
+	resume()
+	rabbittest.Declare(t, rabbittest.Policy(t))
 }

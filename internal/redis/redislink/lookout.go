@@ -102,11 +102,19 @@ func (r *remote) demoted(why string) {
 	r.epoch++
 }
 
-// identity returns the run_id of the server at the other end; "" when it doesn't say, as to a user that may not ask.
-func identity(ctx context.Context, conn *goredis.Conn) string {
-	_, rest, _ := strings.Cut(conn.Info(ctx, "server").Val(), "run_id:")
-	id, _, _ := strings.Cut(rest, "\r\n")
-	return id
+// identity returns the run_id of the server at the other end, and its mode, as cluster; each "" when it doesn't say, as
+// to a user that may not ask.
+func identity(ctx context.Context, conn *goredis.Conn) (id, mode string) {
+	hello := goredis.NewMapStringInterfaceCmd(ctx, "HELLO")
+	var info *goredis.StringCmd
+	_, _ = conn.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		info = p.Info(ctx, "server")
+		return p.Process(ctx, hello)
+	})
+	_, rest, _ := strings.Cut(info.Val(), "run_id:")
+	id, _, _ = strings.Cut(rest, "\r\n")
+	mode, _ = hello.Val()["mode"].(string)
+	return id, mode
 }
 
 // replaced reports whether a new connection is to another server than the open ones, which are of no use any more then.

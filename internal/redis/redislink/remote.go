@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,6 +82,7 @@ type remote struct {
 	mu       sync.Mutex
 	dialled  *poolConn // the newest one
 	latest   purpose   // of the newest connection that Redis has let in
+	chosen   choice    // among several addresses
 	epoch    int       // rises when the connections that are there are of no use any more
 	names    named     // where the host was
 	id       string    // of the server
@@ -135,32 +138,51 @@ func (r *remote) dial(ctx context.Context, network, _ string) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	at := s.Addrs[0]
+	addresses := s.Addrs
 	if s.Master != "" {
 		r.following.Do(func() { r.spawn(r.follow) })
-		if at, err = r.sentinels(s).Master(ctx); err != nil {
+		at, err := r.sentinels(ctx, s).Master(ctx)
+		if err != nil {
 			return nil, err
 		}
+		addresses = []string{at}
 	}
 	epoch := r.age()
-	conn, err := r.connect(ctx, network, at, s.Secure)
+	to, err := r.primary(ctx, s, addresses)
 	if err != nil {
 		return nil, err
 	}
-	l := newPoolConn(conn, r, purpose{at, s.User, s.Password}, epoch)
+	conn, err := r.connect(ctx, network, to, s.Secure)
+	if err != nil {
+		return nil, err
+	}
+	l := newPoolConn(conn, r, purpose{to.name, s.User, s.Password}, epoch)
 	r.mu.Lock()
 	r.dialled = l
 	r.mu.Unlock()
 	return l, nil
 }
 
-// sentinels returns those of the URL.
-func (r *remote) sentinels(s redisurl.URL) sentinel.Group {
-	return sentinel.Group{Addresses: s.Addrs, Of: s.Master, Client: func(address string) *goredis.SentinelClient {
+// sentinels returns those of the URL: where a name has several addresses, one at each.
+func (r *remote) sentinels(ctx context.Context, s redisurl.URL) sentinel.Group {
+	all, _ := r.find(ctx, s.Addrs)
+	places := map[string]place{}
+	for _, p := range all {
+		places[p.at] = p
+	}
+	addresses := slices.Sorted(maps.Keys(places))
+	if len(addresses) == 0 {
+		addresses = s.Addrs // whoever connects says why
+	}
+	return sentinel.Group{Addresses: addresses, Of: s.Master, Client: func(address string) *goredis.SentinelClient {
 		return goredis.NewSentinelClient(&goredis.Options{
 			Addr: address, Username: s.SentinelUser, Password: s.SentinelPassword,
 			Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
-				return r.connect(ctx, network, address, s.Secure)
+				to, known := places[address]
+				if !known {
+					to = place{address, address}
+				}
+				return r.connect(ctx, network, to, s.Secure)
 			},
 			ClientName: clientName, DisableIdentity: true, ContextTimeoutEnabled: true, MaxRetries: -1,
 			DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: IOTimeout, WriteTimeout: IOTimeout,
@@ -172,7 +194,10 @@ func (r *remote) sentinels(s redisurl.URL) sentinel.Group {
 func (r *remote) follow(life context.Context) {
 	now := func() (sentinel.Group, error) {
 		s, err := r.now()
-		return r.sentinels(s), err
+		if err != nil {
+			return sentinel.Group{}, err
+		}
+		return r.sentinels(life, s), nil
 	}
 	sentinel.Follow(life, now, func(at string) {
 		if r.moved(at) {
@@ -194,13 +219,13 @@ func (r *remote) moved(address string) bool {
 }
 
 // connect makes one connection, to Redis or a sentinel.
-func (r *remote) connect(ctx context.Context, network, address string, secure bool) (net.Conn, error) {
+func (r *remote) connect(ctx context.Context, network string, to place, secure bool) (net.Conn, error) {
 	dialer := net.Dialer{Resolver: r.resolver}
-	conn, err := dialer.DialContext(ctx, network, address)
+	conn, err := dialer.DialContext(ctx, network, to.at)
 	if err != nil || !secure {
 		return conn, err
 	}
-	over, err := r.secure(ctx, conn, address)
+	over, err := r.secure(ctx, conn, to.name)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -240,7 +265,10 @@ func (r *remote) credentials(context.Context) (user, password string, err error)
 // welcomed notes that Redis has let a new connection in. When that is to another Redis, or with other credentials, than
 // the one before, all are replaced as they come up: a former user's rights may go, and a former master is none.
 func (r *remote) welcomed(ctx context.Context, conn *goredis.Conn) error {
-	id := identity(ctx, conn)
+	id, mode := identity(ctx, conn)
+	if mode == "cluster" {
+		return fmt.Errorf("connect: %w", ErrCluster) // go-redis unwraps it once
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if l := r.dialled; r.changed(l.purpose) || r.replaced(id) {

@@ -24,6 +24,18 @@ var ErrNotFound = errors.New("not found")
 // ErrRefused is the lanes.ErrRefused of a Redis.
 var ErrRefused = fmt.Errorf("%w by Redis", lanes.ErrRefused)
 
+// ErrCluster is a Redis Cluster. It is a lanes.ErrRefused: it doesn't become another Redis by itself.
+var ErrCluster error = isCluster{}
+
+type isCluster struct{}
+
+func (isCluster) Error() string {
+	return "it is a Redis Cluster, which answers for a part of the keys only, and Siren asks one primary for " +
+		"everything; use a Redis with cluster mode off"
+}
+
+func (isCluster) Unwrap() error { return lanes.ErrRefused }
+
 // Store is the connection to one Redis, shared by ledger, roster, board and tunings. It is safe for concurrent use.
 type Store struct {
 	client goredis.UniversalClient
@@ -39,8 +51,9 @@ type Store struct {
 }
 
 // Open prepares a store for redis://user:password@host:6379/0, rediss://… (TLS) or
-// redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. It does no I/O: the first call does. The
-// error says that the URL is malformed, or not one for TLS; it doesn't cite it.
+// redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. Of several hosts, and of several addresses of
+// one, the primary counts. It does no I/O: the first call does. The error says that the URL is malformed, or not one for
+// TLS; it doesn't cite it.
 func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
 	r := &remote{log: log, pace: pace{lookEvery, nameEvery, nameAgain, maxAge}}
 	for _, o := range options {
@@ -98,6 +111,8 @@ func Failed(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, ErrCluster):
+		return fmt.Errorf("%s: %w", doing, err)
 	case IsRefused(err):
 		return fmt.Errorf("%s: %w (%w)", doing, ErrRefused, err)
 	case IsAway(err):

@@ -13,11 +13,11 @@ import (
 // errURL says how a URL is written.
 var errURL = errors.New("the Redis URL can't be read: write it as redis://user:password@host:6379/0, " +
 	"rediss://… for TLS, or redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0; " +
-	"percent-encode special characters in the password")
+	"several hosts have commas between them; percent-encode special characters in the password")
 
 // URL is what a Redis URL says.
 type URL struct {
-	Addrs                          []string // host:port; the sentinels' when there is a master
+	Addrs                          []string // host:port, of which one is the primary; the sentinels' where Master is set
 	Master                         string   // the name that the sentinels know it by; "" without sentinels
 	User, Password                 string
 	SentinelUser, SentinelPassword string
@@ -25,7 +25,7 @@ type URL struct {
 	Secure                         bool
 }
 
-// Parse reads a Redis URL: redis(s)://[user:password@]host[:6379][/db] and
+// Parse reads a Redis URL: redis(s)://[user:password@]host[:6379],…[/db] and
 // redis(s)+sentinel://[user:password@]host[:26379],…/mastername[?db=0&sentinelUser=…&sentinelPassword=…].
 func Parse(raw string) (URL, error) {
 	scheme, rest, _ := strings.Cut(raw, "://")
@@ -60,7 +60,7 @@ func Parse(raw string) (URL, error) {
 	return s, nil
 }
 
-// parseAuthority reads [user:password@]host[:port][,host[:port]]…; more than one host only with sentinels.
+// parseAuthority reads [user:password@]host[:port][,host[:port]]….
 func (s *URL) parseAuthority(authority string, sentinel bool) bool {
 	hosts, port := authority, "6379"
 	if sentinel {
@@ -86,7 +86,7 @@ func (s *URL) parseAuthority(authority string, sentinel bool) bool {
 		}
 		s.Addrs = append(s.Addrs, net.JoinHostPort(host, p))
 	}
-	return sentinel || len(s.Addrs) == 1
+	return true
 }
 
 // WithLogin returns the URL with another login in place of the one that it has, for redis:// and rediss:// alone.

@@ -14,6 +14,10 @@ func TestParseURL(t *testing.T) {
 			Addrs: []string{"redis.example:6379"}, User: "siren",
 			Password: "secret", Secure: true,
 		},
+		"redis://u:p@a,b:1,[::1]/2": {
+			Addrs: []string{"a:6379", "b:1", "[::1]:6379"}, User: "u",
+			Password: "p", DB: 2,
+		},
 		"redis://[::1]:7000?db=2": {Addrs: []string{"[::1]:7000"}, DB: 2},
 		"redis+sentinel://u:p@s1:26380,s2/main?db=1&sentinelPassword=sp": {
 			Addrs: []string{"s1:26380", "s2:26379"}, Master: "main", User: "u", Password: "p", DB: 1,
@@ -36,7 +40,7 @@ func TestBadURLsDontLeak(t *testing.T) {
 	for _, raw := range []string{
 		"", "localhost:6379", "amqp://u:secret@host", "redis://", "redis://u:secret@", "redis://u:secret@host:port",
 		"redis://u:sec/ret@host",
-		"redis://u:secret@host/secret", "redis://u:secret@host/-1", "redis://u:%zzsecret@host", "redis://u:secret@a,b",
+		"redis://u:secret@host/secret", "redis://u:secret@host/-1", "redis://u:%zzsecret@host", "redis://u:secret@a,,b",
 		"redis://u:secret@host?secret=1",
 		"redis+sentinel://u:secret@a,b", "redis+sentinel://u:secret@a,b/", "redis+sentinel://u:secret@a/m?db=secret",
 		"redis+sentinel://u:secret@a/m/1", "redis://u:secret@host:99999", "redis://u:secret@host?db=%zz",

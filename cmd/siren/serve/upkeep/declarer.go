@@ -17,7 +17,7 @@ const (
 	// data.
 	reconcileEvery = 5 * time.Second
 	// declareWithin bounds one look, so that a broker that doesn't answer holds nothing up.
-	declareWithin = 3 * time.Second
+	declareWithin = 10 * time.Second
 )
 
 // Declarer keeps the broker's queues and exchanges as the policy in force says.
@@ -45,7 +45,8 @@ func (d *Declarer) try(ctx context.Context, p *lanes.Policy) error {
 			"known", "error", err)
 	}
 	err = topology.Declare(look, d.Conn, p, p.Unused(known))
-	var mismatch *topology.MismatchError
+	var odd *topology.OddError
+	isOdd := errors.As(err, &odd)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -54,14 +55,14 @@ func (d *Declarer) try(ctx context.Context, p *lanes.Policy) error {
 		d.said = ""
 	case err == nil:
 	case err.Error() == d.said:
-	case errors.As(err, &mismatch) && mismatch.Kind == "queue":
+	case isOdd:
 		d.said = err.Error()
-		d.Log.Warn("queues aren't as the policy says; they are used as they are", "error", err)
+		d.Log.Warn("some queues aren't as the policy says, or don't answer; they are used as they are", "error", err)
 	default:
 		d.said = err.Error()
 		d.Log.Warn("declare the queues; retrying", "error", err)
 	}
-	if errors.As(err, &mismatch) && mismatch.Kind == "queue" {
+	if isOdd {
 		return nil
 	}
 	return err

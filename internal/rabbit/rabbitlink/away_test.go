@@ -1,0 +1,239 @@
+package rabbitlink_test
+
+import (
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polyglot-media/siren/internal/dnstest"
+	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+)
+
+// ways makes several ways to the broker, and the URL that names them all.
+func ways(t *testing.T, n int) (all []*rabbittest.Proxy, list string) {
+	t.Helper()
+	urls := make([]string, n)
+	for i := range urls {
+		way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+		all, urls[i] = append(all, way), way.URL
+	}
+	return all, strings.Join(urls, ",")
+}
+
+// open opens a connection that looks at its addresses so often, and has a log.
+func open(t *testing.T, list string, every time.Duration) (*rabbitlink.Conn, *rabbittest.LockedBuffer) {
+	t.Helper()
+	log := new(rabbittest.LockedBuffer)
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: list, Name: "test", Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	c.SetLooks(every)
+	return c, log
+}
+
+// at returns which of the ways the session of a connection goes, once it has one.
+func at(t *testing.T, c *rabbitlink.Conn, all []*rabbittest.Proxy) (here *rabbittest.Proxy, rest []*rabbittest.Proxy) {
+	t.Helper()
+	s, err := c.Session(rabbittest.Soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range all {
+		if strings.Contains(way.URL, "@"+s.Address()) {
+			here = way
+		} else {
+			rest = append(rest, way)
+		}
+	}
+	return here, rest
+}
+
+// The first of two addresses hangs: it costs one try and no more, also later.
+func TestHungAddress(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, log := open(t, list, time.Hour)
+	home, others := at(t, c, all)
+	away := others[0]
+	home.Stall()
+	home.Cut()
+	rabbittest.Until(t, "the loss shows", func() bool { return !c.Up() })
+	if here, _ := at(t, c, all); here != away || home.Connections() != 1 || away.Connections() != 1 {
+		t.Errorf("%d tries where it hangs, %d where it answers", home.Connections(), away.Connections())
+	}
+	away.Cut()
+	rabbittest.Until(t, "the loss shows", func() bool {
+		return strings.Count(log.String(), "lost the connection") == 2
+	})
+	if here, _ := at(t, c, all); here != away || home.Connections() != 1 {
+		t.Errorf("%d tries where it has hung already", home.Connections())
+	}
+}
+
+// An address that hung answers again: the connection goes back to it.
+func TestHungAddressComesBack(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, _ := open(t, list, 50*time.Millisecond)
+	home, others := at(t, c, all)
+	home.Stall()
+	home.Cut()
+	rabbittest.Until(t, "it goes on elsewhere", func() bool {
+		here, _ := at(t, c, all)
+		return here == others[0]
+	})
+	home.Flow()
+	rabbittest.Until(t, "it is at home again", func() bool {
+		here, _ := at(t, c, all)
+		return here == home
+	})
+}
+
+// A refused address isn't waited for, and when it comes back all go home to it.
+func TestGoesHome(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 3)
+	homes := map[*rabbitlink.Conn]*rabbittest.Proxy{}
+	for range 6 {
+		c, _ := open(t, list, 50*time.Millisecond)
+		homes[c], _ = at(t, c, all)
+	}
+	for _, way := range all { // a restart of one after the other
+		way.Refuse(true)
+		for c := range homes {
+			rabbittest.Until(t, "it goes on elsewhere", func() bool {
+				here, _ := at(t, c, all)
+				return here != way
+			})
+		}
+		way.Refuse(false)
+	}
+	for c, home := range homes {
+		rabbittest.Until(t, "it is at home again", func() bool {
+			here, _ := at(t, c, all)
+			return here == home
+		})
+		rabbittest.Enqueue(t, confirms.NewPublisher(c, 0), "standard", "after")
+	}
+}
+
+// Each connection has an order of its own.
+func TestHomesAreSpread(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	seen := map[*rabbittest.Proxy]bool{}
+	for range 50 { // that all have the same home is as likely as 2 to the power of -49
+		c, _ := open(t, list, time.Hour)
+		home, _ := at(t, c, all)
+		seen[home] = true
+		if c.Close(); len(seen) == len(all) {
+			return
+		}
+	}
+	t.Error("50 connections have the same home")
+}
+
+// A name has two addresses, and at one of them nothing answers.
+func TestHungAddressOfAName(t *testing.T) {
+	rabbittest.Declared(t)
+	first := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	u, err := url.Parse(first.URL)
+	if err != nil {
+		t.Fatal("parse the URL of the test's proxy")
+	}
+	second := rabbittest.NewProxyAt(t, net.JoinHostPort("127.0.0.2", u.Port()), rabbittest.Server(t).URL)
+	names, err := dnstest.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer names.Close()
+	names.Move("rabbit.test", "127.0.0.1", "127.0.0.2")
+	u.Host = net.JoinHostPort("rabbit.test", u.Port())
+	c, err := rabbitlink.Open(rabbitlink.Options{URL: u.String(), Name: "test", Resolver: names.Resolver()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Wait(rabbittest.Soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	home, away := first, second
+	if second.Connections() == 1 {
+		home, away = second, first
+	}
+	home.Stall()
+	home.Cut()
+	rabbittest.Until(t, "the loss shows", func() bool { return !c.Up() })
+	if err := c.Wait(rabbittest.Soon(t)); err != nil || home.Connections() != 1 || away.Connections() != 1 {
+		t.Errorf("%d tries where it hangs, %d where it answers: %v", home.Connections(), away.Connections(), err)
+	}
+}
+
+// Who finds that a node does nothing leaves it for another one, once, and only where one answers.
+func TestLeave(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, log := open(t, list, time.Hour)
+	home, others := at(t, c, all)
+	others[0].Refuse(true)
+	s, err := c.Session(rabbittest.Soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.Leave(s, "it confirms nothing") {
+		t.Error("nowhere to go, of two")
+	}
+	rabbittest.Until(t, "the other was tried", func() bool { return others[0].Refused() > 0 })
+	others[0].Refuse(false)
+	rabbittest.Until(t, "it leaves", func() bool {
+		c.Leave(s, "it confirms nothing")
+		here, _ := at(t, c, all)
+		return here != home
+	})
+	now, err := c.Session(rabbittest.Soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Leave(now, "neither does this")
+	rabbittest.Enqueue(t, confirms.NewPublisher(c, 0), "standard", "after")
+	if here, _ := at(t, c, all); here == home {
+		t.Error("it went back at once")
+	}
+	if n := strings.Count(log.String(), `reason="it confirms nothing"`); n != 1 {
+		t.Errorf("it left %d times:\n%s", n, log.String())
+	}
+
+	alone := rabbittest.Open(t, home.URL, "alone")
+	if s, err := alone.Session(rabbittest.Soon(t)); err != nil || alone.Leave(s, "anything") {
+		t.Errorf("left the only address: %v", err)
+	}
+}
+
+// One address refuses the user, and nobody is at the other: both are said, once.
+func TestRefusedByAll(t *testing.T) {
+	rabbittest.Declared(t)
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	u, err := url.Parse(way.URL)
+	if err != nil {
+		t.Fatal("parse the URL of the test's proxy")
+	}
+	u.User = url.UserPassword(u.User.Username(), "wrong-secret")
+	u.Host += ",127.0.0.1:1"
+	c, log := open(t, u.String(), time.Hour)
+	err = refusal(t, c, "refused by RabbitMQ")
+	rabbittest.Until(t, "some rounds were made", func() bool { return way.Connections() > 2 })
+	if c.Refusal() == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("refusal %v, error %v", c.Refusal(), err)
+	}
+	said := log.String()
+	if n := strings.Count(said, "can't connect"); n != 1 || !strings.Contains(said, "127.0.0.1:1: dial") {
+		t.Errorf("it is said %d times:\n%s", n, said)
+	}
+}
