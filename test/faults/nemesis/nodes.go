@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/polyglot-media/siren/test/cluster"
 	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/faults/site"
 )
@@ -105,6 +106,12 @@ func (n *Nemesis) meet(w *history.Window) error {
 	if err != nil {
 		return err
 	}
+	if slices.Contains(led[w.Target], "express") && w.Seed%3 > 0 { // mostly another lane's node
+		if err := n.moveAway("express", w.Target); err != nil {
+			return err
+		}
+		led[w.Target] = slices.DeleteFunc(led[w.Target], func(lane string) bool { return lane == "express" })
+	}
 	connected, err := n.site.ConnectedTo(w.Target)
 	if err != nil {
 		return err
@@ -114,6 +121,14 @@ func (n *Nemesis) meet(w *history.Window) error {
 		w.Lives = append(w.Lives, n.livesOf(name)...)
 	}
 	return nil
+}
+
+// moveAway has a lane's queue led by another node.
+func (n *Nemesis) moveAway(lane, from string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
+	defer cancel()
+	to := slices.IndexFunc(n.site.Cluster.Nodes, func(c *cluster.Node) bool { return c.Name != from })
+	return n.site.Cluster.MoveLeader(ctx, n.site.QueueOf(lane), n.site.Cluster.Nodes[to])
 }
 
 // roll restarts all nodes, one after the other, each as a fault of its own.

@@ -22,6 +22,10 @@ const (
 // between attempts.
 const connectsWithin = 6 * time.Second
 
+// leftWithin is how long after a node of RabbitMQ is broken its queues may have no other leader, and who was connected to
+// it no other connection.
+const leftWithin = 15 * time.Second
+
 // express is how soon express jobs started.
 type express struct {
 	Counted  int            `json:"counted"`
@@ -135,10 +139,12 @@ func exclusion(h history.History, j *history.Attempts, at int) string {
 	events := h.Events[j.Job.ID]
 	first := events[at]
 	for _, w := range h.Windows {
-		its := strings.HasPrefix(w.Link, producer) || slices.Contains(w.Connected, strings.TrimSuffix(producer, "/"))
-		to := w.To
-		if its {
+		its, to := strings.HasPrefix(w.Link, producer), w.To
+		switch {
+		case its:
 			to = to.Add(connectsWithin)
+		case w.Node != "": // the others go on without it
+			its, to = slices.Contains(w.Connected, strings.TrimSuffix(producer, "/")), w.From.Add(leftWithin)
 		}
 		if to.Before(j.Asked) || w.From.After(first.At) {
 			continue
