@@ -93,8 +93,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// The same on a RabbitMQ of three nodes and a Redis with Sentinels: while one node is away, the others' lanes keep their
-// promises.
+// The same on a RabbitMQ of three nodes and a Redis with Sentinels: while one node is away, lanes that others lead keep
+// their promises.
 func TestFaultsOnThreeNodes(t *testing.T) {
 	t.Parallel() // it mostly waits
 	o := testOptions(t, 3, 2*time.Minute)

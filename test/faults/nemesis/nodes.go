@@ -15,12 +15,14 @@ import (
 	"github.com/polyglot-media/siren/test/faults/site"
 )
 
-// electedWithin is how long after a node is broken, or is back, its queues may have no leader: RabbitMQ needs up to 10 s
-// to notice that a node hangs.
+// electedWithin is how long after a node is broken, or is back, its queues may have no leader: RabbitMQ needs up to
+// 10 s to notice that a node hangs.
 const electedWithin = 10 * time.Second
 
 // nodeKind is a kind of fault of one node of RabbitMQ, of a minority.
-func nodeKind(about string, least, most time.Duration, inject func(*Nemesis, history.Fault) (func() error, error)) kind {
+func nodeKind(
+	about string, least, most time.Duration, inject func(*Nemesis, history.Fault) (func() error, error),
+) kind {
 	return kind{
 		about: about, on: clustered, targets: site.NodeNames, resources: resources("broker"), least: least, most: most,
 		after: electedWithin, inject: inject,
@@ -63,7 +65,8 @@ var clusterKinds = map[string]kind{
 	},
 	"redis-hung": {
 		about: "SIGSTOP of Redis' primary, for less or more than the Sentinels' patience", on: clustered,
-		resources: resources("redis"), least: time.Second, most: 10 * time.Second, outage: "redis", after: 5 * time.Second,
+		resources: resources("redis"), least: time.Second, most: 10 * time.Second, outage: "redis",
+		after: 5 * time.Second,
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) {
 			n.failedOver()
 			primary, _, err := n.site.Sentinels.Primary(context.Background())

@@ -186,7 +186,8 @@ func TestCheckerComplains(t *testing.T) {
 		{"a panic", func(h *history.History) { h.Broken = []string{"w1-1 ended by itself"} }, isWrong, "by itself"},
 		{"a command that says 0", func(h *history.History) {
 			h.Answers = []history.Answer{
-				{Verb: "siren lanes move", About: "kept", Known: 0}, {Verb: "siren lanes", About: "kept", Said: 2, Known: 3},
+				{Verb: "siren lanes move", About: "kept", Known: 0},
+				{Verb: "siren lanes", About: "kept", Said: 2, Known: 3},
 				{Verb: "siren lanes", About: "kept", Said: 0, Known: 3},
 			}
 		}, isWrong, "siren lanes said 0 of kept"},
@@ -287,8 +288,8 @@ func TestExpress(t *testing.T) {
 	}
 }
 
-// While a node is broken, express jobs count unless that node leads their lane, or their producer or worker is connected
-// to it; and those that count must start in time by themselves.
+// While a node is broken, express jobs count unless that node leads their lane, or their producer or worker is
+// connected to it; and those that count must start in time by themselves.
 func TestExpressBesideABrokenNode(t *testing.T) {
 	at := time.Now()
 	h := history.History{Events: map[string][]history.Event{}}
@@ -306,11 +307,13 @@ func TestExpressBesideABrokenNode(t *testing.T) {
 		add(fmt.Sprintf("late%d", i), at, 5*time.Second)
 	}
 	h.Windows = []history.Window{{
-		Fault: history.Fault{Kind: "node-hang"}, From: at, To: at.Add(time.Second), Node: "node2", Led: []string{"bulk"},
+		Fault: history.Fault{Kind: "node-hang"}, From: at, To: at.Add(time.Second), Node: "node2",
+		Led:       []string{"bulk"},
 		Connected: []string{"w3", "raw"}, Lives: []string{"w3-1"},
 	}}
 	e := measureExpress(h)
-	if e.Counted != 84 || e.Beside != 4 || e.BesideInTime != 1 || !strings.Contains(e.promises(), "another lane's node") {
+	if e.Counted != 84 || e.Beside != 4 || e.BesideInTime != 1 ||
+		!strings.Contains(e.promises(), "another lane's node") {
 		t.Errorf("%s: %q", e, e.promises())
 	}
 	excused := func(late string) {

@@ -22,8 +22,8 @@ const (
 // between attempts.
 const connectsWithin = 6 * time.Second
 
-// leftWithin is how long after a node of RabbitMQ is broken its queues may have no other leader, and who was connected to
-// it no other connection.
+// leftWithin is how long after a node of RabbitMQ is broken its queues may have no other leader, and who was connected
+// to it no other connection.
 const leftWithin = 15 * time.Second
 
 // express is how soon express jobs started.

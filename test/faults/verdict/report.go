@@ -113,7 +113,7 @@ func Of(h history.History) Report {
 	if broken := r.Express.promises(); broken != "" {
 		r.Violations = append(r.Violations, violation{
 			isWrong, "",
-			fmt.Sprintf("%s: %s\n  %s", broken, r.Express, strings.Join(r.Express.Late, "\n  ")),
+			fmt.Sprintf("%s: %s", broken, r.Express),
 		})
 	}
 	told := map[string]bool{}
@@ -204,6 +204,9 @@ func (r Report) Print(to io.Writer, how string) error {
 	line("violations", "%d", len(r.Violations))
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	for _, late := range r.Express.Late {
+		fmt.Fprintln(to, "late:", late)
 	}
 	for _, v := range r.Violations {
 		fmt.Fprintln(to, v)
