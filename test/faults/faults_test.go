@@ -93,12 +93,14 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// The same on a RabbitMQ of three nodes and a Redis with Sentinels: while one node is away, the others' lanes keep their
-// promises.
+// The same on a RabbitMQ of three nodes and a Redis with Sentinels: while one node is away, lanes that others lead keep
+// their promises.
 func TestFaultsOnThreeNodes(t *testing.T) {
 	t.Parallel() // it mostly waits
-	r := pass(t, testOptions(t, 3, 2*time.Minute))
-	if r.Struck() < 15 || r.Completed < 100 || r.Redelivered == 0 {
+	o := testOptions(t, 3, 2*time.Minute)
+	o.rate = 2 // eight servers run, too
+	r := pass(t, o)
+	if r.Struck() < 12 || r.Completed < 100 || r.Redelivered == 0 {
 		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", r.Struck(), r.Completed,
 			r.Redelivered)
 	}

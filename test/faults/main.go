@@ -50,6 +50,9 @@ type options struct {
 	log       *slog.Logger
 }
 
+// whole is whether everything there is takes part: poisonous jobs, operators, and waves of jobs.
+func (o options) whole() bool { return !o.calm && len(o.only) == 0 }
+
 // site returns those that the site goes by.
 func (o options) site() site.Options {
 	return site.Options{QueueType: o.queueType, Clustered: o.nodes > 1, Siren: o.siren, Log: o.log}

@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/faults/nemesis"
+	"github.com/polyglot-media/siren/test/faults/operators"
 	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/faults/verdict"
 	"github.com/polyglot-media/siren/test/faults/witness"
@@ -22,16 +24,7 @@ import (
 // run does a whole run: start, break, fix, drain, look, judge. It returns an error when the run couldn't be done; what
 // it proved is in the report. Nothing that it started is left.
 func run(ctx context.Context, o options) (r verdict.Report, err error) {
-	var e workload.Expected
-	s, err := site.Open(ctx, o.site(), func(s *site.Site) error {
-		var group errgroup.Group
-		group.Go(func() error { return s.Equip(ctx) })
-		group.Go(func() (err error) {
-			e, err = workload.Prepare(ctx, s.Siren, s.Path("in"), s.Path("reference"))
-			return err
-		})
-		return group.Wait()
-	})
+	s, e, err := open(ctx, o)
 	if err != nil {
 		return r, err
 	}
@@ -64,6 +57,28 @@ func run(ctx context.Context, o options) (r verdict.Report, err error) {
 	return r, nil
 }
 
+// open makes the site, and what each recipe must make.
+func open(ctx context.Context, o options) (s *site.Site, e workload.Expected, err error) {
+	s, err = site.Open(ctx, o.site(), func(s *site.Site) error {
+		var group errgroup.Group
+		group.Go(func() error { return s.Equip(ctx) })
+		group.Go(func() (err error) {
+			e, err = workload.Prepare(ctx, s.Siren, s.Path("in"), s.Path("reference"))
+			return err
+		})
+		return group.Wait()
+	})
+	return s, e, err
+}
+
+// placesOf returns where inputs and outputs lie.
+func placesOf(s *site.Site) workload.Places {
+	return workload.Places{
+		Input: "file://" + s.Path("in") + "/", Output: "file://" + s.Path("out") + "/",
+		Bucket: "s3://" + site.BucketName + "/",
+	}
+}
+
 // programVersions asks ffmpeg and siren who they are.
 func programVersions(ctx context.Context, path string) (ffmpeg, siren string, err error) {
 	out, err := exec.CommandContext(ctx, "ffmpeg", "-version").Output()
@@ -87,11 +102,7 @@ func play(
 	if err != nil {
 		return h, 0, err
 	}
-	at := workload.Places{
-		Input: "file://" + s.Path("in") + "/", Output: "file://" + s.Path("out") + "/",
-		Bucket: "s3://" + site.BucketName + "/",
-	}
-	p, err := workload.OpenProducers(s, workload.Schedule(o.seed, o.duration, o.rate, !o.calm && len(o.only) == 0, at))
+	p, err := workload.OpenProducers(s, workload.Schedule(o.seed, o.duration, o.rate, o.whole(), placesOf(s)))
 	if err != nil {
 		return h, 0, err
 	}
@@ -108,23 +119,59 @@ func play(
 	go func() { defer close(hunted); n.Hunt(hunting, poisonIDs(p.Jobs)) }()
 	defer func() { stopHunting(); <-hunted; stopProducing(); <-produced }()
 
+	staff, err := operators.New(s, workload.Kept)
+	if err != nil {
+		return h, 0, err
+	}
+	defer staff.Close()
+	operating, stopOperating := context.WithCancel(ctx)
+	defer stopOperating()
+	var operated sync.WaitGroup
+	if o.whole() {
+		operated.Go(func() {
+			select {
+			case <-p.Kept:
+				staff.Run(operating)
+			case <-operating.Done():
+			}
+		})
+	}
+	counting, stopCounting := context.WithCancel(ctx)
+	defer stopCounting()
+	var counted sync.WaitGroup
+	counted.Go(func() { staff.Count(counting) })
+	defer func() { stopOperating(); operated.Wait(); stopCounting(); counted.Wait() }()
+
 	breaking, fix := context.WithTimeout(ctx, o.duration)
 	defer fix()
 	if !o.calm {
 		n.Run(breaking, nemesis.Schedule(o.seed, o.duration, o.nodes > 1, o.only))
 	}
 	<-breaking.Done()
+	stopOperating()
+	operated.Wait()
 	if err := errors.Join(n.Err(), ctx.Err()); err != nil {
 		return h, 0, err
 	}
 	o.log.Info("all is fixed; draining", "outputs", w.Count(), "unconfirmed", p.Open.Load())
 	began := time.Now()
+	if o.whole() {
+		if err := staff.Finish(ctx); err != nil {
+			return h, 0, err
+		}
+	}
 	h.Drained = awaitEnds(ctx, s, produced, p.Jobs)
 	drain = time.Since(began)
 	stopProducing()
 	<-produced
 	stopHunting()
 	<-hunted
+	if err := witness.AwaitRecords(ctx, s, p.Jobs, n.FailedOver); err != nil {
+		return h, 0, err
+	}
+	stopCounting()
+	counted.Wait()
+	h.Answers, h.Staff, h.Most = staff.Answers, staff.Headed, site.MostSized
 	h.Jobs, h.Windows, h.Lost, h.FailedOver = p.Jobs, n.Windows(), n.Lost, n.FailedOver
 	return h, drain, errors.Join(witness.Collect(ctx, s, &h, w), ctx.Err())
 }

@@ -21,10 +21,10 @@ type History struct {
 	Events    map[string][]Event    // by job, in the order of time: what the workers' logs tell
 	Left      map[string]int        // messages by queue, siren.dead left out; where there are any
 	RecordsAt time.Time             // when the records were read
-	// What operators' commands said, and how many workers there were of those that the scaler sizes, all pools together.
+	// What operators' commands said, how many workers the scalers had started, and how many they may start.
 	Answers []Answer
 	Staff   []Headcount
-	Budget  int
+	Most    int
 	// What runs and lies about that shouldn't.
 	Programs []string
 	Scratch  []string

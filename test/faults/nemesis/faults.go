@@ -72,7 +72,8 @@ var commonKinds = map[string]kind{
 		},
 	},
 	"broker-restart": {
-		on: alone, about: "orderly restart of RabbitMQ", resources: resources("broker"), outage: "broker", after: 6 * time.Second,
+		on: alone, about: "orderly restart of RabbitMQ", resources: resources("broker"), outage: "broker",
+		after:  6 * time.Second,
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) { return nothing, n.startBroker() },
 	},
 	"alarm-memory": {
@@ -87,7 +88,8 @@ var commonKinds = map[string]kind{
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) { return n.alarm("disk") },
 	},
 	"redis-kill": {
-		on: alone, about: "kill -9 of Redis, and its restart with its data", resources: resources("redis"), most: 8 * time.Second,
+		on: alone, about: "kill -9 of Redis, and its restart with its data", resources: resources("redis"),
+		most:   8 * time.Second,
 		outage: "redis", after: 3 * time.Second,
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) { return n.startRedis, n.site.Redis.Kill() },
 	},
@@ -133,8 +135,8 @@ var commonKinds = map[string]kind{
 		},
 	},
 	"scratch-block": {
-		about: "one block is free on the scratch disk of a worker", targets: []string{"w1"}, resources: resources("disk"),
-		least: 4 * time.Second, most: 12 * time.Second,
+		about: "one block is free on the scratch disk of a worker", targets: []string{"w1"},
+		resources: resources("disk"), least: 4 * time.Second, most: 12 * time.Second,
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) {
 			return n.site.Disk.Empty, n.site.Disk.FillBut(1)
 		},

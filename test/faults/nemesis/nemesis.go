@@ -64,9 +64,10 @@ func (n *Nemesis) strike(ctx context.Context, f history.Fault) {
 	if ctx.Err() != nil {
 		return
 	}
-	w := history.Window{Fault: f, From: time.Now(), Outage: k.outage}
+	w := history.Window{Fault: f, Outage: k.outage}
 	w.Lives = append(w.Lives, n.livesOf(f.Target)...)
 	met := n.meet(&w)
+	w.From = time.Now()
 	if strings.Contains(f.Target, "/") {
 		w.Link = f.Target
 	}

@@ -10,16 +10,19 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/polyglot-media/siren/test/cluster"
 	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/faults/site"
 )
 
-// electedWithin is how long after a node is broken, or is back, its queues may have no leader: RabbitMQ needs up to 10 s
-// to notice that a node hangs.
+// electedWithin is how long after a node is broken, or is back, its queues may have no leader: RabbitMQ needs up to
+// 10 s to notice that a node hangs.
 const electedWithin = 10 * time.Second
 
 // nodeKind is a kind of fault of one node of RabbitMQ, of a minority.
-func nodeKind(about string, least, most time.Duration, inject func(*Nemesis, history.Fault) (func() error, error)) kind {
+func nodeKind(
+	about string, least, most time.Duration, inject func(*Nemesis, history.Fault) (func() error, error),
+) kind {
 	return kind{
 		about: about, on: clustered, targets: site.NodeNames, resources: resources("broker"), least: least, most: most,
 		after: electedWithin, inject: inject,
@@ -62,7 +65,8 @@ var clusterKinds = map[string]kind{
 	},
 	"redis-hung": {
 		about: "SIGSTOP of Redis' primary, for less or more than the Sentinels' patience", on: clustered,
-		resources: resources("redis"), least: time.Second, most: 10 * time.Second, outage: "redis", after: 5 * time.Second,
+		resources: resources("redis"), least: time.Second, most: 10 * time.Second, outage: "redis",
+		after: 5 * time.Second,
 		inject: func(n *Nemesis, _ history.Fault) (func() error, error) {
 			n.failedOver()
 			primary, _, err := n.site.Sentinels.Primary(context.Background())
@@ -105,6 +109,12 @@ func (n *Nemesis) meet(w *history.Window) error {
 	if err != nil {
 		return err
 	}
+	if slices.Contains(led[w.Target], "express") && w.Seed%3 > 0 { // mostly another lane's node
+		if err := n.moveAway("express", w.Target); err != nil {
+			return err
+		}
+		led[w.Target] = slices.DeleteFunc(led[w.Target], func(lane string) bool { return lane == "express" })
+	}
 	connected, err := n.site.ConnectedTo(w.Target)
 	if err != nil {
 		return err
@@ -116,13 +126,23 @@ func (n *Nemesis) meet(w *history.Window) error {
 	return nil
 }
 
+// moveAway has a lane's queue led by another node.
+func (n *Nemesis) moveAway(lane, from string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), fixTime)
+	defer cancel()
+	to := slices.IndexFunc(n.site.Cluster.Nodes, func(c *cluster.Node) bool { return c.Name != from })
+	return n.site.Cluster.MoveLeader(ctx, n.site.QueueOf(lane), n.site.Cluster.Nodes[to])
+}
+
 // roll restarts all nodes, one after the other, each as a fault of its own.
 func (n *Nemesis) roll(f history.Fault) (func() error, error) {
 	for _, name := range site.NodeNames {
 		one := f
 		one.Target = name
-		w := history.Window{Fault: one, From: time.Now()}
-		err := errors.Join(n.meet(&w), within(n.site.Node(name).Restart)())
+		w := history.Window{Fault: one}
+		err := n.meet(&w)
+		w.From = time.Now()
+		err = errors.Join(err, within(n.site.Node(name).Restart)())
 		w.To = time.Now().Add(electedWithin)
 		n.note(w)
 		if err != nil {

@@ -3,10 +3,12 @@ package site
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/polyglot-media/siren/test/processes"
 	"github.com/polyglot-media/siren/test/wait"
 )
 
@@ -19,13 +21,24 @@ var (
 // Lead starts the scalers.
 func (s *Site) Lead() error {
 	for _, name := range ScalerNames {
-		p, err := s.launch(name, "scaler", "--policy", s.policy(), "--data", s.Path("scratch", name))
+		p, err := s.launch(name, "scaler", "--policy", s.policy(), "--data", s.Path("scratch", name),
+			"--drain-timeout", "5s")
 		if err != nil {
 			return err
 		}
 		s.Scalers = append(s.Scalers, p)
 	}
 	return nil
+}
+
+// MostSized is how many workers the pool elastic may have, and all that the budget leaves for it.
+const MostSized = 2
+
+// Sized returns the workers that scalers have started.
+func (s *Site) Sized() []processes.Process {
+	return processes.Running(func(p processes.Process) bool {
+		return p.Cwd == s.Dir && slices.Contains(p.Args, "worker") && slices.Contains(p.Args, "elastic")
+	})
 }
 
 // Start starts scalers and workers, and returns when all workers take jobs.

@@ -19,8 +19,8 @@ import (
 // NodeNames are the nodes of a RabbitMQ that has several.
 var NodeNames = []string{"node1", "node2", "node3"}
 
-// Serve starts both servers, with their data in the folder: one RabbitMQ and one Redis, or a cluster, and a Redis with a
-// replica and Sentinels.
+// Serve starts the servers, with their data in the folder: one RabbitMQ and one Redis, or a cluster, and a Redis with
+// a replica and Sentinels.
 func (s *Site) Serve(ctx context.Context) error {
 	if !s.clustered {
 		return s.serveOne(ctx)

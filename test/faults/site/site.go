@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,22 +25,27 @@ import (
 // few minutes.
 const Lease = 5 * time.Second
 
-// policy is what all processes follow. The pools are frozen, since their workers are started here: so each can be
-// broken by itself. What a killed worker was running counts as a crash of that job, and innocent ones may meet several:
-// only those of lane trial are given up soon.
+// policy is what all processes follow. Two pools are frozen, since their workers are started here: so each can be
+// broken by itself. Pool elastic is the scalers'; nobody works in pool shelf. What a killed worker was running counts
+// as a crash of that job, and innocent ones may meet several: only those of lane trial are given up soon.
 const policy = `
 lanes:
   - {name: express, match: ["urgent=true"], startWithin: 2s, reserve: 1, maxRuntime: 1m, maxCrashes: 50,
      retry: &often {attempts: 50, first: 1s, factor: 1.5, max: 5s}}
-  - {name: standard, startWithin: 30s, maxRuntime: 1m, maxCrashes: 50, retry: *often}
+  - {name: standard, startWithin: %s, maxRuntime: 1m, maxCrashes: 50, retry: *often}
   - {name: trial, match: ["trial=true"], startWithin: 5m, maxRuntime: 1m, maxCrashes: 2, retry: *often}
   - {name: bulk, match: ["batch=true"], startWithin: 30m, maxRuntime: 1m, maxCrashes: 50, retry: *often,
      promote: {after: 30s, to: standard}}
+  - {name: surge, match: ["surge=true"], startWithin: 10s, maxRuntime: 1m, maxCrashes: 50, retry: *often}
+  - {name: kept, match: ["kept=true"], startWithin: 30m, maxRuntime: 1m, maxCrashes: 50, retry: *often}
+  - {name: spare, match: ["spare=true"], startWithin: 30m, maxRuntime: 1m, maxCrashes: 50, retry: *often}
 pools:
   - {name: general, lanes: [express, standard, trial], guests: [bulk], slots: 1, shoulder: {express: 1}, max: 3,
      frozen: true}
   - {name: batch, lanes: [bulk], slots: 1, max: 1, frozen: true}
-budget: 4
+  - {name: elastic, lanes: [surge], slots: 1, max: %d, hold: 6s}
+  - {name: shelf, lanes: [kept, spare], slots: 1, max: 1, frozen: true}
+budget: 6
 timing: {lease: %s, coldStart: 1s}
 broker: {queueType: %s}
 storage:
@@ -64,6 +70,7 @@ type Site struct {
 	Bucket    *bucket  // where outputs may go beside out/
 	queues    []string // names of all, once the fleet is there
 	clustered bool
+	queueType string
 }
 
 // Options says what a site is like.
@@ -100,8 +107,8 @@ func (s *Site) found(ctx context.Context, queueType string) error {
 			return err
 		}
 	}
-	text := fmt.Sprintf(policy, Lease, queueType, s.Dir, s.Dir)
-	if err := os.WriteFile(s.policy(), []byte(text), 0o644); err != nil {
+	s.queueType = queueType
+	if err := s.WritePolicy(30 * time.Second); err != nil {
 		return err
 	}
 	if s.Siren != "" {
@@ -130,6 +137,16 @@ func (s *Site) Path(names ...string) string {
 	return filepath.Join(append([]string{s.Dir}, names...)...)
 }
 
+// WritePolicy writes the policy, with this objective for lane standard. Scalers read it when they start.
+func (s *Site) WritePolicy(objective time.Duration) error {
+	text := fmt.Sprintf(policy, objective, MostSized, Lease, s.queueType, s.Dir, s.Dir)
+	next := s.policy() + ".new"
+	if err := os.WriteFile(next, []byte(text), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(next, s.policy())
+}
+
 func (s *Site) policy() string { return s.Path("siren.yaml") }
 
 // OutputDirs returns the folders where outputs come to be seen.
@@ -142,6 +159,9 @@ func (s *Site) Close(ctx context.Context) error {
 	var problems []error
 	for _, p := range slices.Concat(s.Workers, s.Scalers) {
 		p.end()
+	}
+	for _, p := range s.Sized() { // which outlive a scaler for a while
+		_ = syscall.Kill(p.PID, syscall.SIGKILL)
 	}
 	s.Net.close()
 	problems = append(problems, s.stopServers(ctx))

@@ -34,7 +34,7 @@ func (c *checker) budget() {
 	most := 0
 	told := false
 	for _, n := range c.h.Staff {
-		if n.Workers <= c.h.Budget {
+		if n.Workers <= c.h.Most {
 			since, most, told = time.Time{}, 0, false
 			continue
 		}
@@ -43,21 +43,24 @@ func (c *checker) budget() {
 		}
 		if most = max(most, n.Workers); n.At.Sub(since) > overFor && !told {
 			told = true
-			c.complain(isWrong, "", "from %s on for more than %s there were up to %d workers, and %d is all that the "+
-				"budget has", since.Format(history.Clock), overFor, most, c.h.Budget)
+			c.complain(isWrong, "", "from %s on for more than %s there were up to %d workers of the scalers', and the "+
+				"budget has %d for them", since.Format(history.Clock), overFor, most, c.h.Most)
 		}
 	}
 }
 
 // records complains of each job that has ended and whose record still says that it runs, long after Redis failed over.
 func (c *checker) records() {
-	if len(c.h.FailedOver) == 0 || c.h.RecordsAt.Sub(slices.MaxFunc(c.h.FailedOver, time.Time.Compare)) < rescuedWithin {
+	if len(c.h.FailedOver) == 0 {
+		return
+	}
+	since := c.h.RecordsAt.Sub(slices.MaxFunc(c.h.FailedOver, time.Time.Compare)).Round(time.Second)
+	if since < rescuedWithin {
 		return
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.h.Records)) {
 		if c.h.Records[id].State == job.Running {
-			c.complain(isWrong, id, "its record says that it runs, %s after Redis failed over, and nothing does",
-				c.h.RecordsAt.Sub(slices.MaxFunc(c.h.FailedOver, time.Time.Compare)).Round(time.Second))
+			c.complain(isWrong, id, "its record says that it runs, %s after Redis failed over, and nothing does", since)
 		}
 	}
 }

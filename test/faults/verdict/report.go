@@ -45,6 +45,10 @@ type Report struct {
 	Lost        int `json:"lost"`
 	Doubled     int `json:"doubled"`
 
+	Answers  int `json:"answers"` // of operators' commands
+	AllZero  int `json:"answersOfNone"`
+	MostSeen int `json:"mostSizedWorkers"` // at a time
+
 	Express    express     `json:"express"`
 	Violations []violation `json:"violations"`
 	Histories  []string    `json:"histories,omitempty"` // of the jobs that the violations are about
@@ -96,11 +100,20 @@ func Of(h history.History) Report {
 			}
 		}
 	}
+	for _, a := range h.Answers {
+		r.Answers++
+		if a.Said == 0 {
+			r.AllZero++
+		}
+	}
+	for _, n := range h.Staff {
+		r.MostSeen = max(r.MostSeen, n.Workers)
+	}
 	r.Express = measureExpress(h)
 	if broken := r.Express.promises(); broken != "" {
 		r.Violations = append(r.Violations, violation{
 			isWrong, "",
-			fmt.Sprintf("%s: %s\n  %s", broken, r.Express, strings.Join(r.Express.Late, "\n  ")),
+			fmt.Sprintf("%s: %s", broken, r.Express),
 		})
 	}
 	told := map[string]bool{}
@@ -183,12 +196,17 @@ func (r Report) Print(to io.Writer, how string) error {
 	line("duplicates suppressed", "%d", r.Suppressed)
 	line("more than one dead letter", "%d", r.TwiceDead)
 	line("records behind", "%d (the ledger was away when it was to be told)", r.BehindInLed)
+	line("operators", "%d answers of commands, %d of them 0", r.Answers, r.AllZero)
+	line("sized workers", "at most %d at a time", r.MostSeen)
 	line("express", "%s", r.Express)
 	line("lost", "%d", r.Lost)
 	line("doubled", "%d", r.Doubled)
 	line("violations", "%d", len(r.Violations))
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	for _, late := range r.Express.Late {
+		fmt.Fprintln(to, "late:", late)
 	}
 	for _, v := range r.Violations {
 		fmt.Fprintln(to, v)

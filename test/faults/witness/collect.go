@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,10 +24,37 @@ import (
 	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/faults/workload"
 	"github.com/polyglot-media/siren/test/processes"
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // stopTime is how long a process may take to stop when nothing is left.
 const stopTime = 20 * time.Second
+
+// staleFor is how long after a failover of Redis records may say that a job runs which doesn't, and a little more.
+const staleFor = 65 * time.Second
+
+// AwaitRecords waits until no record says that its job runs, or Redis failed over so long ago that none may.
+func AwaitRecords(ctx context.Context, s *site.Site, jobs []*history.Attempts, failedOver []time.Time) error {
+	if len(failedOver) == 0 {
+		return nil
+	}
+	until := slices.MaxFunc(failedOver, time.Time.Compare).Add(staleFor)
+	for time.Now().Before(until) {
+		list, err := records(ctx, s, jobs)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(slices.Collect(maps.Values(list)), func(r job.Record) bool {
+			return r.State == job.Running
+		}) {
+			return nil
+		}
+		if err := wait.Pause(ctx, 2*time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Collect stops the fleet in order and gathers what there is.
 func Collect(ctx context.Context, s *site.Site, h *history.History, w *Watch) (err error) {

@@ -17,16 +17,25 @@ var laneLabels = map[string]map[string]string{
 	"standard": nil,
 	"bulk":     {"batch": "true"},
 	"trial":    {"trial": "true"},
+	"surge":    {"surge": "true"},
+	"kept":     {"kept": "true"},
 }
 
-// poisonEvery is how far apart poisonous jobs come.
-const poisonEvery = 40 * time.Second
+// Kept is how many jobs there are that wait until operators move them.
+const Kept = 12
 
-// Schedule returns the jobs of a run, by the seed alone: so many a second, for as long as it lasts.
-func Schedule(seed uint64, duration time.Duration, rate float64, poison bool, place Places) []history.Spec {
+const (
+	poisonEvery = 40 * time.Second // from one poisonous job to the next
+	surgeEvery  = 40 * time.Second // from one wave in lane surge to the next
+	surgeJobs   = 20               // in one
+)
+
+// Schedule returns the jobs of a run, by the seed alone: so many a second, for as long as it lasts. All is with
+// poisonous jobs, with waves in a lane whose pool is sized, and with those that operators keep.
+func Schedule(seed uint64, duration time.Duration, rate float64, all bool, place Places) []history.Spec {
 	r := rand.New(rand.NewPCG(seed, 1))
-	all := recipeNames()
-	light := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return recipeOf(n).kind == "transcode" })
+	heavy := recipeNames()
+	light := slices.DeleteFunc(slices.Clone(heavy), func(n string) bool { return recipeOf(n).kind == "transcode" })
 	var list []history.Spec
 	add := func(s history.Spec, ext, shared string) {
 		s.Job.ID = fmt.Sprintf("j%04d-%s", len(list), s.Lane)
@@ -49,7 +58,7 @@ func Schedule(seed uint64, duration time.Duration, rate float64, poison bool, pl
 	}
 	nextPoison := poisonEvery / 4
 	for at := time.Duration(0); at < duration; at += time.Duration(r.ExpFloat64() / rate * float64(time.Second)) {
-		if poison && at >= nextPoison {
+		if all && at >= nextPoison {
 			nextPoison += poisonEvery
 			s := history.Spec{At: at, Lane: "trial", Fate: history.Poisonous, Recipe: longRecipe}
 			recipeOf(longRecipe).fill(&s.Job, place)
@@ -61,7 +70,7 @@ func Schedule(seed uint64, duration time.Duration, rate float64, poison bool, pl
 			"standard", "standard", "bulk", "bulk",
 		}[r.IntN(10)], Fate: history.Succeeds}
 		s.Raw, s.Stored = r.IntN(5) == 0, r.IntN(4) == 0
-		recipes := all
+		recipes := heavy
 		if s.Lane == "express" { // what somebody waits for
 			recipes = light
 		}
@@ -93,6 +102,29 @@ func Schedule(seed uint64, duration time.Duration, rate float64, poison bool, pl
 				s.Key = "nowhere" // the default lane has it then
 			}
 			add(s, made.ext(), "")
+		}
+	}
+	if all {
+		for _, s := range extra(r, duration, light, place) {
+			add(s, recipeOf(s.Recipe).ext(), "")
+		}
+	}
+	return list
+}
+
+// extra returns the jobs that operators keep, and the waves.
+func extra(r *rand.Rand, duration time.Duration, light []string, place Places) (list []history.Spec) {
+	one := func(lane string, at time.Duration) {
+		s := history.Spec{At: at, Lane: lane, Fate: history.Succeeds, Recipe: light[r.IntN(len(light))]}
+		recipeOf(s.Recipe).fill(&s.Job, place)
+		list = append(list, s)
+	}
+	for range Kept {
+		one("kept", 0)
+	}
+	for at := surgeEvery / 4; at < duration; at += surgeEvery {
+		for range surgeJobs {
+			one("surge", at+time.Duration(r.Int64N(int64(surgeEvery/8))))
 		}
 	}
 	return list

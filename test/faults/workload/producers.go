@@ -28,7 +28,8 @@ type Producers struct {
 	client *client.Client
 	raw    *rawProducer
 	Jobs   []*history.Attempts
-	Open   atomic.Int64 // not confirmed yet
+	Open   atomic.Int64  // not confirmed yet
+	Kept   chan struct{} // closed when all jobs that operators keep are confirmed
 }
 
 // OpenProducers makes both, each with links of its own.
@@ -48,7 +49,7 @@ func OpenProducers(s *site.Site, schedule []history.Spec) (*Producers, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Producers{client: c, raw: &rawProducer{urls: site.Addresses(urls["raw/amqp"])}}
+	p := &Producers{client: c, raw: &rawProducer{urls: site.Addresses(urls["raw/amqp"])}, Kept: make(chan struct{})}
 	for _, s := range schedule {
 		p.Jobs = append(p.Jobs, &history.Attempts{Spec: s})
 	}
@@ -58,16 +59,24 @@ func OpenProducers(s *site.Site, schedule []history.Spec) (*Producers, error) {
 // Run sends all jobs, and returns when each is confirmed, or ctx has ended.
 func (p *Producers) Run(ctx context.Context) {
 	began := time.Now()
-	var all sync.WaitGroup
+	var all, kept sync.WaitGroup
 	for _, j := range p.Jobs {
 		p.Open.Add(1)
+		if j.Lane == "kept" {
+			kept.Add(1)
+		}
 		all.Go(func() {
 			defer p.Open.Add(-1)
+			if j.Lane == "kept" {
+				defer kept.Done()
+			}
 			if wait.Pause(ctx, time.Until(began.Add(j.At))) == nil {
 				p.enqueue(ctx, j)
 			}
 		})
 	}
+	kept.Wait()
+	close(p.Kept)
 	all.Wait()
 }
 
