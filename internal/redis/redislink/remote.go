@@ -83,6 +83,8 @@ type remote struct {
 	epoch    int       // rises when the connections that are there are of no use any more
 	names    named     // where the host was
 	id       string    // of the server
+	served   string    // id of the server of the newest connection
+	other    func()    // is told when that is another one; nil: nobody is
 	settled  time.Time // no earlier than then can it be another one
 	patience time.Duration
 	patient  time.Time // no earlier than then are connections to a replica made anew
