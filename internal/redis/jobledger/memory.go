@@ -178,12 +178,13 @@ func (l *Ledger) tellAgain(ctx context.Context) (done bool) {
 		switch {
 		case ctx.Err() != nil:
 			return false
+		case err == nil && was.state != e.outcome.State:
+			lost++
+		case err == nil, errors.Is(err, work.ErrLost), errors.Is(err, work.ErrCancelled): // it knows that, or more
 		case isUnserved(err):
 			l.away.begin(err)
 			return false
-		case err == nil && was.state != e.outcome.State:
-			lost++
-		case err != nil && !errors.Is(err, work.ErrLost) && !errors.Is(err, work.ErrCancelled):
+		default:
 			l.log.Debug("tell again how a job ended", slog.String("job", e.claim.JobID), slog.Any("error", err))
 		}
 	}

@@ -109,17 +109,22 @@ func identity(ctx context.Context, conn *goredis.Conn) string {
 	return id
 }
 
-// replaced reports whether a new connection is to another server than the open ones, which are of no use any more then,
-// and tells whoever wants to know. The caller holds mu. Where a name leads to several servers in turn it reports true now and then.
-func (r *remote) replaced(id string) bool {
-	if id == "" {
-		return false
+// meets notes which server a new connection is to, and tells whoever wants to know that it is another one than before.
+// The caller holds mu.
+func (r *remote) meets(id string) {
+	if id == "" || id == r.served {
+		return
 	}
-	if r.served != "" && r.served != id && r.other != nil {
+	if r.served != "" && r.other != nil {
 		r.other()
 	}
 	r.served = id
-	if id == r.id {
+}
+
+// replaced reports whether a new connection is to another server than the open ones, which are of no use any more then.
+// The caller holds mu. Where a name leads to several servers in turn it reports true now and then.
+func (r *remote) replaced(id string) bool {
+	if id == "" || id == r.id {
 		return false
 	}
 	now := time.Now()

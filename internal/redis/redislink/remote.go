@@ -245,6 +245,7 @@ func (r *remote) welcomed(ctx context.Context, conn *goredis.Conn) error {
 	id := identity(ctx, conn)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.meets(id)
 	if l := r.dialled; r.changed(l.purpose) || r.replaced(id) {
 		l.epoch = r.epoch // all but this one
 	}

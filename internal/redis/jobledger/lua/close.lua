@@ -1,8 +1,8 @@
 -- close: note how a run ended.
 -- KEYS[1]  the job's hash
 -- ARGV     1 channel, 2 token (0: it ran without a claim), 3 new state, 4 how long ago it ended ms, 5 keep ms,
---          6 attempt by the message, 7 how long it ran ms, and 8 nonce of a claim that was asked for and not heard of ('': none); these three
---          count without a claim only. Then field, value, … to set
+--          6 attempts by the claim, or attempt by the message, 7 how long it ran ms, 8 nonce of a claim that was asked for and not heard of
+--          ('': none). Then field, value, … to set
 -- returns  {answer, state before, lane}; the answer is ok, lost, cancelled, or absent when there is no record, or one that knows
 --          nothing of this claim
 local key, channel, token, to = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
@@ -42,10 +42,8 @@ elseif state == 'completed' or state == 'dead' then
 elseif to ~= 'completed' and state == 'running' and tonumber(was[5] or 0) > now and was[6] ~= ARGV[8] then
   return answer('ok') -- somebody else runs it with a claim: what becomes of that counts
 end
-if token == '0' then
-  attempts = math.max(attempts, tonumber(ARGV[6]))
-  redis.call('HSETNX', key, 'started', ended - tonumber(ARGV[7]))
-end
+attempts = math.max(attempts, tonumber(ARGV[6]))
+redis.call('HSETNX', key, 'started', ended - tonumber(ARGV[7]))
 
 redis.call('HSET', key, 'state', to, 'attempts', attempts)
 redis.call('HDEL', key, 'lease', 'nonce', 'next', 'reason', 'lapsed')
