@@ -352,7 +352,8 @@ func (c *Client) Wait(ctx context.Context, id string) (job.Record, error) {
 // ends, which is then the last error. Thousands of jobs cost one subscription.
 //
 // Other errors don't end it: ErrNotFound (in the record only its ID) means that this job is watched no longer, and so
-// does job.ErrVanished: it says running while nothing is heard of its worker for two minutes. lanes.ErrAway (the record is empty) that Redis is away; it goes on when that is back.
+// does job.ErrVanished: it says running while nothing is heard of its worker for two minutes. lanes.ErrAway (the record
+// is empty) means that Redis is away; it goes on when that is back.
 func (c *Client) Watch(ctx context.Context, ids ...string) iter.Seq2[job.Record, error] {
 	return c.ledger.Watch(ctx, ids...)
 }

@@ -48,7 +48,8 @@ func Decide(p *lanes.Policy, o facts.Observation, h facts.History) (Decision, fa
 		h.Pools[requests[i].Pool] = ph
 	}
 	d.Snapshot = fleet.Snapshot{
-		At: o.At, Budget: p.Budget, Others: others, Lanes: laneStatuses(p, o, h, asks, d), Pools: poolStatuses(asks, d.Plans),
+		At: o.At, Budget: p.Budget, Others: others,
+		Lanes: laneStatuses(p, o, h, asks, d), Pools: poolStatuses(asks, d.Plans),
 	}
 	return d, h
 }
@@ -207,7 +208,8 @@ func (a ask) request() Request {
 	}
 	r.Shares = make([]Share, 0, len(a.parts))
 	for _, s := range a.parts {
-		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: min(max(0, s.upTo+len(v.Stuck)-v.Helping), most)})
+		total := min(max(0, s.upTo+len(v.Stuck)-v.Helping), most)
+		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: total})
 	}
 	if last := len(r.Shares) - 1; last >= 0 {
 		r.Shares[last].Total = max(r.Shares[last].Total, min(a.now, most))

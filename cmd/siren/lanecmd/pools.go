@@ -21,6 +21,7 @@ func NewPools(a *app.App) *cobra.Command {
 		tunecmd.NewPoolsTune(a), tunecmd.NewPoolsFreeze(a), tunecmd.NewPoolsUnfreeze(a))
 }
 
+// poolTable says of the workers how many the scaler has and, after a +, how many take part that aren't its own.
 func poolTable(snap fleet.Snapshot) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("POOL"), col("LANES"), num("WORKERS"), num("TAKING"), num("STARTING"), num("PARKED"),

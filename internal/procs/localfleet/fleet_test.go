@@ -163,7 +163,9 @@ func TestYield(t *testing.T) {
 		t.Errorf("state %+v", s)
 	}
 	scale(t, f, "general", 1)
-	procstest.Eventually(t, "those that yielded are gone", func() bool { return len(look(t, f, "general").Members) == 1 })
+	procstest.Eventually(t, "those that yielded are gone", func() bool {
+		return len(look(t, f, "general").Members) == 1
+	})
 }
 
 // awaitLog waits until the log of the pool's only worker holds the text, and returns the worker's name.

@@ -254,9 +254,9 @@ func (l *Ledger) running(id string) opened {
 	return d
 }
 
-// adopt restores the record of a job that runs here, or ran, while Redis knows nothing of it, or nothing of its claim. A
-// record with a claim says running, with the claim's token, so that it goes on counting; the caller renews or closes it
-// next. work.ErrLost says that the record knows of something newer than the claim.
+// adopt restores the record of a job that runs here, or ran, while Redis knows nothing of it, or nothing of its claim.
+// A record with a claim says running, with the claim's token, so that it goes on counting; the caller renews or closes
+// it next. work.ErrLost says that the record knows of something newer than the claim.
 func (l *Ledger) adopt(ctx context.Context, c work.Claim, d opened) error {
 	now := l.store.Now()
 	fields := jobrecord.NewFields(d.Delivery, now)

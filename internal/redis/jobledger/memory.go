@@ -23,7 +23,8 @@ const (
 	maxBytes = 4 << 20
 	maxKeys  = 20_000 // dedup keys kept
 
-	// tellAfter is how long after the doubt Redis is told again: what was under way to the former one has ended by then.
+	// tellAfter is how long after the doubt Redis is told again: what was under way to the former one has ended by
+	// then.
 	tellAfter = moveTimeout
 	tellApart = 15 * time.Second // two times of telling: a name may lead to several servers in turn
 )

@@ -248,6 +248,7 @@ func TestWatchEndsWithTheWorker(t *testing.T) {
 	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", work.Granted)
 	alive := redistest.Claim(t, l, redistest.Delivery("alive", "bulk"), "w2", work.Granted)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var renewing sync.WaitGroup
 	renewing.Go(func() {
 		for ctx.Err() == nil {
