@@ -22,6 +22,10 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 		p.Why += "; " + fmt.Sprintf(format, args...)
 	}
 	a.explainPauses(*p, mark)
+	if n := len(v.Others); n > 0 {
+		mark(p.Reason, "%s not this scaler's: max and budget count %s too",
+			count(n, "worker is", "workers are"), map[bool]string{true: "it", false: "them"}[n == 1])
+	}
 	switch {
 	case v.Frozen: // it has what it has
 	case g.Cut:

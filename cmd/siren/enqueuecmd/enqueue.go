@@ -284,11 +284,12 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 			continue
 		}
 		trouble.Say(nil)
-		if err != nil && ctx.Err() == nil {
+		vanished := errors.Is(err, job.ErrVanished)
+		if err != nil && !vanished && ctx.Err() == nil {
 			return err
 		}
 		latest[r.ID] = r
-		if r.State.Failed() {
+		if vanished || r.State.Failed() {
 			failed = append(failed, r)
 		}
 		due := time.Since(shown) > 100*time.Millisecond //nolint:forbidigo // a pace of this process's own

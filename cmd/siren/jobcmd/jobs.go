@@ -99,7 +99,7 @@ func Detail(r job.Record, now time.Time) string {
 		return "its message is gone from the broker: siren jobs retry " + r.ID
 	case r.State == job.Running && !r.LeaseUntil.IsZero() && now.Sub(r.LeaseUntil) > time.Minute:
 		return "its worker vanished " + say.Age(r.LeaseUntil, now) +
-			" ago; it runs again when its message comes up, unless only its end went unrecorded"
+			" ago; the leading scaler puts it into its lane again"
 	case len(r.Outputs) > 0:
 		if n := len(r.Warnings); n > 0 {
 			return fmt.Sprintf("%s, with %s: %s", r.Outputs[0].URL, say.Plural(n, "warning"), r.Warnings[0])

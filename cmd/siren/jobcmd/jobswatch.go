@@ -21,7 +21,8 @@ func newJobsWatch(a *app.App) *cobra.Command {
 		Use:   "watch ID …",
 		Short: "Follow jobs until they end",
 		Long: `Print a line for each change of the jobs' state, until all have ended. The exit code is
-4 when one of them is dead, cancelled or missing.`,
+4 when one of them is dead, cancelled or missing, or when a worker vanished
+and no scaler rescues its job.`,
 		Example:           "  siren jobs watch 06ezy…",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompleteJobs(job.Queued, job.Running, job.Retrying),
@@ -41,6 +42,10 @@ func follow(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []str
 		case app.RedisNotFound(err):
 			fmt.Fprintf(a.Err, "no job %q\n", r.ID)
 			missing++
+			continue
+		case errors.Is(err, job.ErrVanished):
+			fmt.Fprintln(a.Err, show.Harmless(err.Error()))
+			failed++
 			continue
 		case errors.Is(err, lanes.ErrAway):
 			trouble.Say(err)

@@ -124,8 +124,8 @@ func (w Worker) Run(ctx context.Context) error {
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	defer cancel()
 	if n := ledger.Flush(flush); n > 0 {
-		log.Warn("Redis is away: the ends of some jobs couldn't be recorded; `siren jobs retry` has those looked at "+
-			"that say running for ever", "jobs", n)
+		log.Warn("Redis is away: the ends of some jobs couldn't be recorded; the leading scaler has those looked at "+
+			"that say running", "jobs", n)
 	}
 	return err
 }

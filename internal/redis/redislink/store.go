@@ -81,6 +81,15 @@ func (s *Store) Ping(ctx context.Context) error {
 	return Failed("ping Redis", s.client.Ping(ctx).Err())
 }
 
+// WhenOther has tell called, at once and by one caller at a time, whenever a new connection is to another server than
+// the one before it: a replica that was promoted, which may lack the latest writes, or a Redis that was restarted. One
+// function can be told.
+func (s *Store) WhenOther(tell func()) {
+	s.remote.mu.Lock()
+	defer s.remote.mu.Unlock()
+	s.remote.other = tell
+}
+
 // Close ends the store's goroutines and connections. What a ledger still buffers is lost, with a warning: see
 // Ledger.Flush.
 func (s *Store) Close() error {
