@@ -38,7 +38,8 @@ const (
 //
 // It waits out lost connections and alarms, and leaves a node that confirms nothing for another one, but for at most
 // its patience without any progress; then the error is ErrNotSent or ErrUnconfirmed. What was unconfirmed when a
-// connection ended is published again on the next one: two copies of a job are harmless (claims see to it), none is not.
+// connection ended is published again on the next one: two copies of a job are harmless (claims see to it), none is
+// not.
 type Publisher struct {
 	Patience time.Duration // how long a publish goes on without any confirm: 30 s, unless it is set before the first
 	Quiet    time.Duration // after how long without any the node is left for another one: 5 s, unless likewise
