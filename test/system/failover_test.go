@@ -30,7 +30,8 @@ func TestFailoverLosesTheTail(t *testing.T) {
 	thaw := s.frozen(gone, func() {
 		s.publish("standard", job.Job{ID: gone, Kind: "transcode", Input: clip, Output: s.output("gone.mp4")})
 	})
-	worker := s.record(gone, "running", 30*time.Second, func(r job.Record) bool { return r.State == job.Running }).Worker
+	running := func(r job.Record) bool { return r.State == job.Running }
+	worker := s.record(gone, "running", 30*time.Second, running).Worker
 	jobs := s.jobs("tail", clip, 4)
 	s.must(s.send(jobs[0]))
 	s.completed(jobs[0].ID, 30*time.Second)
