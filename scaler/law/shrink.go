@@ -102,8 +102,8 @@ func (a ask) blocked() bool {
 // parkingOrder returns the workers that may be parked: the fleet's own. Those that haven't been ready for long go
 // first: the cluster would remove them before any retired one. Then those least missed: idle ones, then those that only
 // run guest jobs, then by the urgency of what they run, the least urgent first. Parked ones go before others of their
-// kind, so that the choice is stable. While a lane waits, idle slots are missed most: the busy ones stay parked, and the
-// idle ones come back.
+// kind, so that the choice is stable. While a lane waits, idle slots are missed most: the busy ones stay parked, and
+// the idle ones come back.
 func (a ask) parkingOrder(parking map[string]bool) []candidate {
 	ws := make([]candidate, 0, len(a.view.Workers))
 	for _, w := range a.view.Workers {

@@ -276,6 +276,7 @@ func parseParams(kind string, pairs []string) (json.RawMessage, error) {
 func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []string) error {
 	latest := map[string]job.Record{}
 	var failed []job.Record
+	var vanished []error
 	shown := time.Time{}
 	trouble := show.NewTrouble(a.Err)
 	for r, err := range ledger.Watch(ctx, ids...) {
@@ -284,12 +285,15 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 			continue
 		}
 		trouble.Say(nil)
-		vanished := errors.Is(err, job.ErrVanished)
-		if err != nil && !vanished && ctx.Err() == nil {
+		if errors.Is(err, job.ErrVanished) {
+			vanished = append(vanished, err)
+			continue
+		}
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		latest[r.ID] = r
-		if vanished || r.State.Failed() {
+		if r.State.Failed() {
 			failed = append(failed, r)
 		}
 		due := time.Since(shown) > 100*time.Millisecond //nolint:forbidigo // a pace of this process's own
@@ -309,8 +313,11 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 	for _, r := range failed {
 		fmt.Fprintf(a.Err, "%s is %s%s\n", r.ID, r.State, why(r, a.Now()))
 	}
-	if len(failed) > 0 {
-		return exit.With(exit.JobFailed, fmt.Errorf("%d of %s failed", len(failed), say.Plural(len(ids), "job")))
+	for _, err := range vanished {
+		fmt.Fprintln(a.Err, show.Harmless(err.Error()))
+	}
+	if n := len(failed) + len(vanished); n > 0 {
+		return exit.With(exit.JobFailed, fmt.Errorf("%d of %s failed", n, say.Plural(len(ids), "job")))
 	}
 	return nil
 }

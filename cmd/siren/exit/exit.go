@@ -14,7 +14,7 @@ const (
 	Failed      = 1 // what was asked for failed
 	Usage       = 2 // wrong flags or arguments
 	NotFound    = 3 // no such job, lane, pool or context
-	JobFailed   = 4 // a job that was waited for is dead or cancelled
+	JobFailed   = 4 // a job that was waited for is dead or cancelled, or its worker vanished
 	Unreachable = 5 // RabbitMQ or Redis can't be reached
 	Conflict    = 6 // somebody else changed it meanwhile
 	Warnings    = 7 // siren doctor found warnings, and no error
