@@ -46,15 +46,18 @@ func TestMain(m *testing.M) {
 }
 
 // testOptions returns the options of a run in a test: the seed that FAULTS_SEED names, and the queue type that all
-// tests have. Of its own a run on three nodes has a seed by which nodes hang and are cut off soon.
+// tests have.
 func testOptions(t *testing.T, nodes int, duration time.Duration) options {
 	t.Helper()
 	if err := binary.Watch("../.."); err != nil {
 		t.Fatal(err)
 	}
 	o := options{
-		duration: duration, seed: map[int]uint64{1: 5, 3: 7}[nodes], rate: 3, queueType: lanes.Classic, output: "table", siren: sirenPath,
+		duration: duration, seed: 5, nodes: nodes, rate: 3, queueType: lanes.Classic, output: "table", siren: sirenPath,
 		log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	if nodes > 1 {
+		o.seed = 7 // by which nodes hang and are cut off early
 	}
 	if text := os.Getenv("FAULTS_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
@@ -66,7 +69,6 @@ func testOptions(t *testing.T, nodes int, duration time.Duration) options {
 	if v := os.Getenv("SIREN_TEST_QUEUE_TYPE"); v != "" {
 		o.queueType = v
 	}
-	o.nodes = nodes
 	if nodes > 1 {
 		o.queueType = lanes.Quorum
 	}
