@@ -62,8 +62,8 @@ func (o *Operators) Run(ctx context.Context) {
 	}
 }
 
-// Count notes how many workers the scalers have started, until ctx ends. One that the nemesis has frozen is none: to the
-// scalers it is silent, as one that is dead.
+// Count notes how many workers the scalers have started, until ctx ends. One that the nemesis has frozen is none: to
+// the scalers it is silent, as one that is dead.
 func (o *Operators) Count(ctx context.Context) {
 	for wait.Pause(ctx, time.Second) == nil {
 		working := 0
