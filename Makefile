@@ -36,8 +36,8 @@ dist: ## make a release's files in dist/: programs for amd64 and arm64, chart, S
 	@VERSION="$(VERSION)" scripts/dist
 
 .PHONY: dist-check
-dist-check: dist ## the same, and once more in another folder: the bytes have to be the same
-	@VERSION="$(VERSION)" scripts/dist check
+dist-check: ## the same, and once more in another folder: the bytes have to be the same
+	@export VERSION="$(VERSION)"; scripts/dist; scripts/dist check
 
 .PHONY: demo
 demo: install build ## watch real media jobs go through three lanes (INPUT=video uses your own)

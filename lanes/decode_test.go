@@ -142,7 +142,7 @@ func TestParseProblems(t *testing.T) {
 			"a list for the shoulder", "guests: [bulk]", "shoulder: [express]",
 			[]string{"pools[0].shoulder: must be a map, not a list"},
 		},
-		{"a text for yes or no", tail, tail + "storage: [{prefix: \"s3://a/\", read: \"on\"}]\n", []string{
+		{"a text for yes or no", tail, tail + "storage: [{prefix: \"s3://abc/\", read: \"on\"}]\n", []string{
 			`storage[0].read: must be true or false, not the string "on"`,
 		}},
 		{
@@ -395,6 +395,16 @@ func TestParseProblems(t *testing.T) {
 				"only; use s3:// or file:// for internal storage"},
 		},
 		{
+			"this machine by its name", tail, tail + "storage: [{prefix: \"http://localhost/\", read: true}, " +
+				"{prefix: \"https://a.LOCALHOST./\", read: true}]\n",
+			[]string{
+				"storage[0].prefix: localhost is a loopback address, and inputs are fetched from public addresses " +
+					"only; use s3:// or file:// for internal storage",
+				"storage[1].prefix: a.localhost is a loopback address, and inputs are fetched from public addresses " +
+					"only; use s3:// or file:// for internal storage",
+			},
+		},
+		{
 			"a way up", tail, tail + "storage: [{prefix: \"file:///media/../etc/\", read: true}]\n",
 			[]string{`storage[0].prefix: "file:///media/../etc/" must not contain //, /./ or /../`},
 		},
@@ -418,7 +428,7 @@ func TestParseProblems(t *testing.T) {
 			[]string{"storage[0].write: https can only be read"},
 		},
 		{
-			"nothing allowed", tail, tail + "storage: [{prefix: \"s3://in/\"}]\n",
+			"nothing allowed", tail, tail + "storage: [{prefix: \"s3://uploads/\"}]\n",
 			[]string{"storage[0]: allows nothing: set read, write or both"},
 		},
 		{
@@ -429,7 +439,7 @@ func TestParseProblems(t *testing.T) {
 		},
 		{
 			"a whole bucket, a folder, a site", tail,
-			tail + "storage: [{prefix: \"s3://in/\", read: true}, {prefix: \"file:///srv/media/\", write: true}, " +
+			tail + "storage: [{prefix: \"s3://media/\", read: true}, {prefix: \"file:///srv/media/\", write: true}, " +
 				"{prefix: \"https://cdn.example.com/a/b/\", read: true}]\n", nil,
 		},
 

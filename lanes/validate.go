@@ -3,6 +3,7 @@ package lanes
 import (
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -288,15 +289,22 @@ func (p *Policy) checkStorage(problems *Problems) {
 	}
 }
 
-// checkAddress refuses an address that no worker fetches from. What a name leads to is seen when it is looked up.
+// checkAddress refuses an address that no worker fetches from. What another name than localhost leads to is seen when
+// it is looked up.
 func checkAddress(at string, l location.Location, problems *Problems) {
-	site, err := netip.ParseAddrPort(l.Host)
+	host, _, err := net.SplitHostPort(l.Host)
 	if err != nil {
-		return
+		return // a bucket, or none
 	}
-	if what := guard.Internal(site.Addr()); what != "" {
+	what := ""
+	if addr, err := netip.ParseAddr(host); err == nil {
+		what = guard.Internal(addr)
+	} else if host == "localhost" || strings.HasSuffix(host, ".localhost") { // RFC 6761
+		what = "a loopback address"
+	}
+	if what != "" {
 		problems.add(at+".prefix", "%s is %s, and inputs are fetched from public addresses only; use s3:// or file:// "+
-			"for internal storage", site.Addr(), what)
+			"for internal storage", host, what)
 	}
 }
 

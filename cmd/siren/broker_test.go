@@ -15,7 +15,9 @@ import (
 
 // TestMain puts this test binary on the PATH as siren: so it is the siren of the scripts, of the workers that a fleet
 // starts, and of the run-limited that starts ffmpeg.
-func TestMain(m *testing.M) { testscript.Main(sharing{m}, map[string]func(){"siren": main}) }
+func TestMain(m *testing.M) {
+	testscript.Main(sharing{m}, map[string]func(){"siren": main, completesFor: main})
+}
 
 // rabbitmq is the RabbitMQ of all tests but those that break theirs. The first that needs it starts it.
 var rabbitmq struct {

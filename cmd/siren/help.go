@@ -39,6 +39,8 @@ const (
                                                the Lease's name without -scaler
   SIREN_POLICY_CONFIGMAP                       the ConfigMap with the policy, for siren doctor
                                                (default SIREN_RELEASE and -policy)
+  SIREN_SELECTOR                               labels of the workers' Deployments, for siren doctor:
+                                               a namespace may have those of several releases
   SIREN_REDIS_EPHEMERAL                        true: Redis' disk goes with its pod, for siren doctor
   SIREN_MANAGEMENT_URL                         the management API of RabbitMQ, for siren doctor
   NO_COLOR                                     no colours on a terminal, whatever it is set to

@@ -36,10 +36,11 @@ func run(called string, args []string, s app.Streams) int {
 	if strings.HasPrefix(filepath.Base(called), "kubectl-") { // as a plugin of kubectl
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl siren"}
 	}
-	root.SetArgs(args)
+	root.SetArgs(asCompleter(called, args))
 	root.SetIn(s.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
+	addCompletion(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exit.OK

@@ -18,8 +18,8 @@ import (
 const chartDir = "charts/siren"
 
 // chartFiles returns what the generated files of the chart in dir have to be, by their path: VALUES.md and
-// values.schema.json from the comments in values.yaml; from the code the policy's schema and defaults, and the rights
-// of the Redis users.
+// values.schema.json from the comments in values.yaml; from the code the policy's schema and defaults, the rights of
+// the Redis users, and the tests of policies that are refused.
 func chartFiles(dir, policySource string) (map[string]string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "values.yaml"))
 	if err != nil {
@@ -44,11 +44,26 @@ func chartFiles(dir, policySource string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	definitions, err := policySchema(policySource)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := indented(undescribed(definitions))
+	if err != nil {
+		return nil, err
+	}
+	tests, err := refusalTests()
+	if err != nil {
+		return nil, err
+	}
 	return map[string]string{
 		filepath.Join(dir, "files/redis-acl.json"):       acl,
 		filepath.Join(dir, "VALUES.md"):                  chartReference(root),
 		filepath.Join(dir, "values.schema.json"):         schema,
 		filepath.Join(dir, "files/policy-defaults.json"): defaults,
+		filepath.Join(dir, "files/policy-schema.json"):   rules,
+
+		filepath.Join(dir, "tests/refused-policies_test.yaml"): tests,
 	}, nil
 }
 
@@ -74,7 +89,22 @@ func policyDefaults() (string, error) {
 		"lane":   map[string]any{"maxRuntime": p.Lanes[0].MaxRuntime, "retry": p.Lanes[0].Retry},
 		"pool":   map[string]any{"slots": p.Pools[0].Slots, "slot": p.Pools[0].Slot},
 		"broker": p.Broker,
+		"timing": p.Timing,
 	})
+}
+
+// undescribed returns the schema without its descriptions, which no template reads.
+func undescribed(schema map[string]any) map[string]any {
+	bare := map[string]any{}
+	for key, v := range schema {
+		if deeper, is := v.(map[string]any); is {
+			v = undescribed(deeper)
+		}
+		if _, is := v.(string); key != "description" || !is {
+			bare[key] = v
+		}
+	}
+	return bare
 }
 
 // redisRules returns what the Redis user of each role may do.
@@ -102,6 +132,8 @@ func chartSchema(root *chartValue, policySource string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// Helm would cite the patterns; the templates have words, and for all ways to give a policy
+	delete(propertyOf(definitions, "Storage", "prefix"), "allOf")
 	perPool := map[string]any{}
 	for _, v := range root.all() {
 		if v.pool && !v.parent.pool {
@@ -125,6 +157,11 @@ func chartSchema(root *chartValue, policySource string) (string, error) {
 		},
 	})
 	return indented(schema)
+}
+
+// propertyOf returns the schema of a field of one of the policy's structs.
+func propertyOf(definitions map[string]any, of, field string) map[string]any {
+	return definitions[of].(map[string]any)["properties"].(map[string]any)[field].(map[string]any)
 }
 
 func object(description string, properties map[string]any) map[string]any {
@@ -174,7 +211,8 @@ func chartReference(root *chartValue) string {
 	var b strings.Builder
 	b.WriteString("# Values of the Siren chart\n\n<!-- written by docs/gen: change the comments in values.yaml and " +
 		"run `make generate` -->\n\n" +
-		"[README.md](README.md) explains how they go together. Values that aren't listed here are refused, so that " +
+		"[Siren on Kubernetes](https://github.com/polyglot-media/siren/blob/main/docs/kubernetes.md) explains how " +
+		"they go together. Values that aren't listed here are refused, so that " +
 		"a typo shows.\n" +
 		"Values with a • may also be set for one pool, in `workers.pools.<name>`.\n\n## General\n\n")
 	head := "| value | default | |\n|---|---|---|\n"

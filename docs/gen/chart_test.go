@@ -11,6 +11,8 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/redis/redisurl"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -59,6 +61,24 @@ func TestExampleValuesHaveValidPolicies(t *testing.T) {
 		if _, err := lanes.Parse(policy); err != nil {
 			t.Errorf("%s:\n%v", path, err)
 		}
+	}
+}
+
+// The example values name RabbitMQ and Redis in a way that the processes understand.
+func TestExampleValuesHaveValidURLs(t *testing.T) {
+	text, err := os.ReadFile("../../" + chartDir + "/ci/clusters-values.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values struct{ RabbitMQ, Redis struct{ URL string } }
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	if hosts, err := rabbitlink.Parse(values.RabbitMQ.URL); err != nil || len(hosts) != 3 {
+		t.Errorf("RabbitMQ: %d hosts, %v", len(hosts), err)
+	}
+	if at, err := redisurl.Parse(values.Redis.URL); err != nil || at.Master == "" || at.SentinelPassword == "" {
+		t.Errorf("Redis: master %q, %v", at.Master, err)
 	}
 }
 

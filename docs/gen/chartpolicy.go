@@ -43,27 +43,6 @@ func policyFileSchema(source string) (string, error) {
 	return string(text) + "\n", err
 }
 
-// bounds is what lanes.Validate wants of one field by itself, by its struct and name. What has a default may be 0,
-// which is the same as left out.
-var bounds = map[string]map[string]any{
-	"Policy.Lanes":     {"minItems": 1},
-	"Policy.Pools":     {"minItems": 1},
-	"Policy.Budget":    {"minimum": 1},
-	"Lane.Reserve":     {"minimum": 0},
-	"Lane.MaxCrashes":  {"minimum": 0},
-	"Lane.Priorities":  {"minimum": 0, "maximum": lanes.MaxPriority},
-	"Lane.QueueType":   {"enum": []string{"", lanes.Classic, lanes.Quorum}},
-	"Retries.Attempts": {"minimum": 0},
-	"Retries.Factor":   {"minimum": 0},
-	"Pool.Lanes":       {"minItems": 1},
-	"Pool.Slots":       {"minimum": 0},
-	"Pool.Shoulder":    {"maxProperties": 1, "additionalProperties": map[string]any{"type": "integer", "minimum": 1}},
-	"Pool.Min":         {"minimum": 0},
-	"Pool.Max":         {"minimum": 1},
-	"SlotLimits.Cores": {"minimum": 0},
-	"Broker.QueueType": {"enum": []string{"", lanes.Classic, lanes.Quorum}},
-}
-
 // fieldDocs returns the comment of each struct ("Lane") and of each of its fields ("Lane.Name").
 func fieldDocs(source string) (map[string]string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.ParseComments)
@@ -121,9 +100,12 @@ func fieldSchema(t reflect.Type, doc string, docs map[string]string, definitions
 	}
 	switch {
 	case t == reflect.TypeFor[lanes.Duration]():
-		s["type"], s["pattern"] = "string", `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+		s["type"], s["minimum"], s["maximum"] = []string{"string", "integer"}, 0, 0
+		s["pattern"], s[message] = `^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`,
+			"is not a duration; write it as 90s, 30m or 1h30m"
 	case t == reflect.TypeFor[lanes.Bytes]():
-		s["type"], s["pattern"], s["minimum"] = []string{"string", "integer"}, `^[0-9]+(Ki|Mi|Gi|Ti)?$`, 0
+		s["type"], s["minimum"] = []string{"string", "integer"}, 0
+		s["pattern"], s[message] = `^[0-9]+(Ki|Mi|Gi|Ti)?$`, "is not a size; write it as 512Mi or 2Gi"
 	case t == reflect.TypeFor[json.RawMessage]():
 		s["type"] = "object"
 	case t.Kind() == reflect.Pointer:

@@ -47,14 +47,16 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range link.FindAllStringSubmatch(codeBlock.ReplaceAllString(string(text), ""), -1) {
-			if strings.Contains(m[1], ":") {
-				continue
-			}
-			links++
 			target := page
-			if m[1] != "" {
+			switch path, here := strings.CutPrefix(m[1], "https://github.com/polyglot-media/siren/blob/main/"); {
+			case here:
+				target = filepath.Join(root, path)
+			case strings.Contains(m[1], ":"):
+				continue
+			case m[1] != "":
 				target = filepath.Join(filepath.Dir(page), m[1])
 			}
+			links++
 			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s links to %s: %v", page, m[1], err)
 			} else if m[2] != "" && strings.HasSuffix(target, ".md") && !anchorsOf(t, target)[m[2]] {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/polyglot-media/siren/cmd/siren/serve/upkeep"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -74,7 +75,10 @@ func metrics() string {
 		b.WriteString(strings.Join(c.rows, ""))
 	}
 	section("Workers", func(r prometheus.Registerer) { worker.NewMetrics(r) })
-	section("Scalers", func(r prometheus.Registerer) { scaler.NewMetrics(r) })
+	section("Scalers", func(r prometheus.Registerer) {
+		scaler.NewMetrics(r)
+		upkeep.NewRescued(r)
+	})
 	section("Workers and scalers", func(r prometheus.Registerer) {
 		jobledger.RegisterMetrics(r, nil)
 		redislink.RegisterRefusals(r, nil)

@@ -4,27 +4,11 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"sigs.k8s.io/yaml"
-
-	"github.com/polyglot-media/siren/lanes"
 )
 
 // The schema that editors go by takes the example, and refuses what it should show as wrong.
 func TestPolicySchema(t *testing.T) {
-	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(lanes.Schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("policy.schema.json", schema); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("policy.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := compiledSchema(t)
 	good, err := os.ReadFile("../../lanes/testdata/siren.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -40,14 +24,7 @@ func TestPolicySchema(t *testing.T) {
 		if !strings.Contains(string(good), c.was) {
 			t.Fatalf("%s: the example has no %q", name, c.was)
 		}
-		text, err := yaml.YAMLToJSON([]byte(strings.Replace(string(good), c.was, c.is, 1)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		v := decoded(t, strings.Replace(string(good), c.was, c.is, 1))
 		if err := s.Validate(v); (err == nil) != (c.at == "") || err != nil && !strings.Contains(err.Error(), c.at) {
 			t.Errorf("%s: %v, want %q", name, err, c.at)
 		}

@@ -53,9 +53,13 @@ func makeLanes(ctx context.Context, into string) (err error) {
 	if len(all) == 0 {
 		return fmt.Errorf("siren lanes --watch showed nothing: %q", screen)
 	}
-	path := filepath.Join(into, "lanes.svg")
-	fmt.Printf("%s: %d frames\n", path, len(all))
-	return os.WriteFile(path, draw("siren lanes --watch", all), 0o644)
+	for name, shown := range map[string][]string{"lanes.svg": all, "lanes-still.svg": all[len(all)-1:]} {
+		fmt.Printf("%s: %d frames\n", name, len(shown))
+		if err := os.WriteFile(filepath.Join(into, name), draw("siren lanes --watch", shown), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // siren runs commands with a state and jobs of their own, in a folder.

@@ -9,20 +9,27 @@ import (
 	"unicode/utf8"
 )
 
-// clearScreen is what begins a frame of --watch.
-const clearScreen = "\x1b[H\x1b[2J"
+// What begins a frame of --watch, and what ends the last one.
+const (
+	home        = "\x1b[H"
+	firstScreen = "\x1b[?25h\x1b[?1049l"
+)
 
 // frames returns the screens that a program has shown one after the other, those that differ.
 func frames(written string) (all []string) {
-	for i, frame := range strings.Split(strings.ReplaceAll(written, "\r\n", "\n"), clearScreen) {
+	written, _, _ = strings.Cut(strings.ReplaceAll(written, "\r\n", "\n"), firstScreen)
+	for i, frame := range strings.Split(written, home) {
 		frame, _, _ = strings.Cut(frame, "\nScript ") // what script says of itself at the end
-		frame = strings.TrimRight(frame, "\n")
+		frame = strings.TrimRight(erasing.Replace(frame), "\n")
 		if i > 0 && frame != "" && !slices.Contains(all, frame) {
 			all = append(all, frame)
 		}
 	}
 	return all
 }
+
+// erasing removes what clears the rest of a line, and what is below.
+var erasing = strings.NewReplacer("\x1b[K", "", "\x1b[J", "")
 
 // The measures of the terminal, in pixels.
 const (
@@ -45,7 +52,8 @@ text.title { fill: #93a0ad; }
 `
 
 // draw draws a terminal that shows the frames for a second each, over and over; or the last, to those who want nothing
-// to move.
+// to move. A browser that shows the picture in a page may not know what they want: the page has to choose a picture of
+// the last frame alone.
 func draw(title string, all []string) []byte {
 	wide, high := 0, 0
 	for _, f := range all {
@@ -84,6 +92,9 @@ func draw(title string, all []string) []byte {
 
 // moving is the style by which n frames are seen in turn.
 func moving(n int) string {
+	if n < 2 {
+		return ""
+	}
 	return fmt.Sprintf(`.frame { visibility: hidden; } .frame.last { visibility: visible; }
 @media (prefers-reduced-motion: no-preference) {
   .frame, .frame.last { visibility: hidden; animation: turn %ds step-end infinite; }

@@ -4,17 +4,20 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 )
 
 // A terminal's screens are drawn as they were seen: each once, in their colours, with nothing that acts in the picture.
 func TestTerminal(t *testing.T) {
-	written := "Script started\r\n" + clearScreen + "LANE  STATUS\r\nbulk  \x1b[2midle\x1b[0m\r\n" +
-		clearScreen + "LANE  STATUS\r\nbulk  \x1b[2midle\x1b[0m\r\n" +
-		clearScreen + "LANE  STATUS\r\n<b>&  \x1b[32mmet\x1b[0m\x1b[K, promoted\r\n\r\nScript done\r\n"
+	written := "Script started\r\n\x1b[?1049h\x1b[?25l" +
+		home + "LANE  STATUS\x1b[K\r\nbulk  \x1b[2midle\x1b[0m\x1b[K\x1b[J" +
+		home + "LANE  STATUS\x1b[K\r\nbulk  \x1b[2midle\x1b[0m\x1b[K\x1b[J" +
+		home + "LANE  STATUS\x1b[K\r\n<b>&  \x1b[32mmet\x1b[0m, promoted\x1b[K\x1b[J" +
+		firstScreen + "LANE  STATUS\r\n<b>&  met, promoted\r\n\r\nScript done\r\n"
 	all := frames(written)
-	if len(all) != 2 || all[1] != "LANE  STATUS\n<b>&  \x1b[32mmet\x1b[0m\x1b[K, promoted" {
+	if len(all) != 2 || all[1] != "LANE  STATUS\n<b>&  \x1b[32mmet\x1b[0m, promoted" {
 		t.Fatalf("frames: %q", all)
 	}
 	if got := width(strings.Split(all[1], "\n")[1]); got != len("<b>&  met, promoted") {
@@ -31,11 +34,31 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, picture)
 		}
 	}
+	still := string(draw("siren <lanes>", all[1:]))
+	if !strings.Contains(still, ">met<") || strings.Contains(still, "animation:") || strings.Contains(still, "hidden") {
+		t.Errorf("a still picture moves:\n%s", still)
+	}
 	for d := xml.NewDecoder(strings.NewReader(picture)); ; {
 		if _, err := d.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Whoever wants nothing to move gets a picture that doesn't.
+func TestStillPicture(t *testing.T) {
+	page, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const still = `<source media="(prefers-reduced-motion: reduce)" srcset="docs/media/lanes-still.svg">`
+	if !strings.Contains(string(page), still) {
+		t.Errorf("README.md has no %s", still)
+	}
+	picture, err := os.ReadFile("../media/lanes-still.svg")
+	if err != nil || strings.Contains(string(picture), "@keyframes") {
+		t.Errorf("%v: it moves:\n%s", err, picture)
 	}
 }

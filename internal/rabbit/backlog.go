@@ -70,10 +70,27 @@ func (b *Backlog) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 		answered = answered || err == nil || rabbitlink.Code(err) != 0
 	}
 	// It isn't one of the queues that is slow, but the node, or the connection.
-	if !answered && b.asked != nil && !b.conn.Leave(b.asked, "it answers for no queue") {
+	if !answered && b.asked != nil && !b.conn.Leave(b.asked, "it answers for no queue", answersFor(queues)) {
 		b.asked.Broken()
 	}
 	return depths, errors.Join(problems...)
+}
+
+// answersFor tries whether another node answers for any of the queues.
+func answersFor(queues []lanes.Queue) rabbitlink.Trial {
+	return func(s *rabbitlink.Session) (err error) {
+		for _, q := range queues {
+			ch, failed := s.Channel()
+			if failed != nil {
+				return failed
+			}
+			ch.Patience = depthWithin
+			if _, _, err = ch.Depth(topology.QueueName(q)); err == nil || rabbitlink.Code(err) != 0 {
+				return nil
+			}
+		}
+		return err
+	}
 }
 
 // order returns the place of a queue among those that are asked.

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 const (
@@ -131,8 +132,8 @@ func (f *forwarder) complain(err error) {
 	case errors.Is(err, rabbitlink.ErrUndeclared):
 		err = rabbitlink.ErrUndeclared // the same of every queue
 	}
-	if err.Error() != f.said {
-		f.said = err.Error()
+	if trouble := plain.Trouble(err); trouble != f.said {
+		f.said = trouble
 		f.log.Warn("delayed jobs wait: the forwarder lost its channel; retrying", slog.Any("error", err))
 	}
 }

@@ -242,7 +242,7 @@ var roleSteps = []struct {
 		// entries of records that have expired, and a record of a version without an index
 		for _, key := range []string{
 			"siren:jobs", "siren:dead", "siren:retrying:bulk", "siren:queued:bulk",
-			"siren:missing",
+			"siren:missing", "siren:running",
 		} {
 			redistest.Must(t, s.Client().ZAdd(t.Context(), key, goredis.Z{Score: 1, Member: "gone"}).Err())
 		}
@@ -278,6 +278,13 @@ var roleSteps = []struct {
 		redistest.Must(t, err)
 		_, err = l.Sweep(ctx)
 		redistest.Must(t, err)
+		running, err := l.Lapsed(ctx, time.Now().Add(time.Hour))
+		redistest.Must(t, err)
+		rescued, err := l.Rescue(ctx, running[:1])
+		redistest.Must(t, err)
+		if !rescued[0] {
+			t.Errorf("%+v isn't rescued", running[0])
+		}
 	}},
 }
 
@@ -498,6 +505,10 @@ func TestRefusals(t *testing.T) {
 		}},
 		"read the roster": {[]string{producer, worker}, func(s *redislink.Store) error {
 			_, _, err := redis.NewRoster(s, redistest.Discard).Workers(ctx)
+			return err
+		}},
+		"rescue a job": {[]string{producer}, func(s *redislink.Store) error {
+			_, err := redistest.LedgerOn(s).Rescue(ctx, []job.Record{{ID: "running"}})
 			return err
 		}},
 		"list the jobs": {[]string{producer, worker, scaler}, func(s *redislink.Store) error {

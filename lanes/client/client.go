@@ -60,7 +60,7 @@ const (
 
 // Options says which broker and store a Client is for.
 type Options struct {
-	AMQPURL  string        // amqp:// or amqps://user:password@host:port/vhost
+	AMQPURL  string        // amqp:// or amqps://user:password@host:port/vhost; several hosts with commas between them
 	RedisURL string        // redis://, rediss:// or redis+sentinel://
 	Name     string        // shown in the broker's list of connections; "siren client" when empty
 	Policy   *lanes.Policy // to classify by, and with the presets; nil: the policy in force, read from Redis
@@ -318,7 +318,8 @@ func (c *Client) Get(ctx context.Context, id string) (job.Record, error) {
 // Wait returns the job's record once it is completed, dead or cancelled. While Redis is away nobody can know; Wait then
 // goes on when it is back, or ends with ctx and says so; the same when Redis refuses a login that it let in before.
 // lanes.ErrRefused is one that it didn't. ErrNotFound is a job without a record: one that was sent by plain AMQP, or
-// enqueued while Redis was away, has none until it starts.
+// enqueued while Redis was away, has none until it starts. job.ErrVanished, with the record, is a job that says running
+// while nothing is heard of its worker for two minutes, and which no scaler has rescued.
 func (c *Client) Wait(ctx context.Context, id string) (job.Record, error) {
 	var last job.Record
 	var unknown error
@@ -350,8 +351,9 @@ func (c *Client) Wait(ctx context.Context, id string) (job.Record, error) {
 // Watch yields each job's record now and after every change, until all of them have ended, the loop is left, or ctx
 // ends, which is then the last error. Thousands of jobs cost one subscription.
 //
-// Other errors don't end it: ErrNotFound (in the record only its ID) means that this job is watched no longer,
-// lanes.ErrAway (the record is empty) that Redis is away; it goes on when that is back.
+// Other errors don't end it: ErrNotFound (in the record only its ID) means that this job is watched no longer, and so
+// does job.ErrVanished: it says running while nothing is heard of its worker for two minutes. lanes.ErrAway (the record
+// is empty) means that Redis is away; it goes on when that is back.
 func (c *Client) Watch(ctx context.Context, ids ...string) iter.Seq2[job.Record, error] {
 	return c.ledger.Watch(ctx, ids...)
 }

@@ -33,6 +33,12 @@ type Heartbeat struct {
 	Draining  bool    `json:"draining,omitempty"` // was told to stop
 }
 
+// startsWithin is how long a worker may take from its first heartbeat until it has a session with the broker.
+const startsWithin = 10 * time.Second
+
+// Starting reports whether the worker has only just begun, so that it is no fault that it takes no jobs yet.
+func (h Heartbeat) Starting() bool { return !h.Subscribed && h.At.Sub(h.Began) < startsWithin }
+
 // OnShared returns how many jobs the worker runs on shared slots.
 func (h Heartbeat) OnShared() (n int) {
 	for _, r := range h.Running {

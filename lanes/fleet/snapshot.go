@@ -13,6 +13,7 @@ type Snapshot struct {
 	Revision int64        `json:"revision"`
 	Refused  string       `json:"refused,omitempty"` // why the policy as it is written now isn't the one in force
 	Budget   int          `json:"budget"`
+	Others   int          `json:"others,omitempty"` // workers that count against it and aren't this scaler's, in all
 	Lanes    []LaneStatus `json:"lanes"`
 	Pools    []PoolStatus `json:"pools"`
 }
@@ -56,10 +57,12 @@ func (l LaneStatus) Objective() bool {
 
 // PoolStatus is one pool as it is now.
 type PoolStatus struct {
-	Name      string         `json:"name"`
-	Lanes     []string       `json:"lanes"`
-	Guests    []string       `json:"guests,omitempty"`
-	Replicas  int            `json:"replicas"` // asked for
+	Name     string   `json:"name"`
+	Lanes    []string `json:"lanes"`
+	Guests   []string `json:"guests,omitempty"`
+	Replicas int      `json:"replicas"` // asked for
+	// workers that take part and aren't this scaler's: another one's, or nobody's
+	Others    int            `json:"others,omitempty"`
 	Ready     int            `json:"ready"`    // workers with a fresh heartbeat that take jobs
 	Starting  int            `json:"starting"` // created, no heartbeat yet
 	Parked    int            `json:"parked"`

@@ -20,11 +20,11 @@ func TestDecode(t *testing.T) {
 	}{
 		{
 			name: "a whole job",
-			body: `{"version":1,"id":"j-1","kind":"transcode","labels":{"tier":"premium"},"input":"s3://in/a",` +
+			body: `{"version":1,"id":"j-1","kind":"transcode","labels":{"tier":"premium"},"input":"s3://uploads/a",` +
 				`"output":"s3://out/b","params":{"crf":23},"overwrite":true}`,
 			want: Job{
 				Version: 1, ID: "j-1", Kind: "transcode", Labels: map[string]string{"tier": "premium"},
-				Input: "s3://in/a", Output: "s3://out/b", Params: []byte(`{"crf":23}`), Overwrite: true,
+				Input: "s3://uploads/a", Output: "s3://out/b", Params: []byte(`{"crf":23}`), Overwrite: true,
 			},
 		},
 		{name: "as little as possible", body: `{"id":"j","kind":"probe"}`, want: Job{ID: "j", Kind: "probe"}},
@@ -351,7 +351,7 @@ func errorText(err error) string {
 // Whatever a message holds, Decode answers; and what it accepts can be written and read again.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"version":1,"id":"j-1","kind":"transcode","labels":{"tier":"premium"},`+
-		`"input":"s3://in/a?x=1&y=2","params":{"crf":23}}`), "")
+		`"input":"s3://uploads/a?x=1&y=2","params":{"crf":23}}`), "")
 	f.Add([]byte(`{"kind":"probe","ID":"x","params":null,"zeta":[]}`), "m")
 	f.Add([]byte(`{"id":"..","kind":"\u2028","labels":{"":""}}`), "m")
 	f.Add([]byte(`[{"id":1}]`), "a b")

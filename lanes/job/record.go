@@ -2,6 +2,7 @@ package job
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
@@ -29,6 +30,10 @@ func (s State) Final() bool {
 
 // Failed reports whether the job has ended without its output.
 func (s State) Failed() bool { return s.Final() && s != Completed }
+
+// ErrVanished is a job that says running while nothing is heard of its worker, and that nobody has put into its lane
+// again: the leading scaler does so within a minute.
+var ErrVanished = errors.New("its worker vanished, and no scaler has rescued it")
 
 // Record is what the ledger knows of a job.
 type Record struct {

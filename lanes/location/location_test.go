@@ -43,10 +43,27 @@ func TestPrefixAndJobAreReadAlike(t *testing.T) {
 func TestPrefixesThatNoJobCouldUse(t *testing.T) {
 	for prefix, says := range map[string]string{
 		"s3://Media-In/":            "write the bucket in lower case, s3://media-in",
-		"s3://media_in/":            "a bucket's name has at most 63 of",
+		"s3://media_in/":            "write s3://bucket/key: a bucket's name has only a-z 0-9 . -",
+		"s3://MEDIA_IN/":            "a bucket's name has only a-z 0-9 . -",
+		"s3://ab/":                  "a bucket's name has 3 to 63 characters",
+		"s3://" + long(64) + "/":    "a bucket's name has 3 to 63 characters",
+		"s3://x..y/":                "a bucket's name has no ..",
+		"s3://x.-y/":                "a bucket's name has no .-",
+		"s3://x-.y/":                "a bucket's name has no -.",
+		"s3://-xy/":                 "begins and ends with a letter or a digit",
+		"s3://xy./":                 "begins and ends with a letter or a digit",
+		"s3://192.168.0.1/":         "doesn't look like an IPv4 address",
+		"gs://in/":                  "a bucket's name has 3 to 222 characters",
+		"gs://_in/":                 "begins and ends with a letter or a digit",
+		"gs://x..y/":                "a bucket's name has no ..",
+		"gs://10.0.0.1/":            "doesn't look like an IPv4 address",
+		"gs://a." + long(64) + "/":  "at most 63 characters between two dots",
+		"azblob://in/":              "a bucket's name has 3 to 63 characters",
+		"azblob://media--in/":       "a bucket's name has no --",
+		"azblob://media-in-/":       "begins and ends with a letter or a digit",
 		"s3://media-in:9000/":       "write s3://bucket/key",
 		"s3:media-in/":              "names no bucket",
-		"azblob://media.in/":        "a bucket's name has at most 63 of a-z 0-9 -",
+		"azblob://media.in/":        "a bucket's name has only a-z 0-9 -",
 		"s3://media-in//":           "empty part",
 		"s3://media-in/a%2Fb/":      "percent-encoded",
 		"file:///data/a%2f/":        "must not contain",
@@ -57,6 +74,18 @@ func TestPrefixesThatNoJobCouldUse(t *testing.T) {
 		"file:///data/#":            "no query, fragment",
 		"file://localhost/data/":    "write file:///absolute/dir/",
 		"https://host:x/":           "is not a URL",
+		"https://host:0/":           "a port is a number from 1 to 65535",
+		"https://host:65536/":       "a port is a number from 1 to 65535",
+		"http://2130706433/":        "as four decimal numbers",
+		"http://0x7f000001/":        "as four decimal numbers",
+		"http://017700000001/":      "as four decimal numbers",
+		"http://127.1/":             "as four decimal numbers",
+		"http://0177.0.0.1/":        "as four decimal numbers",
+		"http://0x7F.0.0.0x1./":     "as four decimal numbers",
+		"http://1.2.3.4.5/":         "as four decimal numbers",
+		"http://a..example/":        "no host has such a name",
+		"http://.example/":          "no host has such a name",
+		"http://" + long(64) + "/":  "no host has such a name",
 		"gopher://host/":            "the scheme must be ",
 		"file:///" + longName + "/": "longer than",
 	} {
@@ -67,11 +96,27 @@ func TestPrefixesThatNoJobCouldUse(t *testing.T) {
 	}
 }
 
-var longName = strings.Repeat("x", location.MaxLength)
+var longName = long(location.MaxLength)
+
+func long(n int) string { return strings.Repeat("x", n) }
+
+// What a bucket or a host may be called isn't refused.
+func TestNames(t *testing.T) {
+	for _, prefix := range []string{
+		"s3://abc/", "s3://1.2.3.4.5/", "s3://a--b/", "s3://" + long(63) + "/", "s3://media--use1-az4--x-s3/",
+		"gs://a.-_b/", "gs://" + long(63) + "." + long(63) + "/", "azblob://a-b/", "azblob://123/",
+		"http://1.2.3.4/", "http://[2a00:1450::1]/", "http://3.example/", "http://0x7f.example/",
+		"http://cdn_1.example:1/", "http://bücher.example/",
+	} {
+		if _, err := location.ParsePrefix(prefix); err != nil {
+			t.Error(err)
+		}
+	}
+}
 
 func TestWritable(t *testing.T) {
 	for raw, want := range map[string]bool{
-		"file:///a": true, "s3://in/a": true, "gs://in/a": true, "azblob://in/a": true, "http://h/a": false,
+		"file:///a": true, "s3://inn/a": true, "gs://inn/a": true, "azblob://inn/a": true, "http://h/a": false,
 		"https://h/a": false,
 	} {
 		if l, err := location.Parse(raw); err != nil || l.Writable() != want {

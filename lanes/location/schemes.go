@@ -1,10 +1,8 @@
 package location
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -73,43 +71,4 @@ func noHost(u *url.URL, s scheme) (string, error) {
 		return "", fmt.Errorf("write %s: a %s has no host", s.key, s.name)
 	}
 	return "", nil
-}
-
-// bucketForms is how buckets are called. It leaves it to the storage how short a name may be.
-var bucketForms = map[string]struct {
-	form *regexp.Regexp
-	says string
-}{
-	"s3":     {regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`), "63 of a-z 0-9 . -"},
-	"gs":     {regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,220}[a-z0-9])?$`), "222 of a-z 0-9 . _ -"},
-	"azblob": {regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`), "63 of a-z 0-9 -"},
-}
-
-func bucket(u *url.URL, s scheme) (string, error) {
-	known := bucketForms[s.name]
-	switch lower := strings.ToLower(u.Host); {
-	case known.form.MatchString(u.Host):
-		return u.Host, nil
-	case known.form.MatchString(lower):
-		return "", fmt.Errorf("write the bucket in lower case, %s://%s: no bucket has another name", s.name, lower)
-	case strings.Contains(u.Host, ":"):
-		return "", fmt.Errorf("write %s", s.key)
-	default:
-		return "", fmt.Errorf("write %s: a bucket's name has at most %s", s.key, known.says)
-	}
-}
-
-func site(u *url.URL, s scheme) (string, error) {
-	port := u.Port()
-	if port == "" {
-		port = s.port
-	}
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if host == "" {
-		return "", errors.New("names no host")
-	}
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return host + ":" + port, nil
 }

@@ -79,6 +79,8 @@ type Want struct {
 type WorkerHistory struct {
 	At    time.Time
 	Lanes map[string]fleet.LaneWork
+	// Strange is the first heartbeat of a worker that never was one of the fleet; zero for those that are, or were.
+	Strange time.Time `json:",omitzero"`
 }
 
 // news is what the workers did since the last tick.
@@ -135,13 +137,40 @@ func (h History) met(worker string, at time.Time) bool {
 	return ok && at.Sub(w.At) <= missedFor
 }
 
+// has reports whether the fleet ever told of the pool.
+func (h History) has(pool string) bool {
+	_, ok := h.Pools[pool]
+	return ok
+}
+
+// Others reports whether a worker is of another scaler, or of nobody: it isn't one of the fleet and never was. alive is
+// whether it has beaten since it was first heard of: the last heartbeat of one that is gone stays for a while.
+func (h History) Others(worker string) (others, alive bool) {
+	w := h.Workers[worker]
+	return !w.Strange.IsZero(), w.At.After(w.Strange)
+}
+
+// AllOthers returns how many such workers there are in all pools together, and how many of which that isn't certain.
+func (h History) AllOthers(timing lanes.Timing, o Observation) (n, doubtful int) {
+	for _, w := range o.Workers {
+		switch others, alive := h.Others(w.Worker); {
+		case !others || o.At.Sub(w.At) > timing.GoneAfter.D():
+		case alive:
+			n++
+		default:
+			doubtful++
+		}
+	}
+	return n, doubtful
+}
+
 // learnWorkers takes in what the workers did since their last heartbeat.
 func (h History) learnWorkers(timing lanes.Timing, o Observation) news {
 	n := news{
 		started: map[string]int{}, finished: map[string]int{}, waits: map[string][]int64{},
 		arrived: map[string]time.Time{},
 	}
-	listed := map[string]bool{}
+	listed, members := map[string]bool{}, o.members()
 	for _, w := range o.Workers {
 		listed[w.Worker] = true
 		before, known := h.Workers[w.Worker]
@@ -162,7 +191,13 @@ func (h History) learnWorkers(timing lanes.Timing, o Observation) news {
 			fresh := min(max(0, int(now.First-was.First)), len(now.Waits))
 			n.waits[lane] = append(n.waits[lane], now.Waits[len(now.Waits)-fresh:]...)
 		}
-		h.Workers[w.Worker] = WorkerHistory{At: w.At, Lanes: w.Lanes}
+		strange := before.Strange
+		if _, seen := o.Pools[w.Pool]; members[w.Worker] {
+			strange = time.Time{}
+		} else if !known && (seen || len(o.Pools) > 0 && !h.has(w.Pool)) {
+			strange = w.At
+		}
+		h.Workers[w.Worker] = WorkerHistory{At: w.At, Lanes: w.Lanes, Strange: strange}
 	}
 	maps.DeleteFunc(h.Workers, func(name string, w WorkerHistory) bool {
 		return !listed[name] && o.At.Sub(w.At) > missedFor

@@ -36,6 +36,17 @@ func (o Observation) ByPool() map[string][]fleet.Heartbeat {
 	return pools
 }
 
+// members returns the names of all of the fleet's workers.
+func (o Observation) members() map[string]bool {
+	all := map[string]bool{}
+	for _, state := range o.Pools {
+		for _, m := range state.Members {
+			all[m.Name] = true
+		}
+	}
+	return all
+}
+
 // LaneNames returns the lanes of the policy, and the others that the broker was asked for.
 func (o Observation) LaneNames(p *lanes.Policy) []string {
 	names := p.LaneNames()

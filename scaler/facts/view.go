@@ -28,7 +28,10 @@ type PoolView struct {
 	Starting     []fleet.Member  // of the present ones, those never heard of
 	Present      int             // members that aren't leaving
 	leaving      int
-	Silent       int // present, and should have a heartbeat and haven't
+	Silent       int             // present, and should have a heartbeat and haven't
+	Others       map[string]bool // workers that beat and aren't the fleet's: another scaler's, or nobody's
+	Helping      int             // of them: those that take jobs
+	Doubtful     int             // heartbeats of such workers, which may be gone
 }
 
 // ViewPool sums up one pool and its workers. A heartbeat older than goneAfter belongs to a worker that is gone.
@@ -58,6 +61,12 @@ func ViewPool(q lanes.Pool, timing lanes.Timing, o Observation, workers []fleet.
 		w.Draining = w.Draining || leaves // it may not have said so yet
 		v.Workers = append(v.Workers, w)
 		v.addWorker(w, member, o.At, age <= timing.Fresh())
+		switch others, alive := h.Others(w.Worker); {
+		case others && alive:
+			v.addOther(w)
+		case others:
+			v.Doubtful++
+		}
 	}
 	for _, m := range v.State.Members {
 		v.addMember(m, beating[m.Name], h.met(m.Name, o.At))
@@ -92,6 +101,16 @@ func (v *PoolView) addWorker(w fleet.Heartbeat, member bool, at time.Time, fresh
 		v.Ready += w.Slots
 		v.FreeShoulder += max(0, w.Shoulder-onShoulder)
 		add(v.Running, w)
+	}
+}
+
+func (v *PoolView) addOther(w fleet.Heartbeat) {
+	if v.Others == nil { // most often there is none
+		v.Others = map[string]bool{}
+	}
+	v.Others[w.Worker] = true
+	if !w.Parked && !w.Retired && !w.Draining {
+		v.Helping++
 	}
 }
 
@@ -175,6 +194,9 @@ func (v PoolView) Replicas() int { return max(0, v.State.Replicas-v.RetiredRepli
 // Existing returns every replica that counts against the budget: those asked for or those present, whichever is more,
 // and those still leaving.
 func (v PoolView) Existing() int { return max(v.State.Replicas, v.Present) + v.leaving }
+
+// Most returns the pool's max, less the workers that aren't the fleet's.
+func (v PoolView) Most() int { return max(0, v.Max-len(v.Others)) }
 
 // Settled reports whether the fleet has done what it was told. Until then nothing is removed: a replica that never was
 // ready would go before a retired one, and an earlier removal could be counted twice.

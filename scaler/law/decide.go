@@ -40,13 +40,16 @@ func Decide(p *lanes.Policy, o facts.Observation, h facts.History) (Decision, fa
 		h.Pools[q.Name] = ph
 		requests[i] = asks[i].request()
 	}
-	for i, g := range Arbitrate(p.Budget, requests) {
+	others, doubtful := h.AllOthers(p.Timing, o)
+	requests = append(requests, Request{Existing: doubtful}) // nothing is started in their place
+	for i, g := range Arbitrate(max(0, p.Budget-others), requests)[:len(asks)] {
 		ph := h.Pools[requests[i].Pool]
 		d.Plans = append(d.Plans, asks[i].plan(g, &ph, o.At))
 		h.Pools[requests[i].Pool] = ph
 	}
 	d.Snapshot = fleet.Snapshot{
-		At: o.At, Budget: p.Budget, Lanes: laneStatuses(p, o, h, asks, d), Pools: poolStatuses(asks, d.Plans),
+		At: o.At, Budget: p.Budget, Others: others,
+		Lanes: laneStatuses(p, o, h, asks, d), Pools: poolStatuses(asks, d.Plans),
 	}
 	return d, h
 }
@@ -151,6 +154,7 @@ func sum(m map[string]int) (total int) {
 }
 
 // clamp turns the shared slots' part into replicas within the pool's limits and keeps the reason of the last bound.
+// Workers that aren't the fleet's count as replicas that it needn't have.
 func (a *ask) clamp(shared int) {
 	a.now, a.reason = shared, fleet.Busy
 	if shared == 0 {
@@ -169,6 +173,7 @@ func (a *ask) clamp(shared int) {
 	if a.now > a.view.Max {
 		a.now, a.reason = a.view.Max, fleet.Ceiling
 	}
+	a.now = min(max(0, a.now-a.view.Helping), a.view.Most())
 }
 
 // remember keeps the want in the pool's hold window and the time until which guests stay shut out. What is held is
@@ -177,7 +182,7 @@ func (a *ask) clamp(shared int) {
 func (a *ask) remember(ph *facts.PoolHistory, at time.Time) {
 	if !ph.Seen { // a new leader doesn't know the plans of the last hold window: what is there was wanted
 		ph.Seen = true
-		ph.Wants = []facts.Want{{At: at, Replicas: min(a.view.Replicas(), a.view.Max)}}
+		ph.Wants = []facts.Want{{At: at, Replicas: min(a.view.Replicas(), a.view.Most())}}
 	}
 	a.want = max(a.now, min(ph.Held(at, a.now, a.hold), a.view.Replicas()))
 	if a.shut {
@@ -193,17 +198,18 @@ func (a ask) request() Request {
 	if v.Frozen {
 		return Request{Pool: v.Name, Existing: v.Existing(), Replicas: v.State.Replicas, Frozen: true}
 	}
-	most := v.Max
+	most := v.Most()
 	if v.CannotGrow() {
 		most = min(most, v.Replicas())
 	}
 	r := Request{
-		Pool: v.Name, Existing: v.Existing(), Replicas: v.Replicas(), Floor: min(v.Min, most),
+		Pool: v.Name, Existing: v.Existing(), Replicas: v.Replicas(), Floor: min(max(0, v.Min-v.Helping), most),
 		Want: min(a.want, most),
 	}
 	r.Shares = make([]Share, 0, len(a.parts))
 	for _, s := range a.parts {
-		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: min(s.upTo+len(v.Stuck), most)})
+		total := min(max(0, s.upTo+len(v.Stuck)-v.Helping), most)
+		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: total})
 	}
 	if last := len(r.Shares) - 1; last >= 0 {
 		r.Shares[last].Total = max(r.Shares[last].Total, min(a.now, most))
@@ -217,7 +223,7 @@ func (a ask) plan(g Grant, ph *facts.PoolHistory, at time.Time) fleet.Plan {
 	v := a.view
 	p := fleet.Plan{At: at, Pool: v.Name, From: v.State.Replicas, To: v.State.Replicas}
 	if g.To > v.Replicas() && !v.Frozen { // the retired ones are no help; they stay a little longer where there is room
-		p.To = max(p.From, min(g.To+v.RetiredReplicas(), v.Max))
+		p.To = max(p.From, min(g.To+v.RetiredReplicas(), v.Most()-v.Doubtful))
 	}
 	a.park(&p, g, ph, at)
 	a.explain(&p, g, len(ph.Retiring))

@@ -86,7 +86,7 @@ func (a ask) surplus(g Grant) int {
 	}
 	working := 0
 	for _, w := range a.view.Workers {
-		if !w.Retired && !w.Draining {
+		if !w.Retired && !w.Draining && !a.view.Others[w.Worker] {
 			working++
 		}
 	}
@@ -99,15 +99,15 @@ func (a ask) blocked() bool {
 	return a.stale != "" || v.Unseen || v.Deaf() || v.State.Rollout || v.State.Foreign != "" || v.Frozen
 }
 
-// parkingOrder returns the workers that may be parked. Those that haven't been ready for long go first: the cluster
-// would remove them before any retired one. Then those least missed: idle ones, then those that only run
-// guest jobs, then by the urgency of what they run, the least urgent first. Parked ones go before others of their kind,
-// so that the choice is stable. While a lane waits, idle slots are missed most: the busy ones stay parked, and the idle
-// ones come back.
+// parkingOrder returns the workers that may be parked: the fleet's own. Those that haven't been ready for long go
+// first: the cluster would remove them before any retired one. Then those least missed: idle ones, then those that only
+// run guest jobs, then by the urgency of what they run, the least urgent first. Parked ones go before others of their
+// kind, so that the choice is stable. While a lane waits, idle slots are missed most: the busy ones stay parked, and the
+// idle ones come back.
 func (a ask) parkingOrder(parking map[string]bool) []candidate {
 	ws := make([]candidate, 0, len(a.view.Workers))
 	for _, w := range a.view.Workers {
-		if w.Retired || w.Draining {
+		if w.Retired || w.Draining || a.view.Others[w.Worker] {
 			continue
 		}
 		c := candidate{

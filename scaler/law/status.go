@@ -84,7 +84,7 @@ func poolStatuses(asks []ask, plans []fleet.Plan) []fleet.PoolStatus {
 		v := a.view
 		all = append(all, fleet.PoolStatus{
 			Name: v.Name, Lanes: v.Lanes, Guests: v.Guests,
-			Replicas: v.State.Replicas, Ready: len(v.Taking), Starting: len(v.Starting),
+			Replicas: v.State.Replicas, Others: len(v.Others), Ready: len(v.Taking), Starting: len(v.Starting),
 			Parked: parkedWorkers(v), Retired: len(v.Retired), Stuck: len(v.Stuck),
 			Slots: v.Ready, Busy: sum(v.Running), Min: v.Min, Max: v.Max,
 			ColdStart: lanes.Duration(a.cold), Hold: lanes.Duration(a.hold), Frozen: v.Frozen,

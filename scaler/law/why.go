@@ -22,12 +22,16 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 		p.Why += "; " + fmt.Sprintf(format, args...)
 	}
 	a.explainPauses(*p, mark)
+	if n := len(v.Others); n > 0 {
+		mark(p.Reason, "%s not this scaler's: max and budget count %s too",
+			count(n, "worker is", "workers are"), map[bool]string{true: "it", false: "them"}[n == 1])
+	}
 	switch {
 	case v.Frozen: // it has what it has
 	case g.Cut:
 		mark(fleet.Budget, "the budget leaves %d of the %d wanted%s", g.Target, a.now, cameFirst(g.For))
 	case g.Waits:
-		mark(fleet.Budget, "%d of the %d wait until other replicas have left", g.Target-g.To, g.Target)
+		mark(fleet.Budget, "%d of the %d must wait until other replicas have left", g.Target-g.To, g.Target)
 	case g.Yielded:
 		mark(fleet.Budget, "what was held goes to where jobs wait now%s", cameFirst(g.For))
 	}

@@ -207,7 +207,7 @@ func TestPlanSentences(t *testing.T) {
 			s.workers("batch", "bulk", "bulk", "bulk", "bulk", "bulk", "bulk")
 			s.ready("standard", 140)
 		}, 6, fleet.Budget, "2 → 6: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time " +
-			"at 2.2 s each; max is 8; 2 of the 8 wait until other replicas have left"},
+			"at 2.2 s each; max is 8; 2 of the 8 must wait until other replicas have left"},
 		{"giving up what was held", "batch", func(s *scene) {
 			s.workers("general", "standard", "standard")
 			s.workers("batch", "", "", "", "", "", "")

@@ -12,6 +12,21 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor"
 )
 
+// anotherRelease is a pool of another release in the same namespace.
+const anotherRelease = `
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: another-worker
+  labels: {app.kubernetes.io/name: siren, app.kubernetes.io/instance: another, siren.polyglot.media/pool: other}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: another}}
+  template:
+    metadata: {labels: {app: another}}
+    spec: {containers: [{name: none, image: none}]}
+`
+
 // `siren doctor` finds a fresh release as it should be, from a scaler's pod and from a worker's: each knows what it is
 // for. Then it names who else scales a pool, and a right that the scaler's Role lacks.
 func TestDoctorInPods(t *testing.T) {
@@ -19,6 +34,7 @@ func TestDoctorInPods(t *testing.T) {
 	s := newSite(t)
 	r := s.install(policy)
 	r.settled("general", 1, time.Minute)
+	r.apply(anotherRelease)
 
 	scaler := r.doctor("siren-scaler")
 	for _, check := range []string{
@@ -27,6 +43,8 @@ func TestDoctorInPods(t *testing.T) {
 	} {
 		r.found(scaler, check, doctor.OK, "")
 	}
+	r.found(scaler, "kubernetes.cluster", doctor.OK, "has the Deployments siren-worker-batch, "+
+		"siren-worker-general")
 	r.found(scaler, "media.role", doctor.Note, "it matters where a worker runs")
 	worker := r.doctor("siren-worker-general")
 	for _, check := range []string{

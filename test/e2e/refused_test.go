@@ -10,9 +10,9 @@ import (
 )
 
 // refusable is a policy that the chart lets through and a scaler doesn't.
-var refusable = strings.Replace(policy, "startWithin: 1m", "startWithin: 1m, promote: {after: 1m, to: nowhere}", 1)
+var refusable = policy + "presets: {mine@1: {about: no kind}}\n"
 
-const whyRefused = `promote.to: no lane "nowhere"`
+const whyRefused = `presets.mine@1.kind: is required`
 
 // warned waits for the Event on the scaler's Deployment that says why a policy is refused.
 func (s *site) warned(deployment string) {

@@ -58,6 +58,7 @@ func TestUpEndsAndComesAgain(t *testing.T) {
 		r := s.siren("", "lanes")
 		return r.code == 0, r.String()
 	})
+	s.says(up, "--amqp-url is set: this uses that RabbitMQ, and starts none")
 	s.enqueueFrozen("long", "transcode", "--input", clip, "--output", s.output("a.mp4"))
 	watchers := []*process{s.start("pools", "pools", "--watch"), s.start("decisions", "decisions", "--follow")}
 	for _, w := range watchers {

@@ -10,7 +10,8 @@
 {{- .url -}}
 {{- end -}}
 
-{{/* The Secret and its key that hold the URL of RabbitMQ for scaler or worker, as JSON: (dict "root" $ "role" "worker"). */}}
+{{/* The Secret and its key that hold the URL of RabbitMQ for scaler or worker, as JSON; {} when nothing says where it is, for which checks.yaml fails:
+     (dict "root" $ "role" "worker"). */}}
 {{- define "siren.rabbitmq.secret" -}}
 {{- $r := .root.Values.rabbitmq -}}
 {{- $own := get $r .role -}}
@@ -38,12 +39,12 @@
 {{- else if $r.url -}}
 {{- dict "name" $made "key" "url" "url" (include "siren.url" (dict "path" "rabbitmq.url" "url" $r.url "form" $form "hint" $hint)) | toJson -}}
 {{- else -}}
-{{- fail (printf "Where is RabbitMQ for the %s? Set rabbitmq.existingSecret (or rabbitmq.url, or %s.…); to try Siren, rabbitmq.enabled=true runs one" .role $at) -}}
+{}
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret and its key that hold the URL of Redis for scaler, worker or operator, as JSON: (dict "root" $ "role" "worker"). The operator is who types
-     commands in a scaler's pod; without a login for that it is the scaler's. */}}
+{{/* The same of Redis, for scaler, worker or operator. The operator is who types commands in a scaler's pod; without a login for that it is the
+     scaler's. */}}
 {{- define "siren.redis.secret" -}}
 {{- $r := .root.Values.redis -}}
 {{- $own := get $r .role -}}
@@ -73,7 +74,7 @@
 {{- else if eq .role "operator" -}}
 {{- include "siren.redis.secret" (dict "root" .root "role" "scaler") -}}
 {{- else -}}
-{{- fail (printf "Where is Redis for the %s? Set redis.existingSecret (or redis.url, or %s.…); to try Siren, redis.enabled=true runs one" .role $at) -}}
+{}
 {{- end -}}
 {{- end -}}
 

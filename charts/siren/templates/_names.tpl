@@ -26,6 +26,11 @@ app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
+{{/* Which Deployments are this release's pools, as a label selector. */}}
+{{- define "siren.workersSelector" -}}
+app.kubernetes.io/instance={{ .Release.Name }},app.kubernetes.io/name={{ include "siren.name" . }}
+{{- end -}}
+
 {{/* The metadata of an object: (dict "root" $ "suffix" "worker-batch"), suffix being what follows the release's name; "name" instead is the whole one. Where it has them:
      "component", "pool", "labels" and "annotations" of its own, which win over those that all have. "cluster" is true for what is in no namespace. */}}
 {{- define "siren.metadata" -}}

@@ -63,6 +63,7 @@ topologySpreadConstraints:
 - name: POD_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - {name: SIREN_RELEASE, value: {{ include "siren.fullname" . | quote }}} # for siren doctor: what the Lease and the ConfigMaps are called
+- {name: SIREN_SELECTOR, value: {{ include "siren.workersSelector" . | quote }}} # and its Deployments, among those of other releases
 {{- with .Values.policyExistingConfigMap }}
 - {name: SIREN_POLICY_CONFIGMAP, value: {{ quote . }}}
 {{- end }}

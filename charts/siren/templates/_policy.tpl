@@ -1,6 +1,6 @@
-{{/* What the chart has to know of the policy: pools with their slots, and the lanes' objectives. The scaler judges the policy as a whole. */}}
+{{/* What the chart has to know of the policy: pools with their slots, and the lanes' objectives. */}}
 
-{{/* The policy as JSON, from whichever value it comes. */}}
+{{/* The policy as JSON, from whichever value it comes, once it fits its schema. */}}
 {{- define "siren.policy" -}}
 {{- $policy := .Values.policy -}}
 {{- $path := "policy" -}}
@@ -18,20 +18,8 @@
 {{- fail (printf "%s is not YAML: %s" $path $policy.Error) -}}
 {{- end -}}
 {{- end -}}
-{{- range $field := list "lanes" "pools" -}}
-{{- $list := get $policy $field -}}
-{{- if or (not (kindIs "slice" $list)) (not $list) -}}
-{{- fail (printf "%s.%s: name at least one" $path $field) -}}
-{{- end -}}
-{{- range $i, $entry := $list -}}
-{{- if not (kindIs "map" $entry) -}}
-{{- fail (printf "%s.%s[%d] must be a map of fields" $path $field $i) -}}
-{{- end -}}
-{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$" (toString $entry.name)) -}}
-{{- fail (printf "%s.%s[%d].name: %q must be lower-case letters, digits and dashes, at most 40, beginning and ending with a letter or digit" $path $field $i (toString (default "" $entry.name))) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
+{{- $definitions := .Files.Get "files/policy-schema.json" | fromJson -}}
+{{- include "siren.schema" (dict "at" "policy" "value" $policy "schema" $definitions.Policy "definitions" $definitions) -}}
 {{- toJson $policy -}}
 {{- end -}}
 
@@ -111,9 +99,6 @@
 {{- $shoulder := "" -}}
 {{- $shoulderSlots := "0" -}}
 {{- range $lane, $n := $pool.shoulder | default dict -}}
-{{- if $shoulder -}}
-{{- fail (printf "%s.shoulder: is for one lane alone, but names %s" $at (keys $pool.shoulder | sortAlpha | join ", ")) -}}
-{{- end -}}
 {{- $shoulderSlots = include "siren.count" (dict "path" (printf "%s.shoulder.%s" $at $lane) "value" $n "least" 1) -}}
 {{- $shoulder = printf "%s=%s" $lane $shoulderSlots -}}
 {{- end -}}
@@ -122,9 +107,6 @@
 {{- $memory := include "siren.bytes" (dict "path" (printf "%s.slot.memory" $at) "value" ($slot.memory | default $defaults.slot.memory)) -}}
 {{- $scratch := include "siren.bytes" (dict "path" (printf "%s.slot.scratch" $at) "value" ($slot.scratch | default $defaults.slot.scratch)) -}}
 {{- $cores := toString ($slot.cores | default $defaults.slot.cores) -}}
-{{- if not (and (regexMatch "^[0-9]+(\\.[0-9]+)?$" $cores) (gt (float64 $cores) 0.0)) -}}
-{{- fail (printf "%s.slot.cores: must be a number above 0, not %s" $at $cores) -}}
-{{- end -}}
 
 {{- $over := get $workers.pools $pool.name | default dict -}}
 {{- $values := include "siren.overlay" (dict "base" (omit $workers "pools") "over" $over) | fromJson -}}

@@ -42,7 +42,7 @@
 {{/* Milliseconds of a duration such as 90s, 30m or 1h30m: (dict "path" "workers.drainTimeout" "value" "5m"). */}}
 {{- define "siren.milliseconds" -}}
 {{- $text := toString .value -}}
-{{- if not (regexMatch "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$" $text) -}}
+{{- if not (regexMatch "^\\+?(0|(([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$" $text) -}}
 {{- fail (printf "%s: %q is not a duration; write it as 90s, 30m or 1h30m" .path $text) -}}
 {{- end -}}
 {{- $epoch := toDate "2006-01-02T15:04:05Z07:00" "1970-01-01T00:00:00Z" -}}

@@ -92,15 +92,22 @@ func (d *Letters) Check(ids []string) error {
 func (d *Letters) Asks(ids []string) bool { return len(ids) == 0 && !d.yes && !d.DryRun }
 
 // Ask asks whether it is to be done to what is chosen, so many jobs by their records. The question has a %s for that.
-func (d *Letters) Ask(ctx context.Context, o *app.Operator, question string, jobs int) error {
+// It isn't asked where nothing is chosen: no record, and no letter that may have none.
+func (d *Letters) Ask(ctx context.Context, o *app.Operator, question string, jobs int) (nothing bool, err error) {
 	letters, err := dead.Count(ctx, o.Desk())
 	if err != nil {
-		return err
+		return false, err
+	}
+	if jobs == 0 {
+		known, err := o.Ledger.CountDead(ctx)
+		if err != nil || letters <= known {
+			return err == nil, err
+		}
 	}
 	what := "all dead jobs"
-	if filter := d.Filter.String(); filter != "" {
-		what = "the dead jobs of " + filter
+	if which := d.Phrase("died"); which != "" {
+		what = "the dead jobs " + which
 	}
-	return o.AskFirst(fmt.Sprintf(question, fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs,
+	return false, o.AskFirst(fmt.Sprintf(question, fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs,
 		say.Plural(letters, "letter"))))
 }

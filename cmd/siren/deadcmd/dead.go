@@ -85,7 +85,7 @@ seconds for ten thousand of them.`,
 func deadTable(records []job.Record, states []job.State, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	columns := []show.Column{
-		col("ID"), col("LANE"), col("KIND"), num("DIED"), num("ATTEMPTS"), col("REASON"), col("TENANT").Wide(),
+		show.ID(), col("LANE"), col("KIND"), num("DIED"), num("ATTEMPTS"), col("REASON"), col("TENANT").Wide(),
 		col("WORKER").Wide(), col("INPUT").Wide(),
 		col("ERROR").Clipped(100),
 	}
@@ -93,6 +93,7 @@ func deadTable(records []job.Record, states []job.State, now time.Time) *show.Ta
 		columns = slices.Insert(columns, 1, show.Col("JOB NOW"))
 	}
 	t := show.NewTable(columns...)
+	t.Spare("INPUT", "WORKER", "TENANT", "ATTEMPTS", "KIND", "DIED", "ID", "LANE")
 	t.Empty = "no dead letters"
 	for i, r := range records {
 		cells := []string{

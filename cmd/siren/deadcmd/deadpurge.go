@@ -61,8 +61,8 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 	p := dead.NewPurge(o.Desk(), d.Filter, ids, jobs)
 	p.DryRun, p.Reason = d.DryRun, d.Reason
 	if d.Asks(ids) {
-		if err := d.Ask(ctx, o, "Throw away %s?", len(jobs)); err != nil {
-			return err
+		if nothing, err := d.Ask(ctx, o, "Throw away %s?", len(jobs)); err != nil || nothing {
+			return nothingDead(o, err)
 		}
 	}
 	var kept *exporter
@@ -74,6 +74,14 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 	}
 	err = errors.Join(p.Run(ctx), kept.close())
 	return purged(ctx, o, p, err)
+}
+
+// nothingDead says that no dead job is chosen, unless there is an error.
+func nothingDead(o *app.Operator, err error) error {
+	if err == nil {
+		fmt.Fprintln(o.Err, "there is no such dead job")
+	}
+	return err
 }
 
 // chosen returns the records of the jobs that are dead now and chosen.

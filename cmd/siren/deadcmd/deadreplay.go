@@ -2,6 +2,7 @@ package deadcmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/operate/paramset"
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -110,16 +112,24 @@ func (d *deadReplay) run(ctx context.Context, o *app.Operator, ids []string) err
 		if d.rate > 0 {
 			speed = fmt.Sprintf("%v a second", d.rate)
 		}
-		if err := d.Ask(ctx, o, "Replay %s, "+speed+"?", r.expect); err != nil {
-			return err
+		if nothing, err := d.Ask(ctx, o, "Replay %s, "+speed+"?", r.expect); err != nil || nothing {
+			return nothingDead(o, errors.Join(err, d.knownLane(e)))
 		}
 	}
 	err = replay.Run(ctx)
 	show.Progress(o.Err, "")
-	if err == nil && replay.Done.Jobs == 0 && d.Lane != "" {
-		err = operate.RequireLane(e, d.Lane, true)
+	if err == nil && replay.Done.Jobs == 0 {
+		err = d.knownLane(e)
 	}
 	return r.report(ctx, err)
+}
+
+// knownLane refuses a lane that there isn't.
+func (d *deadReplay) knownLane(e lanes.Effective) error {
+	if d.Lane == "" {
+		return nil
+	}
+	return operate.RequireLane(e, d.Lane, true)
 }
 
 // expected counts the jobs to be replayed, as far as the ledger knows.

@@ -116,6 +116,7 @@ func summaryTable(groups []deadGroup, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("REASON"), col("LANE"), col("KIND"), num("COUNT"), num("OLDEST"), num("NEWEST"),
 		col("LAST ID").Wide(), col("LAST ERROR").Clipped(100))
+	t.Spare("LAST ID", "OLDEST", "NEWEST", "KIND")
 	t.Empty = "no dead letters"
 	for _, g := range groups {
 		t.Add(cmp.Or(g.Reason, "-"), cmp.Or(g.Lane, "-"), cmp.Or(g.Kind, "-"), fmt.Sprint(g.Count),

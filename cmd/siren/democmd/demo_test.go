@@ -10,6 +10,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -81,5 +82,22 @@ func TestSameFleet(t *testing.T) {
 	strictest := slices.MinFunc(with.Lanes, func(x, y lanes.Lane) int { return int(x.StartWithin - y.StartWithin) })
 	if got := without.Lanes[0].StartWithin; got != strictest.StartWithin {
 		t.Errorf("the one queue's objective is %s, not %s: the fleet would grow later", got, strictest.StartWithin)
+	}
+}
+
+// The picture of the running demo fits the terminal.
+func TestPictureFits(t *testing.T) {
+	var b strings.Builder
+	snap := fleet.Snapshot{Lanes: []fleet.LaneStatus{{Name: "express"}, {Name: "standard"}}}
+	if err := (&trial{}).picture(snap, nil)(&b, 60); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(b.String()) {
+		if len(strings.TrimSpace(line)) > 60 {
+			t.Errorf("too long: %q", line)
+		}
+	}
+	if !strings.Contains(b.String(), "s, with lanes\nLANE      READY") {
+		t.Errorf("\n%s", b.String())
 	}
 }

@@ -284,9 +284,11 @@ func Poll(ctx context.Context, within time.Duration, what string, ok func() bool
 // show draws the lanes, the pools and the running jobs twice a second on a terminal, every five seconds elsewhere, and
 // keeps what it saw for the report.
 func (t *trial) show(ctx context.Context, w io.Writer) {
-	every := 5 * time.Second
-	if show.IsTerminal(w) {
-		every = 500 * time.Millisecond
+	every, draw := 5*time.Second, func(picture func(io.Writer, int) error) { _ = picture(w, 0) }
+	if show.Draws(w) {
+		screen := show.NewScreen(w)
+		defer screen.Close()
+		every, draw = 0, func(picture func(io.Writer, int) error) { _ = screen.Draw(picture) }
 	}
 	var shown time.Time
 	for {
@@ -296,7 +298,7 @@ func (t *trial) show(ctx context.Context, w io.Writer) {
 			if time.Since(shown) >= every {
 				shown = time.Now()
 				page, _ := t.ledger.List(ctx, jobrecord.Filter{State: job.Running})
-				t.draw(w, snap, page.Records)
+				draw(t.picture(snap, page.Records))
 			}
 		}
 		select {
@@ -307,25 +309,28 @@ func (t *trial) show(ctx context.Context, w io.Writer) {
 	}
 }
 
-func (t *trial) draw(w io.Writer, snap fleet.Snapshot, running []job.Record) {
-	if show.IsTerminal(w) {
-		show.ClearScreen(w)
-	}
+// picture returns what writes a picture of what runs, in lines of so many characters.
+func (t *trial) picture(snap fleet.Snapshot, running []job.Record) func(w io.Writer, width int) error {
 	title := "with lanes"
 	if t.times != nil {
 		title = "without lanes"
 	}
-	fmt.Fprintf(w, "\n%.0f s, %s\n", time.Since(t.Began).Seconds(), title)
-	_ = lanecmd.LaneTable(snap).Print(w)
-	for _, p := range snap.Pools {
-		fmt.Fprintf(w, "%-8s %s %s  ", p.Name, strings.Repeat("#", p.Busy)+strings.Repeat(".", max(0, p.Slots-p.Busy)),
-			say.Plural(p.Replicas, "worker"))
-		show.Paint(w, show.Dim, p.Why)
-		fmt.Fprintln(w)
-	}
 	slices.SortFunc(running, func(x, y job.Record) int { return strings.Compare(x.ID, y.ID) })
-	for _, r := range running {
-		fmt.Fprintf(w, "  %-12s %s %3.0f%%  %s\n", r.ID, show.Bar(r.Progress.Fraction, 24), 100*r.Progress.Fraction,
-			r.Progress.Note)
+	return func(w io.Writer, width int) error {
+		fmt.Fprintf(w, "\n%.0f s, %s\n", time.Since(t.Began).Seconds(), title)
+		if err := lanecmd.LaneTable(snap).Fit(w, width); err != nil {
+			return err
+		}
+		for _, p := range snap.Pools {
+			fmt.Fprintf(w, "%-8s %s %s  ", p.Name, strings.Repeat("#", p.Busy)+
+				strings.Repeat(".", max(0, p.Slots-p.Busy)), say.Plural(p.Replicas, "worker"))
+			show.Paint(w, show.Dim, p.Why)
+			fmt.Fprintln(w)
+		}
+		for _, r := range running {
+			fmt.Fprintf(w, "  %-12s %s %3.0f%%  %s\n", r.ID, show.Bar(r.Progress.Fraction, 24),
+				100*r.Progress.Fraction, r.Progress.Note)
+		}
+		return nil
 	}
 }

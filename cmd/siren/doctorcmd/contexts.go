@@ -77,9 +77,10 @@ func newContextsList(a *app.App) *cobra.Command {
 
 func contextTable(rows []contextRow) *show.Table {
 	col := show.Col
-	t := show.NewTable(col("CURRENT"), col("NAME"), col("RABBITMQ"), col("REDIS"), col("RABBITMQ PASSWORD").Wide(),
-		col("REDIS PASSWORD").Wide())
+	t := show.NewTable(col("CURRENT"), col("NAME"), col("RABBITMQ").Least(leastURL), col("REDIS"),
+		col("RABBITMQ PASSWORD").Wide(), col("REDIS PASSWORD").Wide())
 	t.Name = 1
+	t.Spare("REDIS PASSWORD", "RABBITMQ PASSWORD", "RABBITMQ")
 	t.Empty = "no contexts: see `siren contexts --help`"
 	for _, r := range rows {
 		t.Add(map[bool]string{true: "*"}[r.Current], r.Name, r.AMQP.URL, r.Redis.URL, r.AMQP.Password(),
@@ -87,6 +88,9 @@ func contextTable(rows []contextRow) *show.Table {
 	}
 	return t
 }
+
+// leastURL is how many characters of a URL are seen at least.
+const leastURL = 24
 
 func newContextsUse(a *app.App) *cobra.Command {
 	return &cobra.Command{

@@ -177,6 +177,7 @@ func (f *doctorFlags) complete() error {
 	f.management = cmp.Or(f.management, os.Getenv("SIREN_MANAGEMENT_URL"))
 	f.scratch = cmp.Or(f.scratch, os.Getenv("SIREN_SCRATCH"))
 	f.kube.Policy = cmp.Or(f.kube.Policy, os.Getenv("SIREN_POLICY_CONFIGMAP"))
+	f.kube.Selector = cmp.Or(f.kube.Selector, os.Getenv("SIREN_SELECTOR"))
 	if role := os.Getenv("SIREN_ROLE"); len(f.roles) == 0 && role != "" {
 		f.roles = strings.Split(role, ",")
 	}

@@ -33,14 +33,20 @@ func TestOnlyByHeading(t *testing.T) {
 	}
 }
 
-func TestPolicyConfigMapOfThePod(t *testing.T) {
-	t.Setenv("SIREN_POLICY_CONFIGMAP", "mine")
-	var f doctorFlags
-	if err := f.complete(); err != nil || f.kube.Policy != "mine" {
-		t.Errorf("%v, looks at %q", err, f.kube.Policy)
-	}
-	f.kube.Policy = "told"
-	if err := f.complete(); err != nil || f.kube.Policy != "told" {
-		t.Errorf("%v, looks at %q instead of what it was told", err, f.kube.Policy)
+// The pod says which ConfigMap and which Deployments are its release's.
+func TestNamesOfThePodsRelease(t *testing.T) {
+	for variable, field := range map[string]func(*doctorFlags) *string{
+		"SIREN_POLICY_CONFIGMAP": func(f *doctorFlags) *string { return &f.kube.Policy },
+		"SIREN_SELECTOR":         func(f *doctorFlags) *string { return &f.kube.Selector },
+	} {
+		t.Setenv(variable, "mine")
+		var f doctorFlags
+		if err := f.complete(); err != nil || *field(&f) != "mine" {
+			t.Errorf("%s: %v, looks at %q", variable, err, *field(&f))
+		}
+		*field(&f) = "told"
+		if err := f.complete(); err != nil || *field(&f) != "told" {
+			t.Errorf("%s: %v, looks at %q instead of what it was told", variable, err, *field(&f))
+		}
 	}
 }

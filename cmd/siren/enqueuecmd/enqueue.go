@@ -19,6 +19,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -65,8 +66,8 @@ changes single ones of them; NAME=null takes one away.
 
 The kinds, and what each takes with --param:` + kindHelp(),
 		Example: `  siren enqueue thumbnail --input file:///m/a.mp4 --output file:///m/a.jpg --label urgent=true --wait
-  siren enqueue transcode --input s3://in/a.mov --output s3://out/a.mp4 --param height=720
-  siren enqueue --preset web@1 --input s3://in/a.mov --output s3://out/a.mp4
+  siren enqueue transcode --input s3://uploads/a.mov --output s3://media/a.mp4 --param height=720
+  siren enqueue --preset web@1 --input s3://uploads/a.mov --output s3://media/a.mp4
   siren enqueue --file jobs.ndjson --ids content --wait`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
@@ -283,11 +284,12 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 			continue
 		}
 		trouble.Say(nil)
-		if err != nil && ctx.Err() == nil {
+		vanished := errors.Is(err, job.ErrVanished)
+		if err != nil && !vanished && ctx.Err() == nil {
 			return err
 		}
 		latest[r.ID] = r
-		if r.State.Failed() {
+		if vanished || r.State.Failed() {
 			failed = append(failed, r)
 		}
 		due := time.Since(shown) > 100*time.Millisecond //nolint:forbidigo // a pace of this process's own
@@ -308,7 +310,7 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 		fmt.Fprintf(a.Err, "%s is %s%s\n", r.ID, r.State, why(r, a.Now()))
 	}
 	if len(failed) > 0 {
-		return exit.With(exit.JobFailed, fmt.Errorf("%d of %d jobs failed", len(failed), len(ids)))
+		return exit.With(exit.JobFailed, fmt.Errorf("%d of %s failed", len(failed), say.Plural(len(ids), "job")))
 	}
 	return nil
 }

@@ -163,7 +163,8 @@ func (t *intake) report(ctx context.Context, err error) error {
 			app.Tally(t.known, "job was", "jobs were"))
 	}
 	if err == nil && t.refused > 0 {
-		return fmt.Errorf("%d of %d jobs were not enqueued; the lines above say why", t.refused, t.refused+t.enqueued)
+		return fmt.Errorf("%d of %s %s not enqueued; the lines above say why", t.refused,
+			say.Plural(t.refused+t.enqueued, "job"), say.Verb(t.refused, "was", "were"))
 	}
 	if err == nil {
 		return nil

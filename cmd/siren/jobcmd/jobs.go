@@ -50,10 +50,11 @@ func newJobsList(a *app.App) *cobra.Command {
 
 func jobTable(records []job.Record, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("ID"), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"),
+	t := show.NewTable(show.ID(), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"),
 		num("ATTEMPTS"), col("PROGRESS"), col("PRESET").Wide(), num("PRIORITY").Wide(), col("WORKER").Wide(),
 		col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
-	t.Spare("OUTPUT", "LABELS", "PRIORITY", "PRESET", "WORKER", "ATTEMPTS", "AGE", "KIND", "WAIT", "LANE")
+	t.Spare("OUTPUT", "LABELS", "PRIORITY", "PRESET", "WORKER", "ATTEMPTS", "AGE", "KIND", "WAIT", "RAN",
+		"ID", "LANE", "PROGRESS")
 	t.Empty = "no jobs"
 	for _, r := range records {
 		wait := "-"
@@ -98,7 +99,7 @@ func Detail(r job.Record, now time.Time) string {
 		return "its message is gone from the broker: siren jobs retry " + r.ID
 	case r.State == job.Running && !r.LeaseUntil.IsZero() && now.Sub(r.LeaseUntil) > time.Minute:
 		return "its worker vanished " + say.Age(r.LeaseUntil, now) +
-			" ago; it runs again when its message comes up, unless only its end went unrecorded"
+			" ago; the leading scaler puts it into its lane again"
 	case len(r.Outputs) > 0:
 		if n := len(r.Warnings); n > 0 {
 			return fmt.Sprintf("%s, with %s: %s", r.Outputs[0].URL, say.Plural(n, "warning"), r.Warnings[0])

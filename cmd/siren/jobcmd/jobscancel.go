@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/internal/operate/jobs"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
@@ -60,11 +61,11 @@ func (v *JobVerb) awaitStopped(ctx context.Context, o *app.Operator) error {
 		}
 	}
 	if stopped > 0 {
-		fmt.Fprintf(o.Out, "%d of them ran; their programs have ended\n", stopped)
+		fmt.Fprintf(o.Out, "%d of them ran; %s programs have ended\n", stopped, say.Verb(stopped, "its", "their"))
 	}
 	if silent > 0 {
-		fmt.Fprintf(o.Err, "%d of them ran, and their workers haven't said yet that their programs have ended\n",
-			silent)
+		fmt.Fprintf(o.Err, "%d of them ran, and no worker has said yet that %s programs have ended\n", silent,
+			say.Verb(silent, "its", "their"))
 	}
 	return nil
 }

@@ -118,12 +118,21 @@ func (v *JobVerb) choose(ctx context.Context, o *app.Operator, w *jobs.Work, q j
 			fmt.Fprintf(o.Out, "%s would be %s; nothing was changed (--dry-run)\n", say.Plural(expect, "job"), v.Past)
 			return err
 		}
-		if err := o.AskFirst(fmt.Sprintf("%s %s of %s (%s)?", strings.ToUpper(v.Verb[:1])+v.Verb[1:],
-			say.Plural(expect, "job"), v.String(), strings.Join(states, ", "))); err != nil {
+		which := strings.TrimSpace(say.Plural(expect, "job") + " " + v.phrase())
+		if err := o.AskFirst(fmt.Sprintf("%s %s (%s)?", strings.ToUpper(v.Verb[:1])+v.Verb[1:], which,
+			strings.Join(states, ", "))); err != nil {
 			return err
 		}
 	}
 	return v.CarryOut(ctx, o, w, o.Ledger.Each(ctx, q), expect)
+}
+
+// phrase says which jobs the filter chooses, whatever their states.
+func (v *JobVerb) phrase() string {
+	if v.State == string(job.Dead) {
+		return v.Phrase("died")
+	}
+	return v.Phrase("were enqueued")
 }
 
 // census counts how many jobs there are, by lane and state.

@@ -75,6 +75,7 @@ func auditTable(entries []audit.Entry) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("WHEN"), col("BY"), col("LOGIN").Wide(), col("DID"), col("ON"), col("BEFORE"), col("AFTER"),
 		num("JOBS"), col("UNTIL"), col("REASON"), col("SAMPLE").Wide())
+	t.Spare("SAMPLE", "LOGIN", "UNTIL", "JOBS", "BEFORE", "AFTER", "BY")
 	t.Empty = "nothing was changed by hand, as far as this log goes back"
 	for _, e := range entries {
 		jobs, until := "", ""

@@ -118,6 +118,7 @@ func planTable(plans ...fleet.Plan) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("WHEN"), col("POOL"), num("FROM"), num("TO"), num("PARK").Wide(), num("RETIRE").Wide(),
 		num("REMOVE").Wide(), col("REASON"), col("WHY"))
+	t.Spare("PARK", "RETIRE", "REMOVE", "REASON", "FROM")
 	t.Empty = "no plans"
 	for _, p := range plans {
 		t.Add(stamp(p.At), p.Pool, fmt.Sprint(p.From), fmt.Sprint(p.To), fmt.Sprint(len(p.Park)),

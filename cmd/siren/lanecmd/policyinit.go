@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/location"
@@ -57,6 +58,9 @@ line is there. Without flags, on a terminal, it asks. Without FILE it prints the
 					return err
 				}
 			}
+			if err := n.check(); err != nil {
+				return exit.With(exit.Usage, err)
+			}
 			text, err := n.text()
 			if err != nil {
 				return err
@@ -69,8 +73,8 @@ line is there. Without flags, on a terminal, it asks. Without FILE it prints the
 		},
 	}
 	f := c.Flags()
-	f.StringSliceVar(&n.Read, "read", n.Read, "`PREFIX` of URLs that jobs may read; may be repeated")
-	f.StringSliceVar(&n.Write, "write", n.Write, "`PREFIX` of URLs that jobs may write, and read; may be repeated")
+	f.StringArrayVar(&n.Read, "read", n.Read, "`PREFIX` of URLs that jobs may read; may be repeated")
+	f.StringArrayVar(&n.Write, "write", n.Write, "`PREFIX` of URLs that jobs may write, and read; may be repeated")
 	f.IntVar(&n.Workers, "workers", n.Workers, "most workers of all pools together, at least 2: the budget")
 	f.StringArrayVar(&n.Urgent, "urgent", n.Urgent, "label `SELECTOR` of jobs for the express lane; may be repeated")
 	f.DurationVar(&n.Express, "express", n.Express, "within which `TIME` 95 % of the express jobs should start")
@@ -129,7 +133,7 @@ func (n *newPolicy) ask(in io.Reader, out io.Writer) error {
 		{"Which label makes a job urgent?", strings.Join(n.Urgent, " "), func(s string) error {
 			n.Urgent = []string{s}
 			_, err := labels.Parse(s)
-			return err
+			return errors.Join(err, leavesBulk(s))
 		}},
 		{"Within which time should urgent jobs start?", lanes.Duration(n.Express).String(), span(&n.Express)},
 		{"And the others?", lanes.Duration(n.Standard).String(), span(&n.Standard)},
@@ -144,10 +148,12 @@ func (n *newPolicy) ask(in io.Reader, out io.Writer) error {
 			if answer == "" {
 				break
 			}
+			was := *n
 			err := q.take(answer)
 			if err == nil {
 				break
 			}
+			*n = was
 			fmt.Fprintf(out, "%v; again:\n", err)
 		}
 	}
@@ -162,11 +168,35 @@ func (n *newPolicy) enough() error {
 	return nil
 }
 
+// leavesBulk refuses a selector of urgent jobs that takes those of the bulk lane.
+func leavesBulk(selector string) error {
+	s, err := labels.Parse(selector)
+	if err != nil || !s.Matches(labels.Set{"batch": "true"}) { // the template's
+		return nil
+	}
+	return fmt.Errorf("the label selector %q also matches jobs labelled batch=true, and the bulk lane would get "+
+		"none: choose another for urgent jobs", selector)
+}
+
+// check refuses flags that no policy can be made of, whatever else is in it.
+func (n *newPolicy) check() error {
+	for flag, values := range map[string][]string{"read": n.Read, "write": n.Write, "urgent": n.Urgent} {
+		for _, v := range values {
+			if strings.TrimSpace(v) == "" {
+				return fmt.Errorf("--%s has no value: say which, or leave it out", flag)
+			}
+		}
+	}
+	for _, s := range n.Urgent {
+		if err := leavesBulk(s); err != nil {
+			return fmt.Errorf("--urgent: %w", err)
+		}
+	}
+	return n.enough()
+}
+
 // text returns the policy. The error lists everything that is wrong with what it was made of.
 func (n *newPolicy) text() (string, error) {
-	if err := n.enough(); err != nil {
-		return "", err
-	}
 	var b bytes.Buffer
 	err := template.Must(template.New("").Funcs(template.FuncMap{
 		"span":  func(d time.Duration) string { return lanes.Duration(d).String() },

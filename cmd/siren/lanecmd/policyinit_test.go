@@ -12,7 +12,7 @@ import (
 func TestAskForAPolicy(t *testing.T) {
 	n := usualPolicy
 	var asked bytes.Buffer
-	answers := "s3://a/ gs://B/\ns3://a/ gs://b/\n\nmany\n1\n12\n\n 500ms \n\n"
+	answers := "s3://abc/ gs://BCD/\ns3://abc/ gs://bcd/\n\nmany\n1\n12\nbatch\n\n 500ms \n\n"
 	if err := n.ask(strings.NewReader(answers), &asked); err != nil {
 		t.Fatal(err)
 	}
@@ -25,14 +25,16 @@ func TestAskForAPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	express, standard := p.Lanes[0].StartWithin.D(), p.Lanes[1].StartWithin.D()
-	if p.Budget != 12 || express != 500*time.Millisecond || standard != 30*time.Second || len(p.Storage) != 3 ||
-		p.Storage[1].Prefix != "gs://b/" || p.Storage[2].Prefix != "s3://media-out/" {
+	if p.Budget != 12 || p.Lanes[0].Match[0] != "urgent=true" ||
+		express != 500*time.Millisecond || standard != 30*time.Second || len(p.Storage) != 3 ||
+		p.Storage[1].Prefix != "gs://bcd/" || p.Storage[2].Prefix != "s3://media-out/" {
 		t.Errorf("%s", text)
 	}
-	if !strings.Contains(asked.String(), `"many": invalid syntax; again:`) {
+	if !strings.Contains(asked.String(), `"many": invalid syntax; again:`) ||
+		!strings.Contains(asked.String(), `the label selector "batch" also matches jobs labelled batch=true`) {
 		t.Errorf("asked: %s", asked.String())
 	}
-	err = n.ask(strings.NewReader("s3://a/\n"), &asked)
+	err = n.ask(strings.NewReader("s3://abc/\n"), &asked)
 	if err == nil || !strings.Contains(err.Error(), "nothing was written") {
 		t.Errorf("an end in the middle: %v", err)
 	}

@@ -21,6 +21,7 @@ func NewPools(a *app.App) *cobra.Command {
 		tunecmd.NewPoolsTune(a), tunecmd.NewPoolsFreeze(a), tunecmd.NewPoolsUnfreeze(a))
 }
 
+// poolTable says of the workers how many the scaler has and, after a +, how many take part that aren't its own.
 func poolTable(snap fleet.Snapshot) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("POOL"), col("LANES"), num("WORKERS"), num("TAKING"), num("STARTING"), num("PARKED"),
@@ -33,11 +34,19 @@ func poolTable(snap fleet.Snapshot) *show.Table {
 		if len(p.Guests) > 0 {
 			served += " (" + strings.Join(p.Guests, ",") + ")"
 		}
-		t.Add(p.Name, served, strconv.Itoa(p.Replicas), strconv.Itoa(p.Ready), strconv.Itoa(p.Starting),
+		t.Add(p.Name, served, workers(p), strconv.Itoa(p.Ready), strconv.Itoa(p.Starting),
 			strconv.Itoa(p.Parked), strconv.Itoa(p.Retired),
 			strconv.Itoa(p.Stuck), fmt.Sprintf("%d/%d", p.Busy, p.Slots), strconv.Itoa(p.Min), strconv.Itoa(p.Max),
 			strconv.Itoa(p.Wanted), strconv.Itoa(p.Target), say.Short(p.Hold.D()), say.Short(p.ColdStart.D()),
 			string(p.Reason), p.Why)
 	}
 	return t
+}
+
+// workers says how many workers a pool has: the scaler's own, and those of others that take part.
+func workers(p fleet.PoolStatus) string {
+	if p.Others == 0 {
+		return strconv.Itoa(p.Replicas)
+	}
+	return fmt.Sprintf("%d+%d", p.Replicas, p.Others)
 }

@@ -76,6 +76,7 @@ func presetTable(all []lanes.NamedPreset) *show.Table {
 	col := show.Col
 	t := show.NewTable(col("PRESET"), col("KIND"), col("STATUS"), col("PARAMS").Clipped(80), col("FROM").Wide(),
 		col("ABOUT").Wide())
+	t.Spare("ABOUT", "FROM", "STATUS", "KIND")
 	for _, n := range all {
 		status, style := "offered", show.Green
 		if n.Retired {

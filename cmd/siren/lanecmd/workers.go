@@ -58,10 +58,11 @@ func NewWorkers(a *app.App) *cobra.Command {
 
 func workerTable(all []fleet.Heartbeat, now time.Time, silent time.Duration) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("WORKER"), col("POOL"), col("STATE"), num("SLOTS"), num("SHOULDER"), num("AGE"),
-		col("RUNNING"), num("SEEN").Wide(), num("REVISION").Wide(), num("STARTED").Wide(), num("FAILED").Wide(),
+	t := show.NewTable(col("WORKER").Least(leastName), col("POOL"), col("STATE"), num("SLOTS"), num("SHOULDER"),
+		num("AGE"), col("RUNNING"), num("SEEN").Wide(), num("REVISION").Wide(), num("STARTED").Wide(), num("FAILED").Wide(),
 		col("VERSION").Wide())
-	t.Spare("REVISION", "VERSION", "SEEN", "AGE", "SHOULDER", "SLOTS", "STARTED", "FAILED", "POOL")
+	t.Spare("REVISION", "VERSION", "SEEN", "AGE", "SHOULDER", "SLOTS", "STARTED", "FAILED", "POOL",
+		"WORKER")
 	t.Empty = "no workers"
 	for _, w := range all {
 		shared, jobs := w.OnShared(), []string{}
@@ -86,6 +87,9 @@ func workerTable(all []fleet.Heartbeat, now time.Time, silent time.Duration) *sh
 	return t
 }
 
+// leastName is how many characters of a worker's name are seen at least.
+const leastName = 16
+
 // silentAfter returns how long a worker may say nothing, by the policy in force, or by the defaults when there is none.
 func silentAfter(e lanes.Effective) time.Duration {
 	e.Policy.Default()
@@ -103,6 +107,8 @@ func workerState(w fleet.Heartbeat, silent bool) (state string, style show.Style
 		return "retired", show.Dim
 	case w.Parked:
 		return "parked", show.Dim
+	case w.Starting():
+		return "starting", show.Dim
 	case !w.Subscribed:
 		return "no broker", show.Red
 	default:

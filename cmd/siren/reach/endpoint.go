@@ -131,6 +131,9 @@ func (e Endpoints) Origin() string {
 	}
 }
 
+// Source says what the URL is from.
+func (e Endpoint) Source() string { return e.source }
+
 // Plain makes endpoints of two servers without TLS, such as private ones.
 func Plain(amqpURL, redisURL string) Endpoints {
 	return Endpoints{

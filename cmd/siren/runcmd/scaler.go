@@ -39,7 +39,8 @@ func NewScaler(a *app.App) *cobra.Command {
 		Long: `Watch the lanes and size the pools as the policy says. The workers are local
 processes of this one, or the pods of Kubernetes Deployments (--fleet kubernetes).
 Any number of scalers may run: one leads, and each of them forwards the jobs whose
-retry is due. On Kubernetes a changed policy file is followed without a restart.`,
+retry is due. Local workers of one that doesn't lead any more drain and stop. On
+Kubernetes a changed policy file is followed without a restart.`,
 		Example: `  SIREN_AMQP_URL=amqp://… SIREN_REDIS_URL=redis://… siren scaler --policy siren.yaml
   siren scaler --policy siren.yaml --fleet kubernetes --selector app.kubernetes.io/instance=siren`,
 		Args: cobra.NoArgs,

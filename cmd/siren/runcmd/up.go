@@ -50,7 +50,8 @@ func NewUp(a *app.App) *cobra.Command {
 		Short: "Run everything on this machine until Ctrl-C",
 		Long: `Run a private RabbitMQ and Redis, the scaler and its workers on this machine until
 Ctrl-C. Other terminals of the same user find it by themselves: try siren lanes --watch.
-With --amqp-url and --redis-url it uses those servers instead of its own.`,
+With --amqp-url and --redis-url (SIREN_AMQP_URL, SIREN_REDIS_URL) it uses those servers
+instead of its own, once it has reached them.`,
 		Example: `  siren up
   siren up --policy siren.yaml --data ~/siren-data`,
 		Args: cobra.NoArgs,
@@ -92,6 +93,9 @@ func up(
 	}
 	at, err := a.Asked.Given()
 	if err != nil {
+		return err
+	}
+	if err := reachGiven(ctx, a, at); err != nil || ctx.Err() != nil {
 		return err
 	}
 	s, err := serve.StartServers(ctx, serve.Servers{AMQPURL: at.AMQP.URL, RedisURL: at.Redis.URL}, data, a.Err, log)
@@ -137,6 +141,51 @@ Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. 
 			say(d)
 		},
 	}.Run(ctx)
+}
+
+// givenWithin is how long `siren up` tries to reach a server that it was given.
+const givenWithin = 5 * time.Second
+
+// reachGiven reaches the servers that were given, and says why no private ones are started instead.
+func reachGiven(ctx context.Context, a *app.App, at reach.Endpoints) error {
+	quiet := slog.New(slog.DiscardHandler)
+	for _, server := range []struct {
+		name string
+		at   reach.Endpoint
+		is   func(context.Context) error
+	}{
+		{"RabbitMQ", at.AMQP, func(ctx context.Context) error {
+			conn, err := at.Broker(nil, "siren up", quiet)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			return conn.Wait(ctx)
+		}},
+		{"Redis", at.Redis, func(ctx context.Context) error {
+			store, err := at.Store(quiet)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			return store.Ping(ctx)
+		}},
+	} {
+		if server.at.URL == "" {
+			continue
+		}
+		fmt.Fprintf(a.Err, "%s is set: this uses that %s, and starts none\n", server.at.Source(), server.name)
+		within, cancel := context.WithTimeout(ctx, givenWithin)
+		err := server.is(within)
+		cancel()
+		switch {
+		case ctx.Err() != nil: // Ctrl-C
+			return nil
+		case err != nil:
+			return fmt.Errorf("%w; without %s, siren up starts a %s of its own", err, server.at.Source(), server.name)
+		}
+	}
+	return nil
 }
 
 // whatWaits says what becomes of waiting jobs when everything has stopped.

@@ -51,10 +51,19 @@ func (f Local) Run(ctx context.Context) error {
 	election := redisElection{board, processName(), f.Log}
 	err = scalerProcess{
 		name: election.name, version: f.Version, policy: f.Policy, store: store, board: board, fleet: workers,
-		leading: election.leading,
-		known:   (&upkeep.QueueMemory{Board: board}).Known,
-		broker:  func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, f.Log) },
-		listen:  f.Listen, log: f.Log,
+		leading: func(ctx context.Context) (bool, error) {
+			leads, err := election.leading(ctx)
+			if err != nil || leads {
+				return leads, err
+			}
+			if n := workers.Yield(); n > 0 {
+				f.Log.Warn("another scaler leads: the workers of this one drain and stop", "workers", n)
+			}
+			return false, nil
+		},
+		known:  (&upkeep.QueueMemory{Board: board}).Known,
+		broker: func(name string) (*rabbitlink.Conn, error) { return f.At.Broker(store.Now, name, f.Log) },
+		listen: f.Listen, log: f.Log,
 	}.run(ctx)
 	election.resign(ctx)
 	if ctx.Err() != nil { // told to stop: whatever that broke off is no failure

@@ -91,12 +91,18 @@ func (s scalerProcess) run(ctx context.Context) error {
 		Version: s.version,
 		Leading: s.leading, Known: s.known, Declare: t.Declare, Log: s.log, Metrics: metrics,
 	})
+	publisher := confirms.NewPublisher(conns["forwarder (publish)"], 0)
 	group.Go(func() error {
-		return rabbit.Forward(ctx, conns["forwarder"], confirms.NewPublisher(conns["forwarder (publish)"], 0),
-			loop.InForce)
+		return rabbit.Forward(ctx, conns["forwarder"], publisher, loop.InForce)
 	})
 	group.Go(func() error { return loop.Run(ctx) })
 	group.Go(func() error { return t.Keep(ctx, s.leading, loop.InForce) })
+	rescuer := &upkeep.Rescuer{
+		Ledger: ledger, Roster: redis.NewRoster(s.store, s.log),
+		Publish: publisher,
+		Leading: s.leading, InForce: loop.InForce, Log: s.log, Rescued: upkeep.NewRescued(registry),
+	}
+	group.Go(func() error { return rescuer.Keep(ctx) })
 	if s.source != nil {
 		group.Go(func() error {
 			return upkeep.FollowPolicy(ctx, s.source, s.text, s.log, loop.Refuse, func(p *lanes.Policy) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker"
 	"github.com/polyglot-media/siren/worker/media"
@@ -123,8 +124,8 @@ func (w Worker) Run(ctx context.Context) error {
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	defer cancel()
 	if n := ledger.Flush(flush); n > 0 {
-		log.Warn("Redis is away: the ends of some jobs couldn't be recorded; `siren jobs retry` has those looked at "+
-			"that say running for ever", "jobs", n)
+		log.Warn("Redis is away: the ends of some jobs couldn't be recorded; the leading scaler has those looked at "+
+			"that say running", "jobs", n)
 	}
 	return err
 }
@@ -149,14 +150,14 @@ func awaitPolicy(
 				return nil, q, operate.NotFound.With(err)
 			}
 		}
-		if said != err.Error() {
+		if said != plain.Trouble(err) {
 			if errors.Is(err, lanes.ErrRefused) {
 				log.Error("waiting for the policy: Redis refuses this login; siren redis-acl prints what a worker's "+
 					"may do", "reason", err)
 			} else {
 				log.Info("waiting for the policy: has a scaler published one?", "reason", err)
 			}
-			said = err.Error()
+			said = plain.Trouble(err)
 		}
 		select {
 		case <-ctx.Done():

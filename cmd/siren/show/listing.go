@@ -6,9 +6,10 @@ package show
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
+	"strings"
 	"time"
 )
 
@@ -39,10 +40,16 @@ type Listing struct {
 // watchEvery is how often --watch looks again.
 const watchEvery = time.Second
 
+// errClosed is what becomes of output that goes on and on when nobody can read it.
+var errClosed = errors.New("stdout is closed: there is nowhere to write to")
+
 // Show looks once, or with --watch again and again, and shows what there is: a value for JSON and YAML, and the table
 // of it. A look that fails ends it when it is the first; later it is said, and tried again. The same failure is said
 // once. A table that is watched on a terminal stays in its place, and fits it.
 func (l *Listing) Show(ctx context.Context, out, said io.Writer, look func() (any, *Table, error)) error {
+	if l.Watching && closed(out) {
+		return errClosed
+	}
 	v, t, err := look()
 	if err != nil {
 		return err
@@ -50,10 +57,10 @@ func (l *Listing) Show(ctx context.Context, out, said io.Writer, look func() (an
 	if !l.Watching {
 		return l.write(out, said, 0, v, t)
 	}
-	show, resized := l.stream(out, said), (<-chan os.Signal)(nil)
+	show, resized := l.stream(out, said), (<-chan struct{})(nil)
 	if l.Format != "json" && l.Format != "yaml" && Draws(out) {
-		screen := newScreen(out)
-		defer screen.close()
+		screen := NewScreen(out)
+		defer screen.Close()
 		show, resized = l.on(screen), screen.resized
 	}
 	ticker := time.NewTicker(watchEvery)
@@ -85,7 +92,9 @@ func (l *Listing) stream(out, said io.Writer) (show func(v any, t *Table, failed
 		}
 		trouble.Say(nil)
 		if shown++; l.Format == "yaml" && shown > 1 {
-			fmt.Fprintln(out, "---")
+			if _, err := fmt.Fprintln(out, "---"); err != nil {
+				return err
+			}
 		}
 		return l.write(out, said, 0, v, t)
 	}
@@ -94,7 +103,7 @@ func (l *Listing) stream(out, said io.Writer) (show func(v any, t *Table, failed
 // on returns what shows each look of --watch in the place of the one before.
 func (l *Listing) on(screen *Screen) (show func(v any, t *Table, failed error) error) {
 	return func(v any, t *Table, failed error) error {
-		return screen.draw(func(w io.Writer, width int) error {
+		return screen.Draw(func(w io.Writer, width int) error {
 			if failed != nil { // where the list was
 				Warn(w, Gist(failed).Error()+"; retrying")
 				return nil
@@ -115,9 +124,11 @@ func (l *Listing) write(out, said io.Writer, room int, v any, t *Table) error {
 	case "json", "yaml":
 		return l.Print(out, v)
 	case "name":
+		var b strings.Builder
 		for _, name := range t.names() {
-			fmt.Fprintf(out, "%s/%s\n", l.Kind, name)
+			fmt.Fprintf(&b, "%s/%s\n", l.Kind, name)
 		}
+		_, err = io.WriteString(out, b.String())
 	default:
 		if len(t.rows) == 0 && t.Empty != "" {
 			fmt.Fprintln(said, t.Empty)
@@ -140,6 +151,9 @@ func (l *Listing) Stream(w io.Writer) *Stream { return &Stream{Listing: l, w: w}
 
 // Add shows the next value, and its rows. JSON has a line for each value, YAML a document.
 func (s *Stream) Add(v any, t *Table) error {
+	if closed(s.w) {
+		return errClosed
+	}
 	first := s.widths == nil
 	if first {
 		s.widths = make([]int, len(t.columns))

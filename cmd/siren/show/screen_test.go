@@ -1,56 +1,15 @@
 package show
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/creack/pty"
+	"github.com/polyglot-media/siren/cmd/siren/show/showtest"
 )
-
-// terminal is a real one of so many characters and lines; read ends it, and returns what was written to it.
-func terminal(t *testing.T, width, height uint16) (tty *os.File, read func() string) {
-	t.Helper()
-	ours, tty, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ours.Close() })
-	if err := pty.Setsize(tty, &pty.Winsize{Cols: width, Rows: height}); err != nil {
-		t.Fatal(err)
-	}
-	var seen bytes.Buffer
-	done := make(chan error)
-	go func() { // a terminal may drop what isn't read yet when it's closed
-		b := make([]byte, 4096)
-		for {
-			n, err := ours.Read(b)
-			seen.Write(b[:n])
-			if err != nil || bytes.HasSuffix(seen.Bytes(), []byte(endOfTerminal)) {
-				done <- err
-				return
-			}
-		}
-	}()
-	return tty, func() string {
-		if _, err := tty.WriteString(endOfTerminal); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-		_ = tty.Close()
-		return strings.TrimSuffix(seen.String(), endOfTerminal)
-	}
-}
-
-// endOfTerminal is what no picture has.
-const endOfTerminal = "\x04\x03\x04"
 
 func planets() *Table {
 	t := NewTable(Col("PLANET"), Num("MOONS"), Num("YEAR"), Num("RADIUS").Wide(), Col("NOTE"))
@@ -80,20 +39,19 @@ func TestScreenFits(t *testing.T) {
 		{120, 5, false, "PLANET   MOONS  YEAR  NOTE", 5},
 		{0, 0, false, "PLANET   MOONS  YEAR  NOTE", 9},
 	} {
-		t.Setenv("TERM", "xterm")
-		tty, read := terminal(t, c.width, c.height)
+		tty, read := showtest.Terminal(t, c.width, c.height)
 		l := Listing{}
 		if c.wide {
 			l.Format = "wide"
 		}
-		screen := newScreen(NewTerminal(tty))
+		screen := NewScreen(NewTerminal(tty))
 		draw := l.on(screen)
 		for range 2 {
 			if err := draw(nil, planets(), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
-		screen.close()
+		screen.Close()
 		seen := read()
 		inside, left, closed := strings.Cut(strings.TrimPrefix(seen, otherScreen), firstScreen)
 		if !closed || strings.HasPrefix(inside, otherScreen) {
@@ -148,9 +106,9 @@ func TestWhereToWatch(t *testing.T) {
 		{"xterm", "table", true},
 		{"xterm", "name", true},
 	} {
-		t.Setenv("TERM", c.kind)
 		t.Setenv("NO_COLOR", "")
-		tty, read := terminal(t, 80, 24)
+		tty, read := showtest.Terminal(t, 80, 24)
+		t.Setenv("TERM", c.kind)
 		ctx, cancel := context.WithCancel(t.Context())
 		l := Listing{Output: Output{c.format}, Kind: "planet", Watching: true}
 		err := l.Show(ctx, NewTerminal(tty), io.Discard, func() (any, *Table, error) {
@@ -174,14 +132,45 @@ func TestWhereToWatch(t *testing.T) {
 
 // A look that fails is told where the list was.
 func TestTroubleOnTheScreen(t *testing.T) {
-	t.Setenv("TERM", "xterm")
-	tty, read := terminal(t, 80, 24)
-	screen := newScreen(NewTerminal(tty))
+	tty, read := showtest.Terminal(t, 80, 24)
+	screen := NewScreen(NewTerminal(tty))
 	if err := (&Listing{}).on(screen)(nil, nil, errors.New("Redis is away")); err != nil {
 		t.Fatal(err)
 	}
-	screen.close()
+	screen.Close()
 	if seen := read(); !strings.Contains(seen, "warning:\x1b[0m Redis is away; retrying") {
 		t.Errorf("%q", seen)
+	}
+}
+
+// A long name is cut only where the last column would have less than a few words, and goes after what is less
+// important.
+func TestLongNames(t *testing.T) {
+	id := "0197b2c4-5d6e-7f80-9a1b-2c3d4e5f6071"
+	table := NewTable(ID(), Col("STATE"), Col("LANE"), Num("RAN"), Col("DETAIL"))
+	table.Spare("RAN", "ID", "LANE")
+	table.Add(id, "completed", "standard", "12s", "a detail of some more words than one has room for")
+	for _, c := range []struct {
+		width int
+		want  string
+	}{
+		{0, id + "  completed  standard  12s  a detail of some more words than one has room for"},
+		{88, id + "  completed  standard  12s  a detail of some more w…"},
+		{82, id + "  completed  standard  a detail of some more …"},
+		{71, id + "  completed  standard  a detail of…"},
+		{70, id[:22] + "…  completed  standard  a detail of some more w…"},
+		{48, id[:12] + "…  completed  standard  a detail of…"},
+		{47, id[:12] + "…  completed  a detail of some mor…"},
+		{20, id[:12] + "…  comp…"},
+		{12, id[:11] + "…"},
+	} {
+		var b strings.Builder
+		if err := table.Fit(&b, c.width); err != nil {
+			t.Fatal(err)
+		}
+		_, row, _ := strings.Cut(strings.TrimSuffix(b.String(), "\n"), "\n")
+		if row != c.want {
+			t.Errorf("%d: %q, want %q", c.width, row, c.want)
+		}
 	}
 }

@@ -33,10 +33,14 @@ type Column struct {
 	right    bool // aligned to the right
 	onlyWide bool // left out but for -o wide
 	most     int  // characters of a cell, but for -o wide; 0: as many as there are
+	least    int  // characters that it may be cut to where there is no room; 0: it isn't cut
 }
 
 // Col makes a column of texts.
 func Col(title string) Column { return Column{title: title} }
+
+// ID makes the column of jobs' ids, which may be long.
+func ID() Column { return Col("ID").Least(13) }
 
 // Num makes a column of numbers, which are aligned to the right.
 func Num(title string) Column { return Column{title: title, right: true} }
@@ -53,10 +57,17 @@ func (c Column) Clipped(most int) Column {
 	return c
 }
 
+// Least returns the column as one that is cut where it could be spared: to as few characters as there is room for, and
+// to no fewer than these.
+func (c Column) Least(characters int) Column {
+	c.least = characters
+	return c
+}
+
 // NewTable makes a table without rows.
 func NewTable(columns ...Column) *Table { return &Table{columns: columns} }
 
-// Spare says which columns go, in this order, where a screen is too narrow for all.
+// Spare says which columns go, or are cut, in this order, where a screen is too narrow for all.
 func (t *Table) Spare(titles ...string) { t.spare = titles }
 
 // Add adds a row. It has a cell for each column, also for those that are only shown wide.
@@ -89,7 +100,13 @@ func (t *Table) names() []string {
 
 // Print writes the table with its headers and without what is only shown wide.
 func (t *Table) Print(w io.Writer) error {
-	return t.write(w, form{headers: true}, make([]int, len(t.columns)))
+	return t.Fit(w, 0)
+}
+
+// Fit writes the table as Print does, with as many columns as lines of so many characters have room for (0: nobody
+// knows).
+func (t *Table) Fit(w io.Writer, room int) error {
+	return t.write(w, form{headers: true, room: room}, make([]int, len(t.columns)))
 }
 
 // form is how a table is written.
@@ -111,19 +128,17 @@ func (t *Table) write(w io.Writer, f form, widths []int) error {
 	var b strings.Builder
 	for _, cells := range lines {
 		var line strings.Builder
-		used := 0
 		for _, i := range shown {
 			text := cells[i].text
-			if f.room > 0 && used+utf8.RuneCountInString(text) > f.room {
-				text = Clip(text, max(1, f.room-used))
+			if f.room > 0 {
+				text = Clip(text, widths[i])
 			}
-			pad := strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(cells[i].text)))
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
 			if text = painted(w, cells[i].style, text); t.columns[i].right {
 				line.WriteString(pad + text + gap)
 			} else {
 				line.WriteString(text + pad + gap)
 			}
-			used += widths[i] + len(gap)
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
@@ -155,33 +170,61 @@ func (t *Table) lines(f form) (lines [][]cell) {
 	return lines
 }
 
-// fitting returns the columns that are shown: without those that can be spared, as long as there is no room. The last
-// column needs no more than its title and some words: it is cut at the end of the line.
+// fitting returns the columns that are shown: without those that can be spared, as long as there is no room. What there
+// is room for becomes their width.
 func (t *Table) fitting(f form, widths []int) (shown []int) {
-	needed := 0
-	need := func(i int) int { return min(widths[i], max(len(t.columns[i].title), leastLast)) }
 	for i, c := range t.columns {
-		if c.onlyWide && !f.wide {
-			continue
+		if !c.onlyWide || f.wide {
+			shown = append(shown, i)
 		}
-		shown = append(shown, i)
-		needed += widths[i] + len(gap)
 	}
+	if f.room == 0 {
+		return shown
+	}
+	enough := enoughLast
 	for _, title := range t.spare {
-		last := shown[len(shown)-1]
-		if f.room == 0 || needed-widths[last]-len(gap)+need(last) <= f.room {
-			break
+		i := slices.IndexFunc(t.columns, func(c Column) bool { return c.title == title })
+		least := t.columns[i].least
+		if least > 0 {
+			enough = leastLast
 		}
-		shown = slices.DeleteFunc(shown, func(i int) bool {
-			gone := t.columns[i].title == title
-			if gone {
-				needed -= widths[i] + len(gap)
-			}
-			return gone
-		})
+		switch missing := t.missing(f, shown, widths, enough); {
+		case missing <= 0:
+		case least > 0:
+			missing += enoughLast - leastLast // once it is cut, it may as well be for more
+			widths[i] = min(widths[i], max(least, widths[i]-missing))
+		default:
+			shown = slices.DeleteFunc(shown, func(x int) bool { return x == i })
+		}
+	}
+	room := f.room
+	for n, i := range shown {
+		if room <= 0 {
+			return shown[:n]
+		}
+		widths[i] = min(widths[i], room)
+		room -= widths[i] + len(gap)
 	}
 	return shown
 }
 
-// leastLast is how many characters of the last column are worth a column that could be spared.
-const leastLast = 24
+// missing returns how many characters more a line would need. The last column needs no more than its title and so many:
+// it is cut at the end of the line.
+func (t *Table) missing(f form, shown, widths []int, last int) int {
+	needed := -len(gap)
+	for n, i := range shown {
+		width := widths[i]
+		if n == len(shown)-1 {
+			width = min(width, max(len(t.columns[i].title), last))
+		}
+		needed += width + len(gap)
+	}
+	return needed - f.room
+}
+
+// How many characters of the last column are worth columns that could be spared, and how many are worth the whole of
+// one that is cut, and those that are spared after it.
+const (
+	enoughLast = 24
+	leastLast  = 12
+)

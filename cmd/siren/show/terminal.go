@@ -1,6 +1,7 @@
 package show
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -25,7 +27,7 @@ const (
 )
 
 // Terminal is a stream that people read. Whatever is written to it is cleaned, so that no text acts on the terminal or
-// shows the secrets of a URL; Paint, Warn, ClearScreen and Rewrite alone do more. It is safe for concurrent use.
+// shows the secrets of a URL; Paint, Warn, Rewrite and a Screen alone do more. It is safe for concurrent use.
 type Terminal struct {
 	to     io.Writer
 	looked io.Writer // what decides about colours
@@ -84,6 +86,22 @@ func Draws(w io.Writer) bool {
 	return kind != "" && kind != "dumb" && IsTerminal(w)
 }
 
+// closed reports whether a file was closed when the program began, as stdout is by a shell's >&-. Go has opened
+// /dev/null in its place then: for reading as well, which nobody does who wants output thrown away.
+func closed(w io.Writer) bool {
+	f, ok := Raw(w).(*os.File)
+	if !ok {
+		return false
+	}
+	mode, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	if err != nil || mode&unix.O_ACCMODE != unix.O_RDWR {
+		return errors.Is(err, unix.EBADF)
+	}
+	is, err := f.Stat()
+	null, nullErr := os.Stat(os.DevNull)
+	return err == nil && nullErr == nil && os.SameFile(is, null)
+}
+
 // size returns how many characters and lines a terminal has; 0 where nobody knows.
 func size(w io.Writer) (width, height int) {
 	if t, ok := w.(*Terminal); ok {
@@ -113,9 +131,6 @@ func Warn(w io.Writer, text string) {
 	Paint(w, Yellow, "warning:")
 	fmt.Fprintln(w, " "+text)
 }
-
-// ClearScreen begins a new picture on a terminal.
-func ClearScreen(w io.Writer) { _, _ = io.WriteString(Raw(w), "\x1b[H\x1b[2J") }
 
 // Rewrite writes a text over the line that the cursor is in: as much of it as fits, since what goes on in the next line
 // would stay there.

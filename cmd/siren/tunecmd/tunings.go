@@ -2,7 +2,9 @@ package tunecmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -46,6 +48,7 @@ func tuningTable(l tune.List) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"),
 		col("IN FORCE"), col("REASON"))
+	t.Spare("AGE", "BY", "FILE", "ENDS IN")
 	t.Empty = "no tunings: everything is as the policy file says"
 	for _, r := range l.Tunings {
 		ends := "never"
@@ -128,6 +131,10 @@ stays as it is.`,
 					return err
 				}
 				text, err := os.ReadFile(args[0])
+				if errors.Is(err, fs.ErrNotExist) {
+					err = fmt.Errorf("%w; without a file, siren tunings export prints the policy in force, which may be "+
+						"the built-in one of siren up", err)
+				}
 				if err != nil {
 					return exit.With(exit.Usage, err)
 				}

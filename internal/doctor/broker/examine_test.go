@@ -131,9 +131,9 @@ func TestExamineWrongQueues(t *testing.T) {
 		"and delete siren.lane.standard")
 	all.Want(t, "broker.queues", doctor.Error, "not declared: siren.lane.bulk")
 	all.Want(t, "broker.leftovers", doctor.Note, "siren.lane.old is of a lane, or a type, that the policy doesn't "+
-		"have any more, and 1 jobs wait")
-	all.Want(t, "broker.delays", doctor.Error, "1 jobs wait for their next attempt, and nobody forwards")
-	all.Want(t, "broker.dead", doctor.Note, "1 dead letters")
+		"have any more, and 1 job waits")
+	all.Want(t, "broker.delays", doctor.Error, "1 job waits for the next attempt, and nobody forwards")
+	all.Want(t, "broker.dead", doctor.Note, "1 dead letter lies")
 }
 
 func TestExamineUndeclaredBroker(t *testing.T) {

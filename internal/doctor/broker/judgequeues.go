@@ -7,6 +7,7 @@ import (
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/rabbit/probe"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
@@ -58,7 +59,7 @@ func judgeDepths(all []probe.Wanted, depths map[string]fleet.Depth) (found []doc
 	switch {
 	case len(idle) > 0 && waiting > 0:
 		found = append(found, check.Error(
-			fmt.Sprintf("%d jobs wait for their next attempt, and nobody forwards from %s", waiting,
+			fmt.Sprintf("%s for the next attempt, and nobody forwards from %s", waitingJobs(waiting),
 				strings.Join(idle, ", ")),
 			"failed jobs are never retried while no scaler runs", start))
 	case len(idle) > 0:
@@ -66,12 +67,12 @@ func judgeDepths(all []probe.Wanted, depths map[string]fleet.Depth) (found []doc
 			"a job that fails is never retried while no scaler runs", start))
 	case len(depths) > 0:
 		found = append(found, check.OK(
-			fmt.Sprintf("the delay queues are served; %d jobs wait there behind those that the forwarder keeps",
-				waiting)))
+			fmt.Sprintf("the delay queues are served; %s there behind those that the forwarder keeps",
+				waitingJobs(waiting))))
 	}
 	if d := depths[topology.DeadQueue]; d.Ready > 0 {
-		found = append(found, doctor.Check("broker.dead").Note(fmt.Sprintf("%d dead letters lie in %s", d.Ready,
-			topology.DeadQueue),
+		found = append(found, doctor.Check("broker.dead").Note(fmt.Sprintf("%s %s in %s",
+			say.Plural(d.Ready, "dead letter"), say.Verb(d.Ready, "lies", "lie"), topology.DeadQueue),
 			"these jobs have failed for good, and stay until somebody looks at them", "siren dead"))
 	}
 	return found
@@ -83,7 +84,7 @@ func judgeLeftover(q lanes.Queue, ready int) doctor.Finding {
 	name := topology.QueueName(q)
 	what := fmt.Sprintf("queue %s is of a lane, or a type, that the policy doesn't have any more", name)
 	if ready > 0 {
-		return check.Note(fmt.Sprintf("%s, and %d jobs wait in it", what, ready),
+		return check.Note(fmt.Sprintf("%s, and %s in it", what, waitingJobs(ready)),
 			"workers serve it until it is empty: before the lane's own queue, or last where the lane has left the "+
 				"policy",
 			"nothing while it shrinks; `siren lanes migrate` and `siren lanes move` empty it at once")
@@ -94,3 +95,6 @@ func judgeLeftover(q lanes.Queue, ready int) doctor.Finding {
 	}
 	return check.Note(what+"; it is empty", "nothing deletes a queue by itself; an empty one costs little", fix)
 }
+
+// waitingJobs says how many jobs wait.
+func waitingJobs(n int) string { return say.Plural(n, "job") + " " + say.Verb(n, "waits", "wait") }

@@ -13,9 +13,6 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// startsWithin is how long a worker may take from its first heartbeat until it has RabbitMQ.
-const startsWithin = 10 * time.Second
-
 // judgeWorkers says what the workers' heartbeats mean.
 func judgeWorkers(f facts) (found []doctor.Finding) {
 	const check = doctor.Check("fleet.workers")
@@ -29,7 +26,7 @@ func judgeWorkers(f facts) (found []doctor.Finding) {
 		switch {
 		case f.now.Sub(w.At) > p.Timing.GoneAfter.D():
 			silent = append(silent, w.Worker)
-		case !w.Subscribed && w.At.Sub(w.Began) < startsWithin:
+		case w.Starting():
 			starting = append(starting, w.Worker)
 		case !w.Subscribed:
 			offline = append(offline, w.Worker)

@@ -76,7 +76,7 @@ func TestExamineManagement(t *testing.T) {
 	all = askManagement(t, withMonitor, s.URL)
 	all.Want(t, "broker.policies", doctor.OK, `none of the broker's policies (0 in vhost "/") harms`)
 	all.Want(t, "broker.bindings", doctor.OK, "each lane is bound")
-	all.Want(t, "broker.nodes", doctor.OK, "1 of 1 nodes run")
+	all.Want(t, "broker.nodes", doctor.OK, "1 of 1 node runs")
 	all.Want(t, "broker.unacknowledged", doctor.OK, "workers have 0 jobs")
 
 	ctl("set_policy", "--apply-to", "queues", "short lived", `^siren\.lane`, `{"message-ttl":60000}`)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -32,8 +33,8 @@ func judgeNodes(nodes []brokerNode, p *lanes.Policy) (found []doctor.Finding) {
 			"run three nodes, or set broker.queueType: classic, which is faster"))
 	}
 	if doctor.Worst(found) < doctor.Warning {
-		found = append(found, check.OK(fmt.Sprintf("%d of %d nodes run, without alarm or partition", running,
-			len(nodes))))
+		found = append(found, check.OK(fmt.Sprintf("%d of %s %s, without alarm or partition", running,
+			say.Plural(len(nodes), "node"), say.Verb(running, "runs", "run"))))
 	}
 	return found
 }
@@ -85,7 +86,7 @@ func judgeUnacknowledged(queues []brokerQueue) doctor.Finding {
 		}
 	}
 	return doctor.Check("broker.unacknowledged").OK(
-		fmt.Sprintf("workers have %d jobs, the forwarder keeps %d until they are due", running, held))
+		fmt.Sprintf("workers have %s, the forwarder keeps %d until due", say.Plural(running, "job"), held))
 }
 
 // judgeBindings says whether each lane gets its jobs, and the default lane alone what no lane wants.

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/doctor"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/work"
 	"github.com/polyglot-media/siren/worker/media"
@@ -375,8 +376,8 @@ func judgeScratch(path string, free lanes.Bytes, memory bool, room Room) []docto
 	case room.Slots > 0 && free < most:
 		f.Severity = doctor.Warning
 		f.What = fmt.Sprintf("the scratch folder %s has %s free; jobs may take %s", path, gibi(free), gibi(most))
-		f.Why = fmt.Sprintf("%d slots may each keep an input and an output of %s: a full disk fails jobs, which are "+
-			"retried", room.Slots, room.Slot.Scratch)
+		f.Why = fmt.Sprintf("each of %s may keep an input and an output of %s: a full disk fails jobs, which are "+
+			"retried", say.Plural(room.Slots, "slot"), room.Slot.Scratch)
 		f.Fix = "give it more space, or lower slot.scratch in the policy"
 	}
 	found := []doctor.Finding{f}

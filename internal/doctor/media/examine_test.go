@@ -296,6 +296,19 @@ func TestExamineS3WithoutConditions(t *testing.T) {
 	}
 }
 
+// Without a region nothing of S3 can be reached, and what to set is named.
+func TestExamineS3WithoutARegion(t *testing.T) {
+	for name, value := range map[string]string{
+		"AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "",
+		"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	} {
+		t.Setenv(name, value)
+	}
+	all := ExamineStorage(t.Context(), Options{}, []lanes.Storage{{Prefix: "s3://bucket/out/", Read: true}})
+	wantFinding(t, one(t, all, "storage.s3"), doctor.Error, "region", "set AWS_REGION to the region of bucket bucket")
+}
+
 func TestJudgeConfined(t *testing.T) {
 	for _, c := range []struct {
 		open []string

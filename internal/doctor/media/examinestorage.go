@@ -221,12 +221,16 @@ func fixFiles(r storage.Rule, err error) string {
 		"podSecurityContext.fsGroup", os.Getuid(), verb, r.Path)
 }
 
-func fixS3(r storage.Rule, _ error) string {
+func fixS3(r storage.Rule, err error) string {
+	if strings.Contains(strings.ToLower(err.Error()), "region") {
+		return fmt.Sprintf("set AWS_REGION to the region of bucket %s, as in AWS_REGION=eu-central-1 (or say region=… "+
+			"in SIREN_S3)", r.Host)
+	}
 	actions := "s3:GetObject"
 	if r.Write {
 		actions += " (to see whether an output is there) and s3:PutObject"
 	}
-	return fmt.Sprintf("check the endpoint (AWS_ENDPOINT_URL_S3), the region and the credentials "+
+	return fmt.Sprintf("check the endpoint (AWS_ENDPOINT_URL_S3), the region (AWS_REGION) and the credentials "+
 		"(AWS_SHARED_CREDENTIALS_FILE), that bucket %s exists, and that it allows %s on %s%s*, and s3:ListBucket",
 		r.Host, actions, r.Host, r.Path)
 }

@@ -100,6 +100,43 @@ func (c *choice) has(l Letter) bool {
 	return c.filter(l.Facts)
 }
 
+// Phrase says which jobs the filter chooses, behind the word jobs: of kind transcode in lane express that died of bad
+// input. What its times are of is said by happened: died, or were enqueued. It is "" for a filter that chooses all.
+func (f Filter) Phrase(happened string) string {
+	var words, of, that, when []string
+	if f.Kind != "" {
+		of = append(of, "kind "+f.Kind)
+	}
+	if f.Tenant != "" {
+		of = append(of, "tenant "+f.Tenant)
+	}
+	if len(of) > 0 {
+		words = append(words, "of "+strings.Join(of, " and "))
+	}
+	if f.Lane != "" {
+		words = append(words, "in lane "+f.Lane)
+	}
+	if f.Since > 0 {
+		when = append(when, "in the last "+say.Span(f.Since))
+	}
+	if f.OlderThan > 0 {
+		when = append(when, "over "+say.Span(f.OlderThan)+" ago")
+	}
+	if len(f.DiedOf) > 0 {
+		happened += " of " + say.Listed(f.DiedOf)
+	}
+	if len(f.DiedOf)+len(when) > 0 {
+		that = append(that, strings.TrimSpace("that "+happened+" "+strings.Join(when, " and ")))
+	}
+	if f.Selector != "" {
+		that = append(that, "whose labels match "+f.Selector)
+	}
+	if len(that) > 0 {
+		words = append(words, strings.Join(that, " and "))
+	}
+	return strings.Join(words, " ")
+}
+
 // String returns the filter as the audit log has it; "" for one that chooses all.
 func (f Filter) String() string {
 	var words []string

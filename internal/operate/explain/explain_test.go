@@ -252,6 +252,13 @@ func TestExplainLane(t *testing.T) {
 			"A job that came into it now would start in 26s, at 12:00:26" + zone + ", if nothing more urgent comes; " +
 				"its jobs are taken to run 10s each.",
 		}},
+		"one start": {"standard", func(_ *testing.T, s *Sight) {
+			l := &s.snap.Lanes[1]
+			l.Started, l.InTime, l.P95Wait = 1, 1, lanes.Duration(time.Second)
+		}, []string{
+			"Its objective, 95 % of its jobs started within 30s, is met: in the last five minutes 1 of 1 start was " +
+				"in time, 95 % of them within 1.0s.",
+		}},
 		"a shoulder": {"express", func(*testing.T, *Sight) {}, []string{
 			"Pool general is its home: 1 worker takes jobs, 0 of 1 slot busy; each worker keeps 1 shoulder slot for " +
 				"this lane alone.",

@@ -79,8 +79,8 @@ func objective(l fleet.LaneStatus) string {
 	}
 	said := "nothing has started in the last five minutes"
 	if l.Started > 0 {
-		said = fmt.Sprintf("in the last five minutes %d of %s were in time, 95 %% of them within %s", l.InTime,
-			say.Plural(l.Started, "start"), say.Short(l.P95Wait.D()))
+		said = fmt.Sprintf("in the last five minutes %d of %s %s in time, 95 %% of them within %s", l.InTime,
+			say.Plural(l.Started, "start"), say.Verb(l.Started, "was", "were"), say.Short(l.P95Wait.D()))
 	}
 	met := "met"
 	if !l.Objective() {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
 )
@@ -100,7 +101,8 @@ func (w *Work) copies(
 		results = append(results, r)
 	}
 	if copied > 0 {
-		untold = fmt.Errorf("%d copies are in their lanes, but %w", copied, untold)
+		untold = fmt.Errorf("%d %s, but %w", copied, say.Verb(copied, "copy is in its lane", "copies are in their lanes"),
+			untold)
 	}
 	return results, errors.Join(failed, untold, err)
 }

@@ -213,6 +213,25 @@ func (f *Fleet) Kill(worker string) error {
 	return running.Kill()
 }
 
+// Yield tells every worker to stop, asks for none any more, and returns how many that were. It doesn't wait. A later
+// Scale may ask for workers again. It is for a scaler that doesn't lead: the leader's fleet doesn't have these.
+func (f *Fleet) Yield() (workers int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.pools {
+		if f.stopped || p.replicas == 0 {
+			continue
+		}
+		for _, r := range p.members {
+			r.dismiss()
+		}
+		workers += p.replicas
+		p.replicas = 0
+		p.generation++
+	}
+	return workers
+}
+
 // Stop tells every worker to stop and returns when all are gone: at the latest a few seconds after the drain time, or
 // after the end of ctx. A second Stop does nothing.
 func (f *Fleet) Stop(ctx context.Context) error {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 
 	"github.com/polyglot-media/siren/internal/procs"
@@ -138,6 +139,32 @@ func TestRemovedWorkerIsLeavingUntilItIsGone(t *testing.T) {
 	}
 	procstest.Eventually(t, "killed after its time", func() bool {
 		return !slices.Contains(workers(look(t, f, "general")), name)
+	})
+}
+
+// A fleet that yields has no worker that stays, and can be asked for some again.
+func TestYield(t *testing.T) {
+	t.Parallel()
+	f := newTestFleet(t, "stubborn", func(o *Options) { o.Drain = 300 * time.Millisecond })
+	if n := f.Yield(); n != 0 {
+		t.Errorf("%d of no workers yielded", n)
+	}
+	scale(t, f, "general", 2)
+	before := look(t, f, "general")
+	if n := f.Yield(); n != 2 {
+		t.Errorf("%d workers yielded, want 2", n)
+	}
+	if err := f.Scale(t.Context(), "general", before, 3, nil); !errors.Is(err, lanes.ErrConflict) {
+		t.Errorf("what was decided before: %v", err)
+	}
+	if s := look(t, f, "general"); s.Replicas != 0 || slices.ContainsFunc(s.Members, func(m fleet.Member) bool {
+		return !m.Leaving
+	}) {
+		t.Errorf("state %+v", s)
+	}
+	scale(t, f, "general", 1)
+	procstest.Eventually(t, "those that yielded are gone", func() bool {
+		return len(look(t, f, "general").Members) == 1
 	})
 }
 

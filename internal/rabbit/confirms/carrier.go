@@ -17,8 +17,8 @@ import (
 // errLost is the verdict on a message whose connection broke before its confirm came: it is to be sent again.
 var errLost = lanes.Away(errors.New("the connection was lost"))
 
-// carrier is one confirming channel of one session, to one address. One goroutine writes to it, since a write hangs when the broker
-// stops reading; another takes what comes back. Both end with the channel.
+// carrier is one confirming channel of one session, to one address. One goroutine writes to it, since a write hangs
+// when the broker stops reading; another takes what comes back. Both end with the channel.
 type carrier struct {
 	ch     *rabbitlink.Channel
 	send   chan *outgoing // to the writer
@@ -280,13 +280,23 @@ func (c *carrier) verdict(tag uint64, err error) {
 // complain leaves the node when no verdict has come for too long, and no alarm says why.
 func (c *carrier) complain() {
 	if why, _ := c.ch.Session.Block(); why == "" {
-		c.by.leave(c.ch.Session)
+		c.by.leave(c)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.underway) > 0 {
 		c.overdue.Reset(c.by.Quiet) // there was nowhere to go to yet
 	}
+}
+
+// sample returns one of the messages under way; nil when there is none.
+func (c *carrier) sample() *outgoing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.underway {
+		return f.outgoing
+	}
+	return nil
 }
 
 // end gives a verdict on everything under way once the channel has closed.

@@ -36,10 +36,9 @@ const (
 // concurrent use. Each has a channel of its own, since a broker stops taking messages over a channel while a queue that
 // they go to doesn't keep up: so a lane whose queue doesn't answer keeps no other lane's jobs waiting.
 //
-// It waits out lost connections and alarms, but for at most its patience without any progress; then the error is
-// ErrNotSent or ErrUnconfirmed. A node that confirms nothing it leaves before that, where the broker has others. What
-// was unconfirmed when a connection broke is published again on the next one: two copies of a job are harmless (claims
-// see to it), none is not.
+// It waits out lost connections and alarms, and leaves a node that confirms nothing for another one, but for at most
+// its patience without any progress; then the error is ErrNotSent or ErrUnconfirmed. What was unconfirmed when a
+// connection ended is published again on the next one: two copies of a job are harmless (claims see to it), none is not.
 type Publisher struct {
 	Patience time.Duration // how long a publish goes on without any confirm: 30 s, unless it is set before the first
 	Quiet    time.Duration // after how long without any the node is left for another one: 5 s, unless likewise
@@ -147,10 +146,39 @@ func (p *Publisher) connect(ctx context.Context, to address) (*carrier, error) {
 }
 
 // leave leaves a node that confirms nothing to anybody, though it accepts jobs: it may be cut off from the others.
-func (p *Publisher) leave(s *rabbitlink.Session) {
+func (p *Publisher) leave(c *carrier) {
 	if time.Since(time.Unix(0, p.confirmed.Load())) >= p.Quiet {
-		p.conn.Leave(s, "it confirms nothing")
+		p.conn.Leave(c.ch.Session, "it confirms nothing", func(s *rabbitlink.Session) error {
+			return tryElsewhere(s, c)
+		})
 	}
+}
+
+// confirmsWithin is how long another node may take to confirm what the present one doesn't.
+const confirmsWithin = 3 * time.Second
+
+// tryElsewhere tries whether another node confirms a message that the carrier waits for: where the leader of its queue
+// hangs none does, and the carrier's own channel is the first to learn of the next leader.
+func tryElsewhere(s *rabbitlink.Session, c *carrier) error {
+	o := c.sample()
+	if o == nil {
+		return errors.New("nothing waits for a confirm any more")
+	}
+	ch, err := s.Channel()
+	if err != nil {
+		return err
+	}
+	ch.Patience = confirmsWithin
+	return ch.About(o.Key, func() error {
+		if err := ch.Confirm(false); err != nil {
+			return err
+		}
+		confirm, err := ch.PublishWithDeferredConfirm(o.Exchange, o.Key, false, false, o.Publishing)
+		if err == nil && !confirm.Wait() {
+			err = amqp.ErrClosed
+		}
+		return err
+	})
 }
 
 // maxLosses is how often a message may go down with its connection before it is suspected of being the cause.

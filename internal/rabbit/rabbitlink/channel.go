@@ -8,8 +8,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// channel opens a channel on the session.
-func (s *Session) channel() (*Channel, error) {
+// Channel opens a channel on the session.
+func (s *Session) Channel() (*Channel, error) {
 	var ch *amqp.Channel
 	err := s.ask(func() (err error) {
 		ch, err = s.conn.Channel()

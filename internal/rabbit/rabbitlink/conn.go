@@ -1,6 +1,6 @@
-// Package rabbitlink is a connection to RabbitMQ that lasts: dialling with TLS and rotated credentials, the choice among
-// several addresses, one session after the other, channels, what an error of the broker means, and a broker's name that
-// comes to mean another one. It knows of no message what it says.
+// Package rabbitlink is a connection to RabbitMQ that lasts: dialling with TLS and rotated credentials, the choice
+// among several addresses, one session after the other, channels, what an error of the broker means, and a broker's
+// name that comes to mean another one. It knows of no message what it says.
 //
 // A call to the broker that waits for an answer goes through Channel.Call, which bounds it in time.
 package rabbitlink
@@ -21,6 +21,9 @@ import (
 const (
 	heartbeat    = 10 * time.Second // a dead peer is noticed after one and a half; ?heartbeat= in the URL overrides it
 	closeTimeout = 2 * time.Second  // the broker doesn't answer a close while an alarm blocks the connection
+
+	// A node that is cut off may not answer either, and what it hasn't confirmed waits for the end.
+	leaveTimeout = 500 * time.Millisecond
 )
 
 // ErrClosed is what a closed Conn answers.
@@ -207,7 +210,7 @@ func (c *Conn) Channel(ctx context.Context) (*Channel, error) {
 		if err != nil {
 			return nil, err
 		}
-		ch, err := UnlessEnded(ctx, s.channel, (*Channel).Close)
+		ch, err := UnlessEnded(ctx, s.Channel, (*Channel).Close)
 		if err == nil {
 			return ch, nil
 		}
@@ -240,7 +243,7 @@ func (c *Conn) keep() {
 		next = c.hold(s, pause)
 	}
 	if next != nil {
-		next.close()
+		next.close(closeTimeout)
 	}
 }
 
@@ -257,11 +260,14 @@ func (c *Conn) hold(s *Session, pause *Backoff) (next *Session) {
 	if errors.As(context.Cause(life), &to) {
 		c.log.LogAttrs(c.ctx, to.level, "leaving this address of RabbitMQ for another one", s.where(),
 			slog.String("reason", to.why))
-		c.beside.Go(s.close) // the broker gives its jobs to others meanwhile
+		c.beside.Go(func() { s.close(to.within) }) // the broker gives its jobs to others meanwhile
 		return to.session
 	}
 	c.set(nil, err)
-	s.close()
+	s.close(closeTimeout)
+	if timedOut(err) {
+		c.order.silent(s.to.at) // no heartbeat comes
+	}
 	if c.ctx.Err() == nil {
 		c.log.Warn("lost the connection to RabbitMQ; reconnecting", s.where(), slog.Any("error", err))
 		pause.Lasted(time.Since(began))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // patience is how long one address is waited for.
@@ -90,7 +91,7 @@ func (c *Conn) Try(ctx context.Context) []Tried {
 		trying.Go(func() {
 			s, err := c.handshake(ctx, p, brief)
 			if err == nil {
-				s.close()
+				s.close(closeTimeout)
 			}
 			tried[i] = Tried{p.shown(), err}
 		})
@@ -114,7 +115,7 @@ func (f failures) Unwrap() []error { return f }
 
 // handshake makes a session at one address, until ctx ends.
 func (c *Conn) handshake(ctx context.Context, to place, within patience) (*Session, error) {
-	var raw *timed
+	var raw *answering
 	release := func() bool { return true }
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(c.options.Name)
@@ -133,7 +134,7 @@ func (c *Conn) handshake(ctx context.Context, to place, within patience) (*Sessi
 			if err != nil {
 				return nil, err
 			}
-			raw = &timed{Conn: nc, rest: within.rest}
+			raw = &answering{Conn: nc, rest: within.rest}
 			release = context.AfterFunc(ctx, func() { _ = nc.Close() }) // Close doesn't wait for a handshake
 			return raw, nc.SetDeadline(time.Now().Add(within.word))     // for the handshakes; amqp091 lifts it
 		},
@@ -143,8 +144,10 @@ func (c *Conn) handshake(ctx context.Context, to place, within patience) (*Sessi
 		c.order.answered(to.at)
 		return newSession(conn, raw.Conn, to, c.log.With(slog.String("broker", to.Address()))), nil
 	}
-	var timeout net.Error
-	if raw != nil && raw.out.Load() || errors.As(err, &timeout) && timeout.Timeout() {
+	if raw != nil && raw.out.Load() != nil {
+		err = *raw.out.Load() // amqp091 takes a login without an answer for one that is refused
+	}
+	if timedOut(err) {
 		c.order.silent(to.at)
 	}
 	if raw != nil {
@@ -153,32 +156,35 @@ func (c *Conn) handshake(ctx context.Context, to place, within patience) (*Sessi
 	return nil, to.explain(err)
 }
 
-// timed is a connection in its handshakes. Its other end has more time once it has said something.
-type timed struct {
+// timedOut reports whether an error of connecting, or of the connection, is that nothing was heard in time. amqp091 has
+// only the text of what its reader met.
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout() || strings.Contains(err.Error(), "i/o timeout")
+}
+
+// answering is a connection whose other end has more time once it has said something.
+type answering struct {
 	net.Conn
 	rest   time.Duration
 	spoken sync.Once
-	out    atomic.Bool // of time: amqp091 doesn't tell
+	out    atomic.Pointer[error] // of time
 }
 
-func (t *timed) Read(b []byte) (int, error) {
-	n, err := t.Conn.Read(b)
+func (a *answering) Read(b []byte) (int, error) {
+	n, err := a.Conn.Read(b)
 	if n > 0 {
-		t.spoken.Do(func() { _ = t.SetDeadline(time.Now().Add(t.rest)) })
+		a.spoken.Do(func() { _ = a.SetDeadline(time.Now().Add(a.rest)) })
 	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		t.out.Store(true)
+	if err != nil && timedOut(err) {
+		a.out.Store(&err)
 	}
 	return n, err
 }
 
-// ownPort is this end of a connection, which is another one in each attempt.
-var ownPort = regexp.MustCompile(`[^ ]+:[0-9]+->`)
-
-// kind returns what an error of connecting says, without what differs from one attempt to the next.
+// kind returns what an error of connecting says, without what differs from one round to the next.
 func kind(err error) string {
-	parts := strings.Split(ownPort.ReplaceAllString(err.Error(), ""), "; ")
+	parts := strings.Split(plain.Trouble(err), "; ")
 	slices.Sort(parts)
 	return strings.Join(parts, "; ")
 }

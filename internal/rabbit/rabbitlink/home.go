@@ -35,7 +35,8 @@ func (p pace) wait() time.Duration { return p.every - rand.N(p.every/3) }
 type move struct {
 	session *Session
 	why     string
-	level   slog.Level // of the log
+	level   slog.Level    // of the log
+	within  time.Duration // that the session which is left is closed
 }
 
 func (m *move) Error() string { return m.why }
@@ -43,16 +44,26 @@ func (m *move) Error() string { return m.why }
 // where is where a session is, for a log.
 func (s *Session) where() slog.Attr { return slog.String("broker", s.to.shown()) }
 
+// Trial asks a broker at another address for what a session's node doesn't do. Its error says that it isn't done there
+// either: then it may be the leader of a queue that hangs, and no other address would help.
+type Trial func(*Session) error
+
+// notice is why to leave, and what has to be better elsewhere.
+type notice struct {
+	why   string
+	trial Trial
+}
+
 // Leave says that the node of a session seems to be cut off from the others of its cluster: it doesn't do what it is
-// asked. The connection leaves it for another address as soon as one answers, and comes back a minute later at the
-// earliest. It returns at once; false when there is no other address. One call is enough, more do no harm: between two
-// moves are 10 s at least.
-func (c *Conn) Leave(s *Session, why string) bool {
+// asked. The connection leaves it for another address as soon as the trial succeeds at one, and comes back a minute
+// later at the earliest. It returns at once; false when there is no other address. One call is enough, more do no harm:
+// between two moves are 10 s at least.
+func (c *Conn) Leave(s *Session, why string, trial Trial) bool {
 	if s.alone.Load() {
 		return false
 	}
 	select {
-	case s.leave <- why:
+	case s.leave <- notice{why, trial}:
 	default:
 	}
 	return true
@@ -68,8 +79,8 @@ func (c *Conn) attend(life context.Context, s *Session, end context.CancelCauseF
 		select {
 		case <-life.Done():
 			return
-		case why := <-s.leave:
-			to = c.elsewhere(life, s, why)
+		case n := <-s.leave:
+			to = c.elsewhere(life, s, n)
 		case <-look.C:
 			now := c.look(life, s)
 			if now.gone && missing {
@@ -94,7 +105,7 @@ func (c *Conn) attend(life context.Context, s *Session, end context.CancelCauseF
 func (c *Conn) pass(life context.Context, to *move, end context.CancelCauseFunc) {
 	end(to)
 	if was := (*move)(nil); !errors.As(context.Cause(life), &was) {
-		to.session.close()
+		to.session.close(closeTimeout)
 		return
 	}
 	c.mu.Lock()
@@ -132,14 +143,16 @@ func (c *Conn) look(ctx context.Context, s *Session) (now sight) {
 		return sight{}
 	}
 	at := slices.IndexFunc(all, func(p place) bool { return p.at == home })
-	if now.to = c.reach(ctx, all[at:at+1]); now.to != nil {
+	anything := func(*Session) error { return nil }
+	if now.to = c.reach(ctx, all[at:at+1], anything); now.to != nil {
 		now.to.why, now.to.session.home = "going home, which answers again", home
+		now.to.within = closeTimeout
 	}
 	return now
 }
 
-// elsewhere leaves a session whose node is cut off; nil when no address answers that isn't cut off too.
-func (c *Conn) elsewhere(ctx context.Context, s *Session, why string) *move {
+// elsewhere leaves a session whose node is cut off; nil when it would be no better at an address that isn't cut off too.
+func (c *Conn) elsewhere(ctx context.Context, s *Session, n notice) *move {
 	all, _ := c.find(ctx)
 	if !c.rested() {
 		return nil
@@ -151,21 +164,26 @@ func (c *Conn) elsewhere(ctx context.Context, s *Session, why string) *move {
 			others = append(others, p)
 		}
 	}
-	to := c.reach(ctx, others)
+	to := c.reach(ctx, others, n.trial)
 	if to != nil {
-		to.why, to.level = why, slog.LevelWarn
+		to.why, to.level, to.within = n.why, slog.LevelWarn, leaveTimeout
 		c.order.banish(s.to.at)
 		to.session.home = c.order.sort(all)
 	}
 	return to
 }
 
-// reach moves to the first of the places that answers; nil when none does.
-func (c *Conn) reach(ctx context.Context, places []place) *move {
+// reach moves to the first of the places that answers and where the trial succeeds; nil when there is none.
+func (c *Conn) reach(ctx context.Context, places []place, trial Trial) *move {
 	for _, p := range places {
-		if s, err := c.handshake(ctx, p, brief); err == nil {
+		s, err := c.handshake(ctx, p, brief)
+		if err != nil {
+			continue
+		}
+		if trial(s) == nil {
 			return &move{session: s}
 		}
+		s.close(closeTimeout)
 	}
 	return nil
 }

@@ -4,7 +4,9 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,45 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
 )
+
+// The URL, of a mounted file say, comes to name another host: connections go there. One that comes to name none, or a
+// broken one, ends nothing.
+func TestURLMoves(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	urls := strings.Split(list, ",")
+	var said atomic.Value
+	said.Store(urls[0])
+	var asked atomic.Int32
+	c, err := rabbitlink.Open(rabbitlink.Options{Name: "test", Renew: func() (string, error) {
+		asked.Add(1)
+		if u := said.Load().(string); u != "" {
+			return u, nil
+		}
+		return "", os.ErrNotExist
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	c.SetLooks(50 * time.Millisecond)
+	if here, _ := at(t, c, all); here != all[0] {
+		t.Fatal("it isn't where the URL says")
+	}
+	for _, broken := range []string{"", "amqp://%zz"} {
+		said.Store(broken)
+		before := asked.Load()
+		rabbittest.Until(t, "the URL is looked at", func() bool { return asked.Load() > before+3 })
+	}
+	if all[0].Connections() != 1 || !c.Up() {
+		t.Error("a broken URL has ended a session")
+	}
+	said.Store(urls[1])
+	rabbittest.Until(t, "it is where the URL says", func() bool {
+		here, _ := at(t, c, all)
+		return here == all[1]
+	})
+}
 
 // The broker's name moves to another address while what is at the one before goes on answering: everything connects
 // anew, in the middle of a job too, and the job is settled by its next delivery. Answers that lack the address once, or

@@ -28,7 +28,7 @@ type Session struct {
 	alone atomic.Bool      // there is no other address
 	lost  chan *amqp.Error // the reason, then closed; for last
 	over  chan *amqp.Error // closed, after the reason, once every channel of the session knows that it is closed
-	leave chan string      // why to leave for another address
+	leave chan notice      // for another address
 
 	mu        sync.Mutex
 	why       string        // of the alarm that blocks publishing, "" when none does
@@ -37,7 +37,7 @@ type Session struct {
 
 // newSession watches a fresh connection for its end, and for alarms.
 func newSession(conn *amqp.Connection, raw net.Conn, to place, log *slog.Logger) *Session {
-	s := &Session{conn: conn, raw: raw, to: to, leave: make(chan string, 1), unblocked: make(chan struct{})}
+	s := &Session{conn: conn, raw: raw, to: to, leave: make(chan notice, 1), unblocked: make(chan struct{})}
 	close(s.unblocked)
 	s.lost = conn.NotifyClose(make(chan *amqp.Error, 1))
 	s.over = conn.NotifyClose(make(chan *amqp.Error, 1))
@@ -108,10 +108,10 @@ func (s *Session) last(ctx context.Context) error {
 	}
 }
 
-// close ends the session, within a few seconds.
-func (s *Session) close() {
-	defer s.within(closeTimeout)()
-	_ = s.conn.CloseDeadline(time.Now().Add(closeTimeout))
+// close ends the session within that time.
+func (s *Session) close(within time.Duration) {
+	defer s.within(within)()
+	_ = s.conn.CloseDeadline(time.Now().Add(within))
 }
 
 // Abandon drops the connection without a word. Every call that hangs on it returns with an error.

@@ -21,7 +21,7 @@ func TestParse(t *testing.T) {
 		},
 		"amqp://u:p,q@h1,h2":               {"h1:5672,h2:5672", []string{"amqp://u:p,q@h1", "amqp://u:p,q@h2"}},
 		"amqp://u:p@h1/,\n amqp://u:p@h2/": {"h1:5672,h2:5672", []string{"amqp://u:p@h1/", "amqp://u:p@h2/"}},
-		"amqp://h1,h2/,amqp://h3/":         {"h1:5672,h2:5672,h3:5672", []string{"amqp://h1/", "amqp://h2/", "amqp://h3/"}},
+		"amqp://h1,h2,amqp://h3":           {"h1:5672,h2:5672,h3:5672", []string{"amqp://h1", "amqp://h2", "amqp://h3"}},
 	} {
 		all, err := Parse(list)
 		if err != nil {

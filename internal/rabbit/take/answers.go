@@ -1,8 +1,10 @@
 package take
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -17,12 +19,13 @@ import (
 // questions that a queue's leader can't answer.
 
 const (
-	heardFor     = time.Second      // after an answer, a queue is believed to answer
 	askEvery     = time.Second      // whether queues that are left out answer
 	mostAsked    = 8                // questions to one queue at a time
 	slowFor      = time.Minute      // a queue is believed to be as slow as it was
 	mostPatience = 10 * time.Second // of a slot
 	quietFor     = 3 * time.Second  // of all queues, before their node is left
+	// elsewhereWithin is how long a queue may take to answer another node.
+	elsewhereWithin = 2 * time.Second
 )
 
 // answers is what a worker knows of its queues' answers. The Taker's mutex guards it.
@@ -34,6 +37,7 @@ type answers struct {
 	gets   map[lanes.Queue]int // those of them that may be answered with a job
 	asking bool                // somebody asks those that are left out
 	since  time.Time           // they are asked
+	blind  bool                // the broker doesn't tell this user how many jobs there are
 }
 
 // slowness is how long a queue takes to answer, for a while.
@@ -59,11 +63,18 @@ func (t *Taker) patienceFor(q lanes.Queue) time.Duration {
 	return t.Patience
 }
 
-// heard reports whether the queue has answered just now.
-func (t *Taker) heard(q lanes.Queue) bool {
+// mayCount reports whether the broker tells how many jobs and consumers a queue has: from RabbitMQ 4.0 on only who may
+// configure it.
+func (t *Taker) mayCount() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.out[q] && time.Since(t.at[q]) < heardFor
+	return !t.blind
+}
+
+func (t *Taker) mayNotCount() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.blind = true
 }
 
 // fine notes that the queue answers, and takes complaints back.
@@ -79,6 +90,21 @@ func (t *Taker) fine(q lanes.Queue) {
 		delete(t.out, q)
 		t.reorder()
 	}
+}
+
+// came notes that a job of the queue has come by itself. That is so as soon as there is a new leader, long before who
+// asks finds it.
+func (t *Taker) came(q lanes.Queue) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at[q] = time.Now()
+}
+
+// leftOut reports whether the queue is left out.
+func (t *Taker) leftOut(q lanes.Queue) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.out[q]
 }
 
 // leaveOut leaves a queue out until it answers.
@@ -118,7 +144,7 @@ func (t *Taker) ask() {
 		case quiet < 0:
 			return
 		case quiet >= quietFor && of != nil:
-			t.conn.Leave(of, "none of its queues answers")
+			t.conn.Leave(of, "none of its queues answers", t.answersElsewhere)
 		}
 	}
 }
@@ -183,48 +209,75 @@ func (t *Taker) count(which map[lanes.Queue]int, q lanes.Queue, by int) (were in
 // question asks a queue, and says how long the answer took. Only a leader knows of jobs; that there are none is certain
 // only if it gives none.
 func (t *Taker) question(conn *rabbitlink.Conn, q lanes.Queue) (took time.Duration, answered bool) {
-	most := 1
-	began := time.Now()
-	ready, err := ask(conn, func(ch *rabbitlink.Channel) (int, error) {
-		ready, _, err := ch.Depth(topology.QueueName(q))
-		return ready, err
-	})
-	switch {
-	case err == nil && ready > 0:
-		return time.Since(began), true
-	case errors.Is(err, lanes.ErrRefused): // from RabbitMQ 4.0 on, of who may only read
-		most = mostAsked
-	case rabbitlink.Absent(err): // it isn't there: an answer, too
-		t.mu.Lock()
-		t.at[q] = time.Now()
-		t.mu.Unlock()
-		return 0, false
-	case err != nil:
-		return 0, false
+	most := mostAsked
+	if t.mayCount() {
+		began := time.Now()
+		known, err := ask(conn, func(ch *rabbitlink.Channel) (bool, error) {
+			ready, consumers, err := ch.Depth(topology.QueueName(q))
+			return ready+consumers > 0, err
+		})
+		switch {
+		case known:
+			return time.Since(began), true
+		case errors.Is(err, lanes.ErrRefused):
+			t.mayNotCount()
+		case rabbitlink.Absent(err): // it isn't there: an answer, too
+			t.mu.Lock()
+			t.at[q] = time.Now()
+			t.mu.Unlock()
+			return 0, false
+		case err != nil:
+			return 0, false
+		default:
+			most = 1 // it may be answered with a job, which has to go back
+		}
 	}
 	if t.count(t.gets, q, 1) >= most {
 		t.count(t.gets, q, -1)
 		return 0, false
 	}
 	defer t.count(t.gets, q, -1)
-	began = time.Now()
-	_, err = ask(conn, func(ch *rabbitlink.Channel) (int, error) {
-		a, found, err := ch.Get(topology.QueueName(q))
-		if found {
-			err = a.GiveBack()
-		}
-		return 0, err
+	began := time.Now()
+	answered, _ = ask(conn, func(ch *rabbitlink.Channel) (bool, error) {
+		err := getAndGiveBack(ch, q)
+		return err == nil, err
 	})
-	return time.Since(began), err == nil
+	return time.Since(began), answered
+}
+
+func getAndGiveBack(ch *rabbitlink.Channel, q lanes.Queue) error {
+	a, found, err := ch.Get(topology.QueueName(q))
+	if found {
+		return a.GiveBack()
+	}
+	return err
 }
 
 // ask asks on a channel of its own, as long as it takes.
-func ask(conn *rabbitlink.Conn, request func(*rabbitlink.Channel) (int, error)) (int, error) {
+func ask(conn *rabbitlink.Conn, request func(*rabbitlink.Channel) (bool, error)) (bool, error) {
 	ch, err := conn.Channel(context.Background())
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	defer ch.Close()
 	ch.Patience = 2 * time.Minute
 	return request(ch)
+}
+
+// answersElsewhere tries whether another node answers for any of the queues that are left out.
+func (t *Taker) answersElsewhere(s *rabbitlink.Session) (err error) {
+	t.mu.Lock()
+	queues := slices.Collect(maps.Keys(t.out))
+	t.mu.Unlock()
+	for _, q := range queues {
+		ch, failed := s.Channel()
+		if failed != nil {
+			return failed
+		}
+		ch.Patience = elsewhereWithin
+		if err = getAndGiveBack(ch, q); err == nil || rabbitlink.Absent(err) {
+			return nil
+		}
+	}
+	return cmp.Or(err, error(rabbitlink.ErrSilent))
 }

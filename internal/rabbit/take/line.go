@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
@@ -21,9 +22,14 @@ type line struct {
 	hears *rabbitlink.Channel // consumes from it; nil or closed: to be opened
 	over  chan struct{}       // closed once nothing comes over hears any more; nil: nobody listens
 
-	mu sync.Mutex
-	to chan<- arrival // where to goes what comes; nil: back
+	mu   sync.Mutex
+	to   chan<- arrival // where to goes what comes; nil: the slot is busy
+	held *arrival       // what has come meanwhile
 }
+
+// holdFor is how long a busy slot holds a job of a queue that doesn't answer, and that it listens to all the same: not
+// so long that an idle one elsewhere would miss it, nor so short that busy ones hand it round.
+const holdFor = time.Second
 
 // open makes sure of a channel of the live session.
 func (l *line) open(ctx context.Context, ch **rabbitlink.Channel) error {
@@ -86,7 +92,7 @@ func (l *line) listen(ctx context.Context, priority int, to chan<- arrival) erro
 	go func() {
 		defer close(over)
 		for d := range jobs {
-			l.taker.fine(l.queue)
+			l.taker.came(l.queue)
 			l.pass(arrival{queue: l.queue, Arrival: rabbitlink.Arrival{Delivery: d, On: on}})
 		}
 		l.pass(arrival{queue: l.queue, over: true, Arrival: rabbitlink.Arrival{On: on}})
@@ -94,13 +100,18 @@ func (l *line) listen(ctx context.Context, priority int, to chan<- arrival) erro
 	return nil
 }
 
+// setTo says where to goes what comes, and what is held.
 func (l *line) setTo(to chan<- arrival) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.to = to
+	if to != nil && l.held != nil {
+		to <- *l.held
+		l.held = nil
+	}
 }
 
-// pass hands a job on, or back when nobody waits for one.
+// pass hands a job on, or holds it for a while.
 func (l *line) pass(a arrival) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,25 +119,42 @@ func (l *line) pass(a arrival) {
 	case l.to != nil:
 		l.to <- a
 	case !a.over:
-		a.handBack()
+		l.held = &a
+		time.AfterFunc(holdFor, func() { l.giveBack(&a) })
 	}
 }
 
-// rest ends listening, and returns once nothing more comes. A job that it meets as it makes sure that the queue answers
-// goes the way of those that come. Where the queue doesn't answer, it listens on, and what comes goes back.
+// giveBack puts a job back if it is held yet; nil: whichever is.
+func (l *line) giveBack(a *arrival) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held != nil && (a == nil || a == l.held) {
+		l.held.handBack()
+		l.held = nil
+	}
+}
+
+// takeHeld returns the job that is held; false when none is.
+func (l *line) takeHeld() (a arrival, is bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held == nil || l.held.On.IsClosed() {
+		return a, false
+	}
+	a, l.held = *l.held, nil
+	return a, true
+}
+
+// rest ends listening, and returns once nothing more comes. Where the queue doesn't answer, it listens on. A job that it
+// meets as it makes sure goes the way of those that come.
 func (l *line) rest() {
 	defer l.setTo(nil)
-	if !l.listening() {
+	if !l.listening() || l.taker.leftOut(l.queue) {
 		return
 	}
-	if !l.taker.heard(l.queue) {
-		switch a, found, err := l.get(context.Background()); {
-		case found:
-			l.pass(a)
-		case errors.Is(err, rabbitlink.ErrSilent):
-			l.taker.trouble(err)
-			return
-		}
+	if err := l.check(); errors.Is(err, rabbitlink.ErrSilent) {
+		l.taker.trouble(err)
+		return
 	}
 	l.hears.Patience = l.taker.patienceFor(l.queue)
 	if l.hears.StopReceiving(topology.QueueName(l.queue), l.queue.String()) != nil {
@@ -137,9 +165,35 @@ func (l *line) rest() {
 	l.over = nil
 }
 
+// check asks whether the leader of the queue that the line listens to is there: it knows of that.
+func (l *line) check() error {
+	if l.taker.mayCount() {
+		err := l.open(context.Background(), &l.asks)
+		if err != nil {
+			return err
+		}
+		ready, consumers, err := l.asks.Depth(topology.QueueName(l.queue))
+		switch {
+		case errors.Is(err, lanes.ErrRefused):
+			l.taker.mayNotCount()
+		case err == nil && ready == 0 && consumers == 0: // as a broker says for a leader that is away
+			return &queueError{l.queue, rabbitlink.ErrSilent}
+		case err != nil:
+			return &queueError{l.queue, err}
+		default:
+			return nil
+		}
+	}
+	a, found, err := l.get(context.Background())
+	if found {
+		l.pass(a)
+	}
+	return err
+}
+
 // close gives the channels back, and what came over them.
 func (l *line) close() {
-	l.setTo(nil)
+	l.giveBack(nil)
 	for _, ch := range []*rabbitlink.Channel{l.asks, l.hears} {
 		if ch != nil {
 			ch.Close()

@@ -154,15 +154,13 @@ func TestStopsWhileAllAreSilent(t *testing.T) {
 	conn.Close()
 }
 
-// A node that answers for no queue at all is left for another one.
+// A node that answers for no queue at all, while another one does, is left for that.
 func TestLeavesANodeThatAnswersForNothing(t *testing.T) {
 	rabbittest.Declared(t)
-	ways := []*rabbittest.Proxy{
-		rabbittest.NewProxy(t, rabbittest.Server(t).URL), rabbittest.NewProxy(t, rabbittest.Server(t).URL),
-	}
+	here, there := rabbittest.NewProxy(t, rabbittest.Server(t).URL), rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	var said rabbittest.LockedBuffer
 	conn, err := rabbitlink.Open(rabbitlink.Options{
-		URL: ways[0].URL + "," + ways[1].URL, Name: "consume", Log: slog.New(slog.NewTextHandler(&said, nil)),
+		URL: here.URL + "," + there.URL, Name: "consume", Log: slog.New(slog.NewTextHandler(&said, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -171,19 +169,18 @@ func TestLeavesANodeThatAnswersForNothing(t *testing.T) {
 	k := take.NewTaker(conn, rabbittest.Publisher(t, rabbittest.Server(t).URL), "general")
 	k.Patience = 200 * time.Millisecond
 	k.Follow(rabbittest.Effective(t))
-	for _, lane := range []string{"express", "standard", "bulk"} {
-		rabbittest.Suspend(t, "siren.lane."+lane)
-	}
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 	s := k.Shared()
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() {
-		_, err := s.Next(ctx)
-		done <- err
-	}()
-	rabbittest.Until(t, "it leaves", func() bool {
-		return strings.Contains(said.String(), "none of its queues answers")
-	})
-	stop()
-	<-done
+	rabbittest.Enqueue(t, p, "standard", "1")
+	rabbittest.Settle(t, s, rabbittest.Next(t, s), rabbittest.Ack)
+	if here.Connections() == 0 {
+		here = there
+	}
+	here.Stall()
+	rabbittest.Enqueue(t, p, "standard", "2")
+	rabbittest.Settle(t, s, rabbittest.Next(t, s), rabbittest.Ack)
+	if !strings.Contains(said.String(), "none of its queues answers") {
+		t.Errorf("it didn't leave by itself:\n%s", said.String())
+	}
+	_, _ = s.Next(rabbittest.Ended())
 }

@@ -48,7 +48,18 @@ func (s *Slot) Next(ctx context.Context) (work.Delivery, error) {
 		}
 	}
 	s.unsubscribe()
+	s.stopListening()
 	return work.Delivery{}, ctx.Err()
+}
+
+// stopListening gives back the lines that are listened to all the same: no more jobs are wanted.
+func (s *Slot) stopListening() {
+	for q, l := range s.lines {
+		if l.listening() {
+			l.close()
+			delete(s.lines, q)
+		}
+	}
 }
 
 // take waits for one job in the order of lanes as it is now; errAgain when that changes.
@@ -112,11 +123,14 @@ var errEmpty = errors.New("no lane has a job")
 // sweep takes a job from the first of the queues that has one.
 func (s *Slot) sweep(ctx context.Context, o order) (arrival, error) {
 	for _, q := range o.queues {
-		if o.out[q] {
-			continue
-		}
 		if err := ctx.Err(); err != nil {
 			return arrival{}, err
+		}
+		if a, held := s.line(q).takeHeld(); held {
+			return a, nil
+		}
+		if o.out[q] {
+			continue
 		}
 		if a, found, err := s.line(q).get(ctx); err != nil || found {
 			return a, err

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
@@ -164,7 +165,7 @@ func (t *Taker) trouble(err error) (pause bool) {
 // complain warns, the same about the same thing only once.
 func (t *Taker) complain(about lanes.Queue, message string, err error) {
 	t.mu.Lock()
-	text := err.Error()
+	text := plain.Trouble(err)
 	known := t.said[about] == text
 	t.said[about] = text
 	t.mu.Unlock()

@@ -27,6 +27,7 @@ type Stats struct {
 	Away     bool  // right now
 	Refused  bool  // it is Away since it refuses this login
 	Buffered int   // ends of jobs that wait for Redis to be back
+	Restored int64 // ends that Redis had lost and was told again
 	Dropped  int64 // ends of jobs never to be known: no room in the buffer, refused, or Redis was away until the end
 }
 
@@ -37,11 +38,12 @@ func (l *Ledger) Stats() Stats {
 	defer a.mu.Unlock()
 	return Stats{
 		Away: a.err != nil, Refused: redislink.IsRefused(a.err), Buffered: len(a.kept),
-		Dropped: a.dropped.Load(),
+		Dropped: a.dropped.Load(), Restored: l.memory.restored.Load(),
 	}
 }
 
-// Flush waits until Redis is back and the buffer written, or ctx ends, and returns how many ends are still buffered.
+// Flush waits until Redis is back and the buffer written, or ctx ends, and returns how many ends are still buffered. A
+// Redis that may have lost the latest ends is told them before it returns.
 func (l *Ledger) Flush(ctx context.Context) int {
 	if back := l.away.returned(); back != nil {
 		select {
@@ -49,14 +51,16 @@ func (l *Ledger) Flush(ctx context.Context) int {
 		case <-ctx.Done():
 		}
 	}
+	l.tellAgain(ctx)
 	return l.Stats().Buffered
 }
 
 // absence notices that Redis is away, keeps what has to be written, and writes it in order once it is back. Only then
 // does Redis count as back, so nothing overtakes what is kept.
 type absence struct {
-	store *redislink.Store
-	log   *slog.Logger
+	store  *redislink.Store
+	log    *slog.Logger
+	onBack func() // is told when Redis is back
 
 	dropped atomic.Int64
 
@@ -208,6 +212,7 @@ func (a *absence) oldest(written int) (keptMove, bool) {
 		a.log.Info("Redis is back", slog.Duration("away", time.Since(a.since)), slog.Int("written", written))
 	}
 	a.err, a.since, a.kept = nil, time.Time{}, nil
+	a.onBack()
 	close(a.back)
 	return keptMove{}, false
 }

@@ -116,6 +116,9 @@ siren_ledger_buffered_ends 10000
 		`Redis refused them, or it was away until this process ended.
 # TYPE siren_ledger_dropped_ends_total counter
 siren_ledger_dropped_ends_total 1
+# HELP siren_ledger_restored_ends_total Ends of jobs that Redis had lost, as by a failover, and that it was told again.
+# TYPE siren_ledger_restored_ends_total counter
+siren_ledger_restored_ends_total 0
 `)))
 	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v %v", problems, err)

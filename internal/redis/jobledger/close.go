@@ -39,10 +39,16 @@ func (l *Ledger) Close(ctx context.Context, c work.Claim, o work.Outcome) error 
 	case c.State != work.Granted && c.State != work.Unclaimed && c.State != work.Poison:
 		return fmt.Errorf("close job %s: %w: it was answered %q", c.JobID, work.ErrLost, c.State)
 	}
-	d, ended := l.running(c.JobID), time.Now()
+	e := end{claim: c, run: l.running(c.JobID), outcome: o, at: time.Now()}
 	l.forget(c.JobID)
 	doing := "close job " + c.JobID
-	move := func(ctx context.Context) error { return l.close(ctx, c, d, o, time.Since(ended)) }
+	move := func(ctx context.Context) error {
+		_, err := l.close(ctx, e)
+		if err == nil {
+			l.memory.told(e)
+		}
+		return err
+	}
 	err := l.do(context.WithoutCancel(ctx), doing, move)
 	if errors.Is(err, lanes.ErrAway) || errors.Is(err, lanes.ErrRefused) {
 		return l.away.keep(doing, move, err)
@@ -50,34 +56,34 @@ func (l *Ledger) Close(ctx context.Context, c work.Claim, o work.Outcome) error 
 	return err
 }
 
-func (l *Ledger) close(ctx context.Context, c work.Claim, d opened, o work.Outcome, ago time.Duration) error {
-	answer, was, err := l.runClose(ctx, c, d.unheard, o, ago)
+// close notes an end, and returns what the record said before.
+func (l *Ledger) close(ctx context.Context, e end) (before, error) {
+	answer, was, err := l.runClose(ctx, e)
 	if err == nil && answer == "absent" {
-		if err = l.adopt(ctx, c, d.Delivery); err == nil {
-			answer, was, err = l.runClose(ctx, c, d.unheard, o, ago)
+		if err = l.adopt(ctx, e.claim, e.run); err == nil {
+			answer, was, err = l.runClose(ctx, e)
 		}
 	}
 	if err == nil {
 		err = refusal(answer)
 	}
 	if err == nil {
-		l.reindex(ctx, change{id: c.JobID, was: was, state: o.State, next: o.NextAt})
+		l.reindex(ctx, change{id: e.claim.JobID, was: was, state: e.outcome.State, next: e.outcome.NextAt})
 	}
-	return err
+	return was, err
 }
 
-func (l *Ledger) runClose(
-	ctx context.Context, c work.Claim, unheard string, o work.Outcome, ago time.Duration,
-) (string, before, error) {
+func (l *Ledger) runClose(ctx context.Context, e end) (answer string, was before, err error) {
+	c, o := e.claim, e.outcome
 	args := []any{
-		keyspace.Moves(c.JobID), c.Token, string(o.State), ago.Milliseconds(), l.keep(),
-		c.Attempts, o.Service.Milliseconds(), unheard,
+		keyspace.Moves(c.JobID), c.Token, string(o.State), time.Since(e.at).Milliseconds(), l.keep(),
+		c.Attempts, o.Service.Milliseconds(), e.run.unheard,
 	}
 	switch o.State {
 	case job.Completed:
-		end := o.Progress
-		end.Fraction, end.Note = 1, ""
-		args = append(args, "outputs", keyspace.Encode(o.Outputs), "progress", keyspace.Encode(end))
+		last := o.Progress
+		last.Fraction, last.Note = 1, ""
+		args = append(args, "outputs", keyspace.Encode(o.Outputs), "progress", keyspace.Encode(last))
 		if len(o.Warnings) > 0 {
 			args = append(args, "warnings", keyspace.Encode(o.Warnings))
 		}

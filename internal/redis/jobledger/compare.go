@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/redis/keyspace"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -77,8 +79,8 @@ func (l *Ledger) Compare(
 	return missing, redislink.Failed(doing, err)
 }
 
-// Enlist adds to the index queued jobs that a process of a version without it has made. It looks at ten thousand
-// records at most, and goes on from there the next time. It returns how many there were.
+// Enlist adds to the indexes queued and running jobs that a process of a version without them has made. It looks at ten
+// thousand records at most, and goes on from there the next time. It returns how many queued ones there were.
 func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
 	l.sweeping.Lock()
 	defer l.sweeping.Unlock()
@@ -93,9 +95,19 @@ func (l *Ledger) Enlist(ctx context.Context) (listed int, err error) {
 			return listed, redislink.Failed(doing, err)
 		}
 		var keys []string
+		var running []goredis.Z
 		for i, row := range rows {
-			if job.State(row[0]) == job.Queued && row[1] == "" {
+			switch {
+			case job.State(row[0]) == job.Queued && row[1] == "":
 				keys = append(keys, keyspace.Job(ids[i]))
+			case job.State(row[0]) == job.Running:
+				now := float64(keyspace.Millis(l.store.Now()))
+				running = append(running, goredis.Z{Score: now, Member: ids[i]})
+			}
+		}
+		if len(running) > 0 {
+			if err := l.store.Client().ZAddNX(ctx, keyspace.Running, running...).Err(); err != nil {
+				return listed, redislink.Failed(doing, err)
 			}
 		}
 		if len(keys) > 0 {

@@ -40,11 +40,21 @@ func (l *Ledger) Reserve(ctx context.Context, jobs []job.Job) ([]Reservation, er
 
 // KeepKeys keeps the dedup keys of jobs that are enqueued, each for the job's window.
 func (l *Ledger) KeepKeys(ctx context.Context, jobs []job.Job) error {
+	err := l.keepKeys(ctx, jobs, 0)
+	if err == nil {
+		l.memory.keptKeys(jobs)
+	}
+	return err
+}
+
+// keepKeys keeps dedup keys of jobs that were enqueued so long ago.
+func (l *Ledger) keepKeys(ctx context.Context, jobs []job.Job, ago time.Duration) error {
 	window := func(j job.Job) any {
-		if j.DedupWindow == 0 {
-			return job.DefaultDedupWindow.Milliseconds()
+		whole := j.DedupWindow.D()
+		if whole == 0 {
+			whole = job.DefaultDedupWindow
 		}
-		return max(1, j.DedupWindow.D().Milliseconds())
+		return max(1, (whole - ago).Milliseconds())
 	}
 	return l.keyed(ctx, "keep dedup keys", keepKeyScript, jobs, window, (*goredis.Cmd).Err)
 }

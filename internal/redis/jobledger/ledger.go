@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -31,6 +32,7 @@ type Ledger struct {
 	log    *slog.Logger
 	timing atomic.Pointer[lanes.Timing]
 	away   *absence
+	memory memory
 
 	mu   sync.Mutex
 	open map[string]opened // by job id: what runs here
@@ -43,7 +45,9 @@ type Ledger struct {
 // opened is a delivery that runs here.
 type opened struct {
 	work.Delivery
-	unheard string // nonce of the claim that Redis didn't answer, and may yet have granted; "" when it did answer
+	worker  string
+	began   time.Time // when it was claimed
+	unheard string    // nonce of the claim that Redis didn't answer, and may yet have granted; "" when it did answer
 }
 
 // New makes a ledger with the default lease and keep. Closing the store ends it.
@@ -53,6 +57,8 @@ func New(s *redislink.Store, log *slog.Logger) *Ledger {
 		open: map[string]opened{}, swept: map[string]int64{}, away: newAbsence(s, log),
 	}
 	l.SetPolicy(&lanes.Policy{})
+	l.away.onBack = l.doubt
+	s.WhenOther(l.doubt)
 	return l
 }
 
@@ -145,13 +151,13 @@ func (l *Ledger) Claim(ctx context.Context, d work.Delivery, worker string, maxC
 	})
 	switch {
 	case errors.Is(err, lanes.ErrAway), errors.Is(err, lanes.ErrRefused):
-		l.remember(d, nonce)
+		l.remember(d, worker, nonce)
 		return work.Claim{State: work.Unclaimed, JobID: d.Job.ID, Attempts: max(1, d.Attempt), First: d.Attempt <= 1},
 			nil
 	case err != nil:
 		return work.Claim{}, err
 	case claim.State == work.Granted:
-		l.remember(d, "")
+		l.remember(d, worker, "")
 		l.note(ctx, d)
 		l.reindex(ctx, change{id: d.Job.ID, was: was, state: job.Running, enqueued: jobrecord.FirstSeen(d, now)})
 	}
@@ -168,8 +174,8 @@ func (l *Ledger) Renew(ctx context.Context, c work.Claim, p job.Progress) error 
 	doing := "renew the claim on job " + c.JobID
 	err := l.do(ctx, doing, func(ctx context.Context) error {
 		answer, err := l.renew(ctx, c, p)
-		if err == nil && answer == "absent" { // Redis has lost its data: nobody else can have a claim
-			if err = l.adopt(ctx, c, l.running(c.JobID).Delivery); err == nil {
+		if err == nil && answer == "absent" { // Redis has lost its data, or the latest of it
+			if err = l.adopt(ctx, c, l.running(c.JobID)); err == nil {
 				answer, err = l.renew(ctx, c, p)
 			}
 		}
@@ -225,11 +231,11 @@ func (l *Ledger) do(ctx context.Context, doing string, move func(context.Context
 }
 
 // remember keeps what runs, so that its record can be restored should Redis lose it.
-func (l *Ledger) remember(d work.Delivery, unheard string) {
+func (l *Ledger) remember(d work.Delivery, worker, unheard string) {
 	d.Body, d.Receipt = nil, nil
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open[d.Job.ID] = opened{d, unheard}
+	l.open[d.Job.ID] = opened{d, worker, time.Now(), unheard}
 }
 
 func (l *Ledger) forget(id string) {
@@ -248,20 +254,34 @@ func (l *Ledger) running(id string) opened {
 	return d
 }
 
-// adopt restores the record of a job that runs here while Redis knows nothing of it. With a claim the record says
-// running, with the claim's token, so that it goes on counting; the caller renews or closes it next.
-func (l *Ledger) adopt(ctx context.Context, c work.Claim, d work.Delivery) error {
+// adopt restores the record of a job that runs here, or ran, while Redis knows nothing of it, or nothing of its claim.
+// A record with a claim says running, with the claim's token, so that it goes on counting; the caller renews or closes
+// it next. work.ErrLost says that the record knows of something newer than the claim.
+func (l *Ledger) adopt(ctx context.Context, c work.Claim, d opened) error {
 	now := l.store.Now()
-	fields := jobrecord.NewFields(d, now)
-	if c.State == work.Granted {
-		fields = append(fields, "token", c.Token, "attempts", c.Attempts, "crashes", c.Crashes)
-		fields[1] = string(job.Running)
+	fields := jobrecord.NewFields(d.Delivery, now)
+	made := change{id: c.JobID, enqueued: jobrecord.FirstSeen(d.Delivery, now)}
+	if c.State == work.Unclaimed {
+		err := createScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)}, fields...).Err()
+		if err != nil {
+			return err
+		}
+	} else {
+		args := append([]any{
+			keyspace.Moves(c.JobID), c.Token, c.Attempts, c.Crashes, l.lease(), d.Copy, max(1, d.Attempt), d.Lane,
+			d.worker, time.Since(d.began).Milliseconds(),
+		}, fields...)
+		r, err := adoptScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)}, args...).StringSlice()
+		if err != nil {
+			return err
+		}
+		if r[0] != "ok" {
+			return work.ErrLost
+		}
+		made.was, made.state = before{job.State(r[1]), r[2]}, job.Running
 	}
-	if err := createScript.Run(ctx, l.store.Client(), []string{keyspace.Job(c.JobID)}, fields...).Err(); err != nil {
-		return err
-	}
-	l.reindex(ctx, change{id: c.JobID, enqueued: jobrecord.FirstSeen(d, now)})
-	l.note(ctx, d)
+	l.reindex(ctx, made)
+	l.note(ctx, d.Delivery)
 	return nil
 }
 

@@ -28,5 +28,9 @@ func RegisterMetrics(r prometheus.Registerer, stats func() Stats) {
 			Help: "Ends of jobs that no record will ever have: the buffer was full, Redis refused them, " +
 				"or it was away until this process ended.",
 		}, func() float64 { return float64(stats().Dropped) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: "siren", Subsystem: "ledger", Name: "restored_ends_total",
+			Help: "Ends of jobs that Redis had lost, as by a failover, and that it was told again.",
+		}, func() float64 { return float64(stats().Restored) }),
 	)
 }

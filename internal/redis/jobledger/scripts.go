@@ -10,11 +10,14 @@ import (
 var luaFiles embed.FS
 
 // One script per move. Each takes its clock from Redis, and has one key. Those that begin with waiting.lua touch the
-// indexes of waiting jobs beside the record, and lose a dedup key: so these never say anything else than the records.
+// indexes of waiting and running jobs beside the record, and lose a dedup key: so these never say anything else than
+// the records.
 var (
 	createScript     = redislink.Script(luaFiles, "waiting", "create")
 	claimScript      = redislink.Script(luaFiles, "waiting", "claim")
 	renewScript      = redislink.Script(luaFiles, "renew")
+	adoptScript      = redislink.Script(luaFiles, "waiting", "adopt")
+	rescueScript     = redislink.Script(luaFiles, "waiting", "rescue")
 	closeScript      = redislink.Script(luaFiles, "waiting", "close")
 	withdrawScript   = redislink.Script(luaFiles, "waiting", "withdraw")
 	supersedeScript  = redislink.Script(luaFiles, "waiting", "supersede")

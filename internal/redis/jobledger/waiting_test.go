@@ -333,7 +333,7 @@ func TestEnlist(t *testing.T) {
 }
 
 // TestIndexesAreWhatTheRecordsSay makes random moves and compares: whatever happens to jobs, the indexes of waiting
-// jobs are those that the records make.
+// and running jobs are those that the records make.
 func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 	l, raw := redistest.FreshLedger(t)
 	names := []string{"express", "standard", "bulk"}
@@ -346,7 +346,7 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 		d := ready(id, lane, time.Now().Add(-time.Duration(r.IntN(1000))*time.Second))
 		d.Job.Priority, d.Copy = r.IntN(lanes.MaxPriority+1), r.IntN(4)
 		record, _ := l.Get(t.Context(), id)
-		switch r.IntN(9) {
+		switch r.IntN(10) {
 		case 0:
 			d.Copy = 0
 			create(t, l, d)
@@ -374,6 +374,11 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 				},
 			})
 		case 8:
+			running, err := l.Lapsed(t.Context(), time.Now().Add(time.Hour)) // all of them
+			redistest.Must(t, err)
+			_, err = l.Rescue(t.Context(), running[:min(1, len(running))])
+			redistest.Must(t, err)
+		case 9:
 			_, err := l.Compare(t.Context(), lane, time.Now().Add(time.Duration(r.IntN(3)-1)*time.Second), nil)
 			redistest.Must(t, err)
 		}
@@ -385,11 +390,11 @@ func TestIndexesAreWhatTheRecordsSay(t *testing.T) {
 	}
 }
 
-// indexed returns what each index of waiting jobs has.
+// indexed returns what each index of waiting and running jobs has.
 func indexed(t *testing.T, raw *goredis.Client) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
-	for _, pattern := range []string{"siren:queued:*", "siren:missing"} {
+	for _, pattern := range []string{"siren:queued:*", "siren:missing", "siren:running"} {
 		keys, err := raw.Keys(t.Context(), pattern).Result()
 		redistest.Must(t, err)
 		for _, key := range keys {
@@ -422,6 +427,8 @@ func recorded(t *testing.T, raw *goredis.Client, l *jobledger.Ledger) map[string
 			}
 		case job.Missing:
 			all["siren:missing"] = append(all["siren:missing"], id)
+		case job.Running:
+			all["siren:running"] = append(all["siren:running"], id)
 		}
 	}
 	return all

@@ -1,10 +1,12 @@
 package jobrecord
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -18,12 +20,18 @@ const BatchSize = 500
 
 // Reader reads the records of jobs, and the indexes of them. It is safe for concurrent use.
 type Reader struct {
+	// Patience is how long Watch goes on with a job that says running while nothing is heard of its worker; 0: two
+	// minutes. It is set before the first call.
+	Patience time.Duration
+
 	store *redislink.Store
 	log   *slog.Logger
 }
 
 // NewReader makes a reader.
-func NewReader(s *redislink.Store, log *slog.Logger) *Reader { return &Reader{s, log} }
+func NewReader(s *redislink.Store, log *slog.Logger) *Reader { return &Reader{store: s, log: log} }
+
+func (r *Reader) patience() time.Duration { return cmp.Or(r.Patience, vanishedAfter) }
 
 // Get returns a job's record; ErrNotFound when there is none (any more).
 func (r *Reader) Get(ctx context.Context, id string) (job.Record, error) {

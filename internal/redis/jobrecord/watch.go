@@ -2,6 +2,7 @@ package jobrecord
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -13,19 +14,28 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// pollEvery is the safety net under the notices of moves: a notice that is missed costs so much time at most.
-const pollEvery = 2 * time.Second
+const (
+	// pollEvery is the safety net under the notices of moves: a notice that is missed costs so much time at most.
+	pollEvery = 2 * time.Second
+	// vanishedAfter is how long nothing has to be heard of a running job's worker, and nobody to rescue the job, for a
+	// watch to give it up: longer than the leading scaler takes to do so.
+	vanishedAfter = 2 * time.Minute
+	// restoredWithin is how long a record may be gone that was there: the workers tell a Redis again what it has lost.
+	restoredWithin = 20 * time.Second
+)
 
 // Watch yields the record of each job as it is now and after every change that is seen, until all have come to an end
 // (job.State.Final), the loop is left, or ctx ends; then its error is the last thing yielded. Changes in quick
 // succession may be seen as one; the end is never missed.
 //
 // A job without a record yields ErrNotFound and is watched no longer: the error's record has its ID and nothing else.
+// One that says running while nothing is heard of its worker for two minutes yields its record with job.ErrVanished,
+// and is watched no longer either.
 // lanes.ErrAway, with an empty record, doesn't end the watch: it goes on once Redis is back. Thousands of jobs at once
 // are cheap.
 func (r *Reader) Watch(ctx context.Context, ids ...string) iter.Seq2[job.Record, error] {
 	return func(yield func(job.Record, error) bool) {
-		w := watch{reader: r, seen: map[string]string{}}
+		w := watch{reader: r, seen: map[string]string{}, silent: map[string]silence{}, gone: map[string]time.Time{}}
 		for _, id := range ids {
 			w.seen[id] = unseen
 		}
@@ -35,13 +45,24 @@ func (r *Reader) Watch(ctx context.Context, ids ...string) iter.Seq2[job.Record,
 	}
 }
 
-// unseen is no count of moves.
+// unseen is the mark of no record.
 const unseen = "?"
+
+// mark tells a record from how it was before. A Redis that has lost writes counts some moves twice.
+func mark(moves, state string) string { return moves + " " + state }
 
 // watch is one Watch under way.
 type watch struct {
 	reader *Reader
-	seen   map[string]string // jobs that haven't ended → the count of moves of the record last yielded
+	seen   map[string]string    // jobs that haven't ended → the mark of the record last yielded
+	silent map[string]silence   // those of them that run
+	gone   map[string]time.Time // those whose record was there, and isn't since
+}
+
+// silence is since when a running job's lease has been the same. Its end is no measure: clocks differ.
+type silence struct {
+	lease string
+	since time.Time
 }
 
 func (w *watch) run(ctx context.Context, yield func(job.Record, error) bool) {
@@ -112,20 +133,34 @@ func (w *watch) pending() []string {
 	return ids
 }
 
-// changed returns those of the pending jobs whose record has changed since it was yielded.
+// changed returns those of the pending jobs whose record has changed since it was yielded, or whose worker vanished.
 func (w *watch) changed(ctx context.Context) ([]string, error) {
 	ids := w.pending()
-	moves, err := w.reader.field(ctx, ids, "moves")
+	rows, err := w.reader.Fields(ctx, ids, "moves", "state", "lease")
 	if err != nil {
 		return nil, err
 	}
 	var changed []string
 	for i, id := range ids {
-		if moves[i] != w.seen[id] {
+		moves, state, lease := rows[i][0], rows[i][1], rows[i][2]
+		if w.listen(id, state, lease) || mark(moves, state) != w.seen[id] {
 			changed = append(changed, id)
 		}
 	}
 	return changed, nil
+}
+
+// listen notes what is heard of a job's worker, and reports whether it vanished.
+func (w *watch) listen(id, state, lease string) (vanished bool) {
+	if job.State(state) != job.Running {
+		delete(w.silent, id)
+		return false
+	}
+	if s, known := w.silent[id]; known && s.lease == lease {
+		return time.Since(s.since) > w.reader.patience()
+	}
+	w.silent[id] = silence{lease, time.Now()}
+	return false
 }
 
 // show reads those of the given jobs that are pending and yields what is new. It is false when the loop was left.
@@ -136,25 +171,38 @@ func (w *watch) show(ctx context.Context, ids []string, yield func(job.Record, e
 		return ctx.Err() != nil || yield(job.Record{}, redislink.Failed("watch jobs", err))
 	}
 	for i, id := range ids {
-		h := hashes[i]
-		if len(h) == 0 {
-			delete(w.seen, id)
-			if !yield(job.Record{ID: id}, redislink.Failed("job "+id, redislink.ErrNotFound)) {
-				return false
-			}
-			continue
-		}
-		if h["moves"] == w.seen[id] {
-			continue
-		}
-		w.seen[id] = h["moves"]
-		r := recordOf(id, h)
-		if r.State.Final() {
-			delete(w.seen, id)
-		}
-		if !yield(r, nil) {
+		if r, err := w.news(id, hashes[i]); (r.ID != "" || err != nil) && !yield(r, err) {
 			return false
 		}
 	}
 	return true
+}
+
+// news returns what is to be yielded of a job: nothing when all is as it was.
+func (w *watch) news(id string, h map[string]string) (job.Record, error) {
+	if len(h) == 0 {
+		if _, known := w.gone[id]; !known {
+			w.gone[id] = time.Now()
+		}
+		if w.seen[id] != unseen && time.Since(w.gone[id]) < restoredWithin {
+			return job.Record{}, nil
+		}
+		delete(w.seen, id)
+		return job.Record{ID: id}, redislink.Failed("job "+id, redislink.ErrNotFound)
+	}
+	delete(w.gone, id)
+	r := recordOf(id, h)
+	if w.listen(id, h["state"], h["lease"]) {
+		delete(w.seen, id)
+		return r, fmt.Errorf("job %s: %w (%s); siren jobs retry %s puts it into its lane again", id, job.ErrVanished,
+			r.Worker, id)
+	}
+	if mark(h["moves"], h["state"]) == w.seen[id] {
+		return job.Record{}, nil
+	}
+	w.seen[id] = mark(h["moves"], h["state"])
+	if r.State.Final() {
+		delete(w.seen, id)
+	}
+	return r, nil
 }

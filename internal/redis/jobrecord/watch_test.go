@@ -240,3 +240,62 @@ func TestWatchSeesOverrides(t *testing.T) {
 	wantState(t, seen, job.Cancelled)
 	wantEnd(t, seen)
 }
+
+// A running job whose worker isn't heard of any more ends a watch after a while; one that is heard of doesn't.
+func TestWatchEndsWithTheWorker(t *testing.T) {
+	l, _ := redistest.FreshLedger(t)
+	l.Patience = time.Millisecond
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", work.Granted)
+	alive := redistest.Claim(t, l, redistest.Delivery("alive", "bulk"), "w2", work.Granted)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
+		for ctx.Err() == nil {
+			_ = l.Renew(t.Context(), alive, job.Progress{})
+			time.Sleep(time.Millisecond)
+		}
+	})
+	var vanished []string
+	for r, err := range l.Watch(t.Context(), "job", "alive") {
+		switch {
+		case errors.Is(err, job.ErrVanished):
+			vanished = append(vanished, r.ID)
+			if r.State != job.Running || r.Worker != "w1" {
+				t.Errorf("%+v", r)
+			}
+			cancel()
+			renewing.Wait()
+			redistest.Must(t, l.Close(t.Context(), alive, work.Outcome{State: job.Completed}))
+		case err != nil:
+			t.Errorf("%s: %v", r.ID, err)
+		}
+	}
+	if len(vanished) != 1 || vanished[0] != "job" {
+		t.Errorf("%v vanished, want the job of w1", vanished)
+	}
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
+}
+
+// A Redis that has lost its latest writes counts moves once more, or has no record for a moment: a watch sees the end
+// all the same.
+func TestWatchThroughALoss(t *testing.T) {
+	l, raw := redistest.FreshLedger(t)
+	d := redistest.Delivery("job", "bulk")
+	_, err := redistest.Create(t.Context(), l, d.Job, d.Lane, d.EnqueuedAt)
+	redistest.Must(t, err)
+	lost, err := raw.Dump(t.Context(), "siren:job:job").Result()
+	redistest.Must(t, err)
+	seen := watching(t.Context(), t, l, "job")
+	wantState(t, seen, job.Queued)
+	c := redistest.Claim(t, l, d, "w1", work.Granted)
+	wantState(t, seen, job.Running)
+	redistest.Must(t, raw.Del(t.Context(), "siren:job:job").Err())
+	redistest.Must(t, raw.Publish(t.Context(), "siren:moves:job", "0").Err())
+	redistest.Must(t, raw.RestoreReplace(t.Context(), "siren:job:job", 0, lost).Err())
+	// one move, as many as the watch has seen
+	redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "state", "completed", "moves", 1).Err())
+	wantState(t, seen, job.Completed)
+	wantEnd(t, seen)
+	_ = l.Close(t.Context(), c, work.Outcome{State: job.Completed})
+}

@@ -12,6 +12,7 @@ const (
 	Workers  = "siren:workers"         // hash: worker name → when it was last heard (ms), a space, its heartbeat
 	Parked   = "siren:parked"          // hash: worker name → until when it is parked (ms)
 	Retired  = "siren:retired"         // hash: worker name → ms that it waits to be removed; 1: it knows by itself
+	Running  = "siren:running"         // sorted set: running jobs by when they were claimed in ms; see waiting.lua
 	Policy   = "siren:policy"          // hash: revision, content
 	Snapshot = "siren:snapshot"        // string: the snapshot
 	Plans    = "siren:plans"           // stream, capped: plan

@@ -117,6 +117,18 @@ func identity(ctx context.Context, conn *goredis.Conn) (id, mode string) {
 	return id, mode
 }
 
+// meets notes which server a new connection is to, and tells whoever wants to know that it is another one than before.
+// The caller holds mu.
+func (r *remote) meets(id string) {
+	if id == "" || id == r.served {
+		return
+	}
+	if r.served != "" && r.other != nil {
+		r.other()
+	}
+	r.served = id
+}
+
 // replaced reports whether a new connection is to another server than the open ones, which are of no use any more then.
 // The caller holds mu. Where a name leads to several servers in turn it reports true now and then.
 func (r *remote) replaced(id string) bool {

@@ -86,6 +86,8 @@ type remote struct {
 	epoch    int       // rises when the connections that are there are of no use any more
 	names    named     // where the host was
 	id       string    // of the server
+	served   string    // id of the server of the newest connection
+	other    func()    // is told when that is another one; nil: nobody is
 	settled  time.Time // no earlier than then can it be another one
 	patience time.Duration
 	patient  time.Time // no earlier than then are connections to a replica made anew
@@ -271,6 +273,7 @@ func (r *remote) welcomed(ctx context.Context, conn *goredis.Conn) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.meets(id)
 	if l := r.dialled; r.changed(l.purpose) || r.replaced(id) {
 		l.epoch = r.epoch // all but this one
 	}

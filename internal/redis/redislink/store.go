@@ -52,8 +52,8 @@ type Store struct {
 
 // Open prepares a store for redis://user:password@host:6379/0, rediss://… (TLS) or
 // redis+sentinel://user:password@host1:26379,host2:26379/mastername?db=0. Of several hosts, and of several addresses of
-// one, the primary counts. It does no I/O: the first call does. The error says that the URL is malformed, or not one for
-// TLS; it doesn't cite it.
+// one, the primary counts. It does no I/O: the first call does. The error says that the URL is malformed, or not one
+// for TLS; it doesn't cite it.
 func Open(url string, log *slog.Logger, options ...Option) (*Store, error) {
 	r := &remote{log: log, pace: pace{lookEvery, nameEvery, nameAgain, maxAge}}
 	for _, o := range options {
@@ -79,6 +79,15 @@ func (s *Store) Client() goredis.UniversalClient { return s.client }
 // Ping checks that Redis answers, and can be written to.
 func (s *Store) Ping(ctx context.Context) error {
 	return Failed("ping Redis", s.client.Ping(ctx).Err())
+}
+
+// WhenOther has tell called, at once and by one caller at a time, whenever a new connection is to another server than
+// the one before it: a replica that was promoted, which may lack the latest writes, or a Redis that was restarted. One
+// function can be told.
+func (s *Store) WhenOther(tell func()) {
+	s.remote.mu.Lock()
+	defer s.remote.mu.Unlock()
+	s.remote.other = tell
 }
 
 // Close ends the store's goroutines and connections. What a ledger still buffers is lost, with a warning: see

@@ -17,7 +17,7 @@ var errURL = errors.New("the Redis URL can't be read: write it as redis://user:p
 
 // URL is what a Redis URL says.
 type URL struct {
-	Addrs                          []string // host:port, of which one is the primary; the sentinels' where Master is set
+	Addrs                          []string // host:port, one of them the primary; the sentinels' when there is a master
 	Master                         string   // the name that the sentinels know it by; "" without sentinels
 	User, Password                 string
 	SentinelUser, SentinelPassword string

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 const (
@@ -54,12 +55,12 @@ func (d *Declarer) try(ctx context.Context, p *lanes.Policy) error {
 		d.Log.Info("the broker's queues and exchanges are as the policy says")
 		d.said = ""
 	case err == nil:
-	case err.Error() == d.said:
+	case plain.Trouble(err) == d.said:
 	case isOdd:
-		d.said = err.Error()
+		d.said = plain.Trouble(err)
 		d.Log.Warn("some queues aren't as the policy says, or don't answer; they are used as they are", "error", err)
 	default:
-		d.said = err.Error()
+		d.said = plain.Trouble(err)
 		d.Log.Warn("declare the queues; retrying", "error", err)
 	}
 	if isOdd {

@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/audit"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // tuningsEntry is the tunings in the ConfigMap beside Redis.
@@ -133,8 +134,8 @@ func (k *TuningKeeper) keep(ctx context.Context, t lanes.Tunings) {
 	switch {
 	case err == nil:
 		k.kept, k.said = t.Revision, ""
-	case err.Error() != k.said:
-		k.said = err.Error()
+	case plain.Trouble(err) != k.said:
+		k.said = plain.Trouble(err)
 		k.Log.Warn("the tunings have no copy beside Redis", "error", err)
 	}
 }

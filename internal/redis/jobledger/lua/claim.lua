@@ -10,10 +10,12 @@ local lane, ready = ARGV[8], tonumber(ARGV[9])
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
-local was = redis.call('HMGET', key, 'state', 'lane', 'token', 'attempts', 'crashes', 'replay', 'lease', 'nonce', 'started', 'reason', 'error', 'ready', 'next')
+local was = redis.call('HMGET', key, 'state', 'lane', 'token', 'attempts', 'crashes', 'replay', 'lease', 'nonce', 'started', 'reason', 'error', 'ready', 'next', 'lapsed')
 local state, started = was[1], was[9]
--- A record's first token is the time in microseconds, so that one made anew after a loss never meets an old token.
-local token = tonumber(was[3] or t[1] * 1000000 + t[2])
+-- A token is the time in microseconds, or one more than the last: a claim has a higher one than all that were granted before it, also when Redis has
+-- lost those.
+local token, nextToken = tonumber(was[3] or 0), math.max(tonumber(was[3] or 0) + 1, t[1] * 1000000 + t[2])
+local lapsed = state == 'queued' and was[14] -- its worker vanished, and the leader has put it into its lane again
 local attempts = tonumber(was[4] or attempt - 1)
 local crashes, known = tonumber(was[5] or 0), tonumber(was[6] or 0)
 
@@ -26,7 +28,7 @@ if not state then
   redis.call('HSET', key, unpack(ARGV, 11))
 elseif state ~= 'dead' and replay < known then -- a fresh copy of the message carries it
   return answer('settled')
-elseif state == 'running' then
+elseif state == 'running' or lapsed then
   if was[8] == nonce then -- asked once more, since the answer got lost
     return answer(was[7] and 'granted' or 'poison')
   end
@@ -35,9 +37,11 @@ elseif state == 'running' then
   end
   crashes = crashes + 1
   if crashes >= maxCrashes then
-    token = token + 1 -- shuts the last worker out, should it live on, and lets this one close the record
-    redis.call('HSET', key, 'token', token, 'crashes', crashes, 'nonce', nonce)
-    redis.call('HDEL', key, 'lease')
+    token = nextToken -- shuts the last worker out, should it live on, and lets this one close the record
+    leave(key, state, was[2])
+    redis.call('HSET', key, 'state', 'running', 'token', token, 'crashes', crashes, 'nonce', nonce)
+    redis.call('HDEL', key, 'lease', 'lapsed')
+    run(key, now)
     return answer('poison')
   end
 elseif state == 'dead' or state == 'cancelled' then -- a copy that is faster than its ledger entry brings it back
@@ -51,15 +55,16 @@ elseif state ~= 'queued' and state ~= 'retrying' and state ~= 'missing' then
   return answer('settled')
 end
 
-token = token + 1
+token = nextToken
 attempts = attempts + 1
 redis.call('HSET', key, 'state', 'running', 'lane', lane, 'token', token, 'attempts', attempts, 'crashes', crashes,
   'replay', math.max(replay, known), 'worker', worker, 'nonce', nonce, 'lease', now + lease)
 attemptIs(key, attempt)
-redis.call('HDEL', key, 'next', 'progress', 'reason', 'ended')
+redis.call('HDEL', key, 'next', 'progress', 'reason', 'ended', 'lapsed')
 if state then
   leave(key, state, was[2])
 end
+run(key, now)
 if state and replay > known then -- a copy that is faster than its ledger entry
   skips(key, state, was[2], known, was[12], was[13])
 end

@@ -32,7 +32,7 @@ leave(key, state, lane)
 skips(key, state, lane, known, was[5], was[6])
 if state == 'completed' or state == 'dead' or state == 'cancelled' or state == 'missing' then -- it begins anew
   redis.call('HSET', key, 'attempts', 0, 'crashes', 0)
-  redis.call('HDEL', key, 'reason', 'ended', 'started', 'wait', 'progress', 'outputs', 'warnings')
+  redis.call('HDEL', key, 'reason', 'ended', 'started', 'wait', 'progress', 'outputs', 'warnings', 'lapsed')
   redis.call('PERSIST', key)
 end
 if ARGV[7] == '0' then

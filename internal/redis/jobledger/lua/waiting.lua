@@ -1,10 +1,11 @@
--- waiting: what the scripts that change a job's record have in common: they keep the indexes of waiting jobs in line with it, at the same moment.
+-- waiting: what the scripts that change a job's record have in common: they keep the indexes of waiting and running jobs in line with it, at the same moment.
 -- The names of the indexes follow from the record, so they aren't among KEYS: all keys are on one primary.
 --   siren:queued:<lane>             sorted set: each queued job of the lane by when it became ready (ms), and by its place among the jobs made in one call
 --   siren:queued:<lane>:<priority>  the same, of those with that priority, above 0
 --   siren:skips:<lane>              sorted set: each message that will be skipped when it comes up, <id>/<copy number>, by when it is in the lane's queue (ms)
 --   siren:missing                   sorted set: each missing job by when it was found missing (ms)
-local queuedKey, skipsKey, missingKey = 'siren:queued:', 'siren:skips:', 'siren:missing'
+--   siren:running                   sorted set: each running job by when it was claimed last (ms)
+local queuedKey, skipsKey, missingKey, runningKey = 'siren:queued:', 'siren:skips:', 'siren:missing', 'siren:running'
 
 local function idOf(key)
   return string.sub(key, 11) -- behind siren:job:
@@ -26,7 +27,12 @@ local function enter(key, now)
   list(key, now)
 end
 
--- leave unlists a job that was queued in the lane, or missing. A missing one's record doesn't expire any more.
+-- run lists a job that is claimed now.
+local function run(key, now)
+  redis.call('ZADD', runningKey, now, idOf(key))
+end
+
+-- leave unlists a job that was queued in the lane, running or missing. A missing one's record doesn't expire any more.
 local function leave(key, state, lane)
   if state == 'queued' then
     redis.call('ZREM', queuedKey .. (lane or ''), idOf(key))
@@ -34,6 +40,8 @@ local function leave(key, state, lane)
     if priority then
       redis.call('ZREM', queuedKey .. (lane or '') .. ':' .. priority, idOf(key))
     end
+  elseif state == 'running' then
+    redis.call('ZREM', runningKey, idOf(key))
   elseif state == 'missing' then
     redis.call('ZREM', missingKey, idOf(key))
     redis.call('HDEL', key, 'ended')
