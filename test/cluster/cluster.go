@@ -1,6 +1,6 @@
 // Package cluster runs what Siren meets at scale, for tests: a RabbitMQ of three nodes, each on a host of its own (a
 // network namespace), and a Redis with a replica and three Sentinels. It can hang, cut off, stop and start each. The
-// hosts need root. Nothing is left, however the test ends.
+// hosts need root, of this machine or of namespaces (AsRoot). Nothing is left, however the test ends.
 package cluster
 
 import (

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -10,6 +11,13 @@ import (
 
 	"github.com/polyglot-media/siren/test/wait"
 )
+
+func TestMain(m *testing.M) {
+	if code, done := AsRoot(nil, nil); done {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
 
 // answers is whether the node accepts a connection and answers it within the time.
 func answers(t *testing.T, n *Node, within time.Duration) bool {

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/polyglot-media/siren/internal/procs/servers"
+	"github.com/polyglot-media/siren/test/wait"
 )
 
 // Node is one of a cluster.
@@ -141,8 +143,23 @@ func (c *Cluster) Members(ctx context.Context, queue string) (int, error) {
 	return strconv.Atoi(said)
 }
 
+// moveWithin is how long a queue may refuse another leader: a member that was away has to catch up first.
+const moveWithin = 30 * time.Second
+
 // MoveLeader has a quorum queue led by that node.
 func (c *Cluster) MoveLeader(ctx context.Context, queue string, to *Node) error {
+	var last error
+	err := wait.Until(ctx, moveWithin, "the leader of "+queue+" on "+to.Name, func() (bool, error) {
+		last = c.moveLeader(ctx, queue, to)
+		return last == nil, nil
+	})
+	if err != nil {
+		return errors.Join(err, last)
+	}
+	return nil
+}
+
+func (c *Cluster) moveLeader(ctx context.Context, queue string, to *Node) error {
 	asked, err := c.Present()
 	if err != nil {
 		return err
@@ -152,8 +169,5 @@ func (c *Cluster) MoveLeader(ctx context.Context, queue string, to *Node) error 
 	if err == nil && !strings.Contains(said, to.Name) && !strings.Contains(said, "already_leader") {
 		err = errors.New(said)
 	}
-	if err != nil {
-		return fmt.Errorf("move the leader of %s to %s: %w", queue, to.Name, err)
-	}
-	return nil
+	return err
 }

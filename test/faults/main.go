@@ -59,12 +59,16 @@ func (o options) site() site.Options {
 }
 
 func main() {
-	if code, done := asRoot(); done {
-		os.Exit(code)
-	}
 	o, err := parseOptions(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return
+	}
+	if err == nil {
+		if code, done, failed := asRoot(o); done {
+			os.Exit(code)
+		} else if failed != nil {
+			err = failed
+		}
 	}
 	var r verdict.Report
 	if err == nil {

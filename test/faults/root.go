@@ -1,39 +1,43 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"syscall"
+	"path/filepath"
+
+	"github.com/polyglot-media/siren/test/binary"
+	"github.com/polyglot-media/siren/test/cluster"
+	"github.com/polyglot-media/siren/test/faults/site"
 )
 
-// rootVar is set where this program runs as root of a namespace of its own.
-const rootVar = "SIREN_FAULTS_ROOT"
+// asRoot runs this program once more as root, unless it is that.
+func asRoot(o options) (code int, done bool, err error) {
+	var args []string
+	if !cluster.Root() && o.siren == "" {
+		dir, err := os.MkdirTemp("", "siren-faults-build-")
+		if err != nil {
+			return 0, false, err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		path, err := build(context.Background(), dir)
+		if err != nil {
+			return 0, false, err
+		}
+		args = []string{"-siren", path}
+	}
+	code, done = cluster.AsRoot(args, nil)
+	return code, done, nil
+}
 
-// asRoot runs this program once more, as root of a user namespace of its own, where anybody may mount a disk; false
-// when it is root already.
-func asRoot() (code int, done bool) {
-	if os.Geteuid() == 0 || os.Getenv(rootVar) != "" {
-		return 0, false
+// build builds in the folder all that there may be no network for later, and returns the path of siren.
+func build(ctx context.Context, dir string) (path string, err error) {
+	path = filepath.Join(dir, "siren")
+	if err := binary.Build(ctx, path); err != nil {
+		return "", err
 	}
-	self, err := os.Executable()
-	if err == nil {
-		cmd := exec.Command(self, os.Args[1:]...)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		cmd.Env = append(os.Environ(), rootVar+"=1")
-		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-			Pdeathsig:   syscall.SIGTERM,
-		}
-		err = cmd.Run()
-		var exit *exec.ExitError
-		if err == nil || errors.As(err, &exit) {
-			return cmd.ProcessState.ExitCode(), true
-		}
+	if _, err := site.BucketProgram(ctx); err != nil {
+		return "", fmt.Errorf("prepare: %w", err)
 	}
-	fmt.Fprintf(os.Stderr, "a small disk is to be mounted, which needs root or a user namespace: %v\n", err)
-	return 2, true
+	return path, nil
 }

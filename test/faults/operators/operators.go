@@ -62,10 +62,17 @@ func (o *Operators) Run(ctx context.Context) {
 	}
 }
 
-// Count notes how many workers the scalers have started, until ctx ends.
+// Count notes how many workers the scalers have started, until ctx ends. One that the nemesis has frozen is none: to
+// the scalers it is silent, as one that is dead.
 func (o *Operators) Count(ctx context.Context) {
 	for wait.Pause(ctx, time.Second) == nil {
-		o.Headed = append(o.Headed, history.Headcount{At: time.Now(), Workers: len(o.site.Sized())})
+		working := 0
+		for _, p := range o.site.Sized() {
+			if !p.Frozen {
+				working++
+			}
+		}
+		o.Headed = append(o.Headed, history.Headcount{At: time.Now(), Workers: working})
 	}
 }
 

@@ -35,16 +35,25 @@ const (
 	metadata     = "user.metadata" // the attribute of a file that has the object's metadata, as JSON
 )
 
-func startBucket(ctx context.Context, dir string) (*bucket, error) {
+// BucketProgram returns the path of versitygw, which it fetches and builds when that hasn't been done.
+func BucketProgram(ctx context.Context) (string, error) {
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}",
 		"github.com/polyglot-media/siren").Output()
 	if err != nil {
-		return nil, fmt.Errorf("find the sources (start this within them): %w", err)
+		return "", fmt.Errorf("find the sources (start this within them): %w", err)
 	}
 	tool := filepath.Join(strings.TrimSpace(string(root)), "worker", "storage", "testdata", "s3server")
 	program, err := exec.CommandContext(ctx, "go", "-C", tool, "tool", "-n", "versitygw").Output()
 	if err != nil {
-		return nil, fmt.Errorf("build versitygw, the S3 server for tests: %w", err)
+		return "", fmt.Errorf("build versitygw, the S3 server for tests: %w", err)
+	}
+	return strings.TrimSpace(string(program)), nil
+}
+
+func startBucket(ctx context.Context, dir string) (*bucket, error) {
+	program, err := BucketProgram(ctx)
+	if err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -63,7 +72,7 @@ func startBucket(ctx context.Context, dir string) (*bucket, error) {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }() // the process has its own copy
-	b.cmd = exec.Command(strings.TrimSpace(string(program)), "--port", address, "--quiet", "posix", filepath.Dir(b.Dir))
+	b.cmd = exec.Command(program, "--port", address, "--quiet", "posix", filepath.Dir(b.Dir))
 	b.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+bucketKey, "ROOT_SECRET_KEY="+bucketSecret)
 	b.cmd.Stdout, b.cmd.Stderr = log, log
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
