@@ -131,8 +131,8 @@ func (f *forwarder) complain(err error) {
 	case errors.Is(err, rabbitlink.ErrUndeclared):
 		err = rabbitlink.ErrUndeclared // the same of every queue
 	}
-	if err.Error() != f.said {
-		f.said = err.Error()
+	if text := rabbitlink.Kind(err); text != f.said {
+		f.said = text
 		f.log.Warn("delayed jobs wait: the forwarder lost its channel; retrying", slog.Any("error", err))
 	}
 }

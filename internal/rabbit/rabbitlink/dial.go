@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -173,12 +172,9 @@ func (t *timed) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// ownPort is this end of a connection, which is another one in each attempt.
-var ownPort = regexp.MustCompile(`[^ ]+:[0-9]+->`)
-
 // kind returns what an error of connecting says, without what differs from one attempt to the next.
 func kind(err error) string {
-	parts := strings.Split(ownPort.ReplaceAllString(err.Error(), ""), "; ")
+	parts := strings.Split(Kind(err), "; ")
 	slices.Sort(parts)
 	return strings.Join(parts, "; ")
 }

@@ -194,7 +194,7 @@ func (t *Taker) question(conn *rabbitlink.Conn, q lanes.Queue) (took time.Durati
 		return time.Since(began), true
 	case errors.Is(err, lanes.ErrRefused): // from RabbitMQ 4.0 on, of who may only read
 		most = mostAsked
-	case rabbitlink.Absent(err): // it isn't there: an answer, too
+	case rabbitlink.Absent(err), errors.Is(err, rabbitlink.ErrDown): // it isn't there: an answer, too
 		t.mu.Lock()
 		t.at[q] = time.Now()
 		t.mu.Unlock()
@@ -209,10 +209,7 @@ func (t *Taker) question(conn *rabbitlink.Conn, q lanes.Queue) (took time.Durati
 	defer t.count(t.gets, q, -1)
 	began = time.Now()
 	_, err = ask(conn, func(ch *rabbitlink.Channel) (int, error) {
-		a, found, err := ch.Get(topology.QueueName(q))
-		if found {
-			err = a.GiveBack()
-		}
+		_, err := ch.Empty(topology.QueueName(q))
 		return 0, err
 	})
 	return time.Since(began), err == nil

@@ -70,8 +70,10 @@ func (s *subscription) first(ctx context.Context, o order) (arrival, error) {
 	select {
 	case a := <-s.arrivals:
 		if a.over {
-			return arrival{}, &queueError{a.queue,
-				fmt.Errorf("the broker has ended the subscription%s", a.On.Reason())}
+			return arrival{}, &queueError{
+				a.queue,
+				fmt.Errorf("the broker has ended the subscription%s", a.On.Reason()),
+			}
 		}
 		return a, nil
 	case <-o.changed:

@@ -186,7 +186,8 @@ func TestCheckerComplains(t *testing.T) {
 		{"a panic", func(h *history.History) { h.Broken = []string{"w1-1 ended by itself"} }, isWrong, "by itself"},
 		{"a command that says 0", func(h *history.History) {
 			h.Answers = []history.Answer{
-				{Verb: "siren lanes move", About: "kept", Known: 0}, {Verb: "siren lanes", About: "kept", Said: 2, Known: 3},
+				{Verb: "siren lanes move", About: "kept", Known: 0},
+				{Verb: "siren lanes", About: "kept", Said: 2, Known: 3},
 				{Verb: "siren lanes", About: "kept", Said: 0, Known: 3},
 			}
 		}, isWrong, "siren lanes said 0 of kept"},

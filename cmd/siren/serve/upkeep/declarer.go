@@ -54,12 +54,12 @@ func (d *Declarer) try(ctx context.Context, p *lanes.Policy) error {
 		d.Log.Info("the broker's queues and exchanges are as the policy says")
 		d.said = ""
 	case err == nil:
-	case err.Error() == d.said:
+	case rabbitlink.Kind(err) == d.said:
 	case isOdd:
-		d.said = err.Error()
+		d.said = rabbitlink.Kind(err)
 		d.Log.Warn("some queues aren't as the policy says, or don't answer; they are used as they are", "error", err)
 	default:
-		d.said = err.Error()
+		d.said = rabbitlink.Kind(err)
 		d.Log.Warn("declare the queues; retrying", "error", err)
 	}
 	if isOdd {
