@@ -30,24 +30,21 @@ func SuspendOn(t testing.TB, s *servers.Server, queue string) (resume func()) {
 	return resume
 }
 
-// Down has the broker say of a classic queue what it says while the node that the queue is on is down; up undoes it.
+// Down has the broker answer for a classic queue as for one whose node is down: it isn't found, for another reason than
+// that it was never declared. up undoes it.
 func Down(t testing.TB, queue string) (up func()) {
 	t.Helper()
-	return DownOn(t, Server(t), Actual(queue))
-}
-
-// DownOn is Down of a queue of that broker. Where it has rabbit_db_queue, the queue has crashed: the code is the same.
-func DownOn(t testing.TB, s *servers.Server, queue string) (up func()) {
-	t.Helper()
-	tell := func(state, table string) {
+	tell := func(state string) {
 		t.Helper()
-		eval(t, s, fmt.Sprintf(`R = rabbit_misc:r(<<"/">>, queue, <<"%s">>),
+		eval(t, Server(t), fmt.Sprintf(`R = rabbit_misc:r(<<"/">>, queue, <<"%s">>),
+			F = fun(Q) -> amqqueue:set_state(Q, %s) end,
 			case code:ensure_loaded(rabbit_db_queue) of
-			{module, M} -> M:update(R, fun(Q) -> amqqueue:set_state(Q, %s) end);
-			_ -> [Q] = mnesia:dirty_read(rabbit_durable_queue, R), %s end.`, queue, state, table))
+			{module, M} -> M:update(R, F);
+			_ -> rabbit_misc:execute_mnesia_transaction(fun() -> rabbit_amqqueue:update(R, F) end) end.`,
+			Actual(queue), state))
 	}
-	tell("crashed", "mnesia:dirty_delete(rabbit_queue, R)")
-	up = sync.OnceFunc(func() { tell("live", "mnesia:dirty_write(rabbit_queue, Q)") })
+	tell("crashed")
+	up = sync.OnceFunc(func() { tell("live") })
 	t.Cleanup(up)
 	return up
 }
