@@ -43,8 +43,13 @@ func judgeMembers(vhost string, nodes []brokerNode, queues []brokerQueue) (found
 				"--to quorum)"))
 	}
 	found = append(found, judgeFew(check, vhost, nodes, queues)...)
-	return append(found, judgeStops(nodes, queues)...)
+	if stops := judgeStops(nodes, queues); len(stops) > 0 || doctor.Worst(found) == doctor.Error {
+		return append(found, stops...)
+	}
+	return append(found, checkRestart.OK("any one of the nodes can be stopped: every queue goes on without it"))
 }
+
+const checkRestart = doctor.Check("broker.restart")
 
 // led reports whether a quorum queue has a majority of its members without that node.
 func (q brokerQueue) led(without string) bool {
@@ -92,7 +97,6 @@ func judgeFew(check doctor.Check, vhost string, nodes []brokerNode, queues []bro
 
 // judgeStops says which nodes can't be stopped now without stopping a lane.
 func judgeStops(nodes []brokerNode, queues []brokerQueue) (found []doctor.Finding) {
-	const check = doctor.Check("broker.restart")
 	for _, n := range nodes {
 		var stop []string
 		for _, q := range queues {
@@ -101,15 +105,12 @@ func judgeStops(nodes []brokerNode, queues []brokerQueue) (found []doctor.Findin
 			}
 		}
 		if n.Running && len(stop) > 0 {
-			found = append(found, check.Note(fmt.Sprintf("stopping node %s now would stop %s", n.Name,
+			found = append(found, checkRestart.Note(fmt.Sprintf("stopping node %s now would stop %s", n.Name,
 				doctor.Few(stop, 3)),
 				"a quorum queue needs more than half of its members, a classic one its only node",
 				"before a rolling restart: start nodes that are down, wait until all members are online, grow queues "+
 					"with too few of them; on the node, rabbitmq-queues check_if_node_is_quorum_critical"))
 		}
-	}
-	if len(found) == 0 {
-		found = append(found, check.OK("any one of the nodes can be stopped: every queue goes on without it"))
 	}
 	return found
 }
