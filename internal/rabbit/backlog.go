@@ -14,8 +14,12 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// depthWithin is how long one queue may take to answer: it takes a fraction of a millisecond, or its leader is away.
-const depthWithin = 500 * time.Millisecond
+const (
+	// depthWithin is how long one queue may take to answer: it takes a fraction of a millisecond, or its leader is away.
+	depthWithin = 500 * time.Millisecond
+	// sureFor is how long an empty queue is taken to have its leader still: each time it is asked, all members write.
+	sureFor = 5 * time.Second
+)
 
 // Backlog reads how many jobs are ready in the lanes. Passive declares tell that exactly and cheaply, without any
 // management plugin.
@@ -25,18 +29,23 @@ type Backlog struct {
 	ch    *rabbitlink.Channel                 // nil or closed: to be opened
 	asked *rabbitlink.Session                 // over which this call has asked
 	slow  map[lanes.Queue]*rabbitlink.Channel // of those that didn't answer in time when they were last asked
+	sure  map[lanes.Queue]time.Time           // when the leader of one without jobs and consumers said so
 }
 
 // NewBacklog asks over conn, which must never publish: on a connection that an alarm blocks, the question hangs.
 // Nothing else should use conn, since a connection over which nothing is answered is dropped, or left for another
 // address.
 func NewBacklog(conn *rabbitlink.Conn) *Backlog {
-	return &Backlog{conn: conn, busy: make(chan struct{}, 1), slow: map[lanes.Queue]*rabbitlink.Channel{}}
+	return &Backlog{
+		conn: conn, busy: make(chan struct{}, 1),
+		slow: map[lanes.Queue]*rabbitlink.Channel{}, sure: map[lanes.Queue]time.Time{},
+	}
 }
 
 // Depths returns the depth of each of the queues, and leaves out those that don't exist. Only jobs that wait are
-// counted, not those that a worker holds. Right after a start of the broker, and while a queue's leader is away, it may
-// say 0 and 0 consumers for a queue that isn't empty: that is the caller's to doubt.
+// counted, not those that a worker holds. Right after a start of the broker, and while a quorum queue's leader is away,
+// the broker says 0 and 0 consumers whatever is in it: then a job is asked for, which only the leader answers, and
+// given back.
 //
 // With an error the depths are those that were answered all the same. A queue that doesn't answer delays the others by
 // half a second at most, and is asked after them from then on. It returns when ctx ends, also when the connection
@@ -122,12 +131,33 @@ func (b *Backlog) depth(ctx context.Context, queue lanes.Queue) (d fleet.Depth, 
 	patience, cancel := context.WithTimeout(ctx, depthWithin)
 	defer cancel()
 	end, _ := patience.Deadline()
-	b.ch.Patience = time.Until(end)
-	d.Ready, d.Consumers, err = b.ch.Depth(topology.QueueName(queue))
+	d, err = b.ask(queue, end)
 	if errors.Is(err, rabbitlink.ErrSilent) {
 		b.slow[queue] = b.ch
 		<-patience.Done()
 		err = cmp.Or(ctx.Err(), err)
+	}
+	return d, err
+}
+
+// ask asks for one queue, and makes sure that there is nothing in it if that is the answer.
+func (b *Backlog) ask(queue lanes.Queue, end time.Time) (d fleet.Depth, err error) {
+	name := topology.QueueName(queue)
+	b.ch.Patience = time.Until(end)
+	d.Ready, d.Consumers, err = b.ch.Depth(name)
+	if err != nil || d != (fleet.Depth{}) || queue.Type != lanes.Quorum {
+		delete(b.sure, queue)
+		return d, err
+	}
+	if time.Since(b.sure[queue]) < sureFor {
+		return d, nil
+	}
+	b.ch.Patience = time.Until(end)
+	empty, err := b.ch.Empty(name)
+	if err == nil && empty {
+		b.sure[queue] = time.Now()
+	} else {
+		d.Ready = 1 // at least
 	}
 	return d, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/internal/rabbit"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
@@ -62,27 +63,41 @@ func TestBacklogLeavesASilentNode(t *testing.T) {
 	})
 }
 
-// One lane's queue doesn't answer: the others' are read all the same, and its own again once it does.
+// One lane's queue doesn't answer: the others' are read all the same, and its own again once it does. Nobody says 0.
 func TestBacklogPastASilentQueue(t *testing.T) {
-	rabbittest.Only(t, lanes.Classic) // for a quorum queue the broker says 0
+	rabbittest.Declared(t)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	rabbittest.Enqueue(t, p, "bulk", "1", "2")
+	rabbittest.Enqueue(t, p, "express", "3")
+	b := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog"))
+	away(t, b, rabbitlink.ErrSilent, rabbittest.Suspend(t, "siren.lane.express"))
+}
+
+// The same of a queue whose node is down: it isn't one that was never declared.
+func TestBacklogPastAQueueThatIsDown(t *testing.T) {
+	rabbittest.Only(t, lanes.Classic)
 	rabbittest.Declared(t)
 	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "bulk", "1", "2")
-	conn := rabbittest.Open(t, rabbittest.Server(t).URL, "backlog")
-	b := rabbit.NewBacklog(conn)
-	resume := rabbittest.Suspend(t, "siren.lane.express")
+	b := rabbit.NewBacklog(rabbittest.Open(t, rabbittest.Server(t).URL, "backlog"))
+	away(t, b, rabbitlink.ErrDown, rabbittest.Down(t, "siren.lane.express"))
+}
+
+// away reads the backlog while the queue of lane express is away, and two jobs wait in lane bulk.
+func away(t *testing.T, b *rabbit.Backlog, why error, end func()) {
+	t.Helper()
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		depths, err := b.Depths(ctx, rabbittest.Queues("express", "standard", "bulk"))
-		if _, seen := depths[rabbittest.Queue("express")]; err == nil || !strings.Contains(err.Error(), "express") ||
-			ctx.Err() != nil || seen {
-			t.Errorf("%v; want an error about the one that is silent", err)
+		if _, seen := depths[rabbittest.Queue("express")]; !errors.Is(err, why) ||
+			!strings.Contains(err.Error(), "express") || ctx.Err() != nil || seen {
+			t.Errorf("%v; want %v about lane express", err, why)
 		}
 		if len(depths) != 2 || depths[rabbittest.Queue("bulk")].Ready != 2 {
 			t.Errorf("depths %v", depths)
 		}
 		cancel()
 	}
-	resume()
+	end()
 	rabbittest.Until(t, "the queue is seen again", func() bool {
 		depths, err := b.Depths(rabbittest.Soon(t), rabbittest.Queues("express", "standard", "bulk"))
 		return err == nil && len(depths) == 3

@@ -36,13 +36,17 @@ func OpenDead(ctx context.Context, conn *rabbitlink.Conn) (*DeadLetters, error) 
 	return &DeadLetters{ch: ch, now: conn.Now}, nil
 }
 
-// CountDead returns how many dead letters are in siren.dead now, without those that somebody has taken.
+// CountDead returns how many dead letters are in siren.dead now, without those that somebody has taken; ErrSilent where
+// nobody knows by the end of ctx.
 func CountDead(ctx context.Context, conn *rabbitlink.Conn) (int, error) {
 	d, err := OpenDead(ctx, conn)
 	if err != nil {
 		return 0, err
 	}
 	defer d.Close()
+	if end, bounded := ctx.Deadline(); bounded {
+		d.ch.Patience = min(d.ch.Patience, time.Until(end))
+	}
 	n, err := d.ch.Ready(topology.DeadQueue)
 	if err != nil {
 		return 0, fmt.Errorf("count %s: %w", topology.DeadQueue, rabbitlink.Undeclared(err))

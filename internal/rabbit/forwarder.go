@@ -132,8 +132,8 @@ func (f *forwarder) complain(err error) {
 	case errors.Is(err, rabbitlink.ErrUndeclared):
 		err = rabbitlink.ErrUndeclared // the same of every queue
 	}
-	if trouble := plain.Trouble(err); trouble != f.said {
-		f.said = trouble
+	if text := plain.Trouble(err); text != f.said {
+		f.said = text
 		f.log.Warn("delayed jobs wait: the forwarder lost its channel; retrying", slog.Any("error", err))
 	}
 }

@@ -157,3 +157,33 @@ func TestWaitingSaysThePriority(t *testing.T) {
 		t.Errorf("it is %+v, %v", batch, err)
 	}
 }
+
+// Of a queue that doesn't answer nobody says that it is empty, and the error names it.
+func TestWaitingOfASilentQueue(t *testing.T) {
+	rabbittest.Declared(t)
+	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "standard", "1")
+	rabbittest.Suspend(t, "siren.lane.standard")
+	rabbittest.Suspend(t, "siren.dead")
+	w := waitingIn(t, rabbittest.Server(t).URL, "standard")
+	n, err := w.Count()
+	if name := rabbittest.Actual("siren.lane.standard"); !errors.Is(err, rabbitlink.ErrSilent) ||
+		!strings.Contains(err.Error(), "rabbitmq-queues quorum_status "+name) {
+		t.Errorf("%d wait, %v; want that %s doesn't answer", n, err, name)
+	}
+	if n, err := rabbit.CountDead(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "count")); !errors.
+		Is(err, rabbitlink.ErrSilent) || !strings.Contains(err.Error(), "siren.dead") {
+		t.Errorf("%d dead letters, %v; want that siren.dead doesn't answer", n, err)
+	}
+}
+
+// A queue whose node is down isn't one that was never declared.
+func TestWaitingOfAQueueThatIsDown(t *testing.T) {
+	rabbittest.Only(t, lanes.Classic)
+	rabbittest.Declared(t)
+	rabbittest.Down(t, "siren.lane.standard")
+	w := waitingIn(t, rabbittest.Server(t).URL, "standard")
+	if n, err := w.Count(); !errors.Is(err, rabbitlink.ErrDown) || errors.Is(err, rabbitlink.ErrUndeclared) ||
+		!errors.Is(err, lanes.ErrAway) {
+		t.Errorf("%d wait, %v; want that its node is down", n, err)
+	}
+}

@@ -302,7 +302,7 @@ func (d *examination) broker(ctx context.Context) []doctor.Finding {
 		Dial: func(purpose string) (*rabbitlink.Conn, error) {
 			return d.endpoints.Broker(nil, "siren "+purpose, discard)
 		},
-		Policy: d.served(), Known: known, Roles: d.roles,
+		Policy: d.served(), Known: known, Roles: d.roles, Managed: d.management != "",
 	})
 	if d.management == "" {
 		return append(found, management.NotAsked())

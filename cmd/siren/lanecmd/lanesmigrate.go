@@ -69,6 +69,9 @@ func migrate(ctx context.Context, o *app.Operator, f tunecmd.Flags, to lanes.Que
 	case ctx.Err() != nil:
 		return fmt.Errorf("interrupted after %s; none is lost and none runs twice, and the same command goes on",
 			say.Plural(done.Jobs, "job"))
+	case err != nil && done.Jobs > 0:
+		return exit.With(exit.Code(err), fmt.Errorf("after %s: %w; the same command goes on",
+			say.Plural(done.Jobs, "job"), err))
 	case err != nil:
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/backlog"
 	"github.com/polyglot-media/siren/internal/say"
+	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
 func newLanesPurge(a *app.App) *cobra.Command {
@@ -62,14 +63,22 @@ func askPurge(ctx context.Context, o *app.Operator, lane string) error {
 	if err != nil {
 		return err
 	}
-	waiting, skipped := 0, ""
+	waiting, skipped := "now 0", ""
 	for _, l := range snap.Lanes {
 		if l.Name == lane {
-			waiting = l.Ready
+			waiting = waitingNow(l)
 		}
 		if l.Name == lane && l.Skipped > 0 {
 			skipped = fmt.Sprintf(", and drop %s that would be skipped", say.Plural(l.Skipped, "message"))
 		}
 	}
-	return o.AskFirst(fmt.Sprintf("Cancel all jobs that wait in lane %s, now %d%s?", lane, waiting, skipped))
+	return o.AskFirst(fmt.Sprintf("Cancel all jobs that wait in lane %s, %s%s?", lane, waiting, skipped))
+}
+
+// waitingNow says how many jobs wait in a lane, if that is known.
+func waitingNow(l fleet.LaneStatus) string {
+	if l.Stale {
+		return fmt.Sprintf("%d when the broker's answer was last believed", l.Ready)
+	}
+	return fmt.Sprintf("now %d", l.Ready)
 }

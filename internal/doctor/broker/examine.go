@@ -22,6 +22,8 @@ type Examination struct {
 	Policy *lanes.Policy // nil: not known, so queues and rights on them aren't looked at
 	Known  []lanes.Queue // queues that lanes ever had; those that the policy doesn't use any more may still be there
 	Roles  []string      // what the user is to be: role.All or some of them
+	// Managed is whether the management API is asked, too: it knows more of quorum queues.
+	Managed bool
 }
 
 // Examine looks at the broker as the processes of these roles would use it. It returns within some seconds after ctx

@@ -136,6 +136,56 @@ func TestExamineWrongQueues(t *testing.T) {
 	all.Want(t, "broker.dead", doctor.Note, "1 dead letter lies")
 }
 
+// Queues that hold jobs, and whose leaders are away: nobody says that they are empty, or that they be deleted.
+func TestExamineSilentQueues(t *testing.T) {
+	for _, kind := range []string{lanes.Classic, lanes.Quorum} {
+		t.Run(kind, func(t *testing.T) {
+			rabbittest.Only(t, kind)
+			p := rabbittest.Declared(t)
+			rabbittest.Declare(t, rabbittest.Policy(t), "old")
+			rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "express", "1")
+			p.Must(p.Ch.PublishWithContext(t.Context(), "", rabbittest.Actual("siren.lane.old"), false, false,
+				amqp.Publishing{}))
+			rabbittest.Until(t, "both wait", func() bool {
+				return p.Ready("siren.lane.old") == 1 && p.Ready("siren.lane.express") == 1
+			})
+			rabbittest.Suspend(t, "siren.lane.express")
+			rabbittest.Suspend(t, "siren.lane.old")
+			all := examined(t, "", rabbittest.Policy(t), role.All()...)
+			all.WellFormed(t)
+			if kind == lanes.Classic {
+				for _, lane := range []string{"express", "old"} {
+					all.Want(t, "broker.queues", doctor.Error, `queue "siren.lane.`+lane+`" doesn't answer`)
+				}
+			} else {
+				all.Want(t, "broker.empty", doctor.Note, "siren.lane.express.quorum")
+				all.Want(t, "broker.leftovers", doctor.Note, "siren.lane.old.quorum is of a lane, or a type, that the "+
+					"policy doesn't have any more; whether it is empty isn't known")
+			}
+			for _, f := range all {
+				if strings.Contains(f.Fix, "delete_queue") || strings.Contains(f.What, "; it is empty") {
+					t.Errorf("%+v", f)
+				}
+			}
+		})
+	}
+}
+
+// A queue whose node is down isn't one that was never declared.
+func TestExamineAQueueThatIsDown(t *testing.T) {
+	rabbittest.Only(t, lanes.Classic)
+	rabbittest.Declared(t)
+	rabbittest.Down(t, "siren.lane.express")
+	all := examined(t, "", rabbittest.Policy(t), role.All()...)
+	all.WellFormed(t)
+	all.Want(t, "broker.queues", doctor.Error, `queue "siren.lane.express" is declared, and away with its node`)
+	for _, f := range all {
+		if strings.Contains(f.What, "not declared") {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
 func TestExamineUndeclaredBroker(t *testing.T) {
 	rabbittest.Fresh(t)
 	all := examined(t, "", rabbittest.Policy(t), role.All()...)

@@ -1,11 +1,13 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/polyglot-media/siren/internal/doctor"
 	"github.com/polyglot-media/siren/internal/rabbit/probe"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
@@ -39,13 +41,36 @@ func judgeQueues(all, same int, missing []string, scaler bool) []doctor.Finding 
 	return nil // each that differs has been named
 }
 
+// judgeAway says that a queue is there, and its leader or its node isn't.
+func judgeAway(queue string, err error) doctor.Finding {
+	const look = "rabbitmqctl cluster_status says which node is missing: start it, or its network; "
+	if errors.Is(err, rabbitlink.ErrDown) {
+		return checkQueues.Error(fmt.Sprintf("queue %q is declared, and away with its node: %v", queue, err),
+			"what waits in it waits for that node: a classic queue is on one node alone. New jobs of its lane go to "+
+				"the default lane meanwhile", look+"a lane that has to go on without a node needs a quorum queue "+
+				"(siren lanes migrate LANE --to quorum)")
+	}
+	return checkQueues.Error(fmt.Sprintf("queue %q doesn't answer: %v", queue, err),
+		"nobody knows what is in it, and its jobs wait; the other lanes are served",
+		look+"of a quorum queue, rabbitmq-queues quorum_status "+queue+"; of a classic one, rabbitmq-diagnostics "+
+			"list_unresponsive_queues")
+}
+
+// judgeDoubtful says of which queues it isn't known that they are empty.
+func judgeDoubtful(queues []string) doctor.Finding {
+	return doctor.Check("broker.empty").Note(fmt.Sprintf("whether they are empty isn't known of %s: they say 0 jobs and "+
+		"0 consumers", doctor.Few(queues, 10)),
+		"a quorum queue whose leader is away says so, too; only taking a job out of it would tell, and doctor takes none",
+		"--management-url tells; or rabbitmq-queues quorum_status QUEUE, which names its leader")
+}
+
 // judgeDepths says what the queues' numbers mean.
 func judgeDepths(all []probe.Wanted, depths map[string]fleet.Depth) (found []doctor.Finding) {
 	const (
 		check = doctor.Check("broker.delays")
 		start = "start `siren scaler`; if one runs, its log says why it can't forward"
 	)
-	waiting, idle := 0, []string{}
+	waiting, idle, or := 0, []string{}, ""
 	for _, w := range all {
 		d, there := depths[w.Name]
 		if !there || !strings.HasPrefix(w.Name, topology.DelayPrefix) {
@@ -55,15 +80,18 @@ func judgeDepths(all []probe.Wanted, depths map[string]fleet.Depth) (found []doc
 		if d.Consumers == 0 {
 			idle = append(idle, w.Name)
 		}
+		if doubted(w.Type, d) {
+			or = ", or its leader is away"
+		}
 	}
 	switch {
 	case len(idle) > 0 && waiting > 0:
 		found = append(found, check.Error(
-			fmt.Sprintf("%s for the next attempt, and nobody forwards from %s", waitingJobs(waiting),
-				strings.Join(idle, ", ")),
+			fmt.Sprintf("%s for the next attempt, and nobody forwards from %s%s", waitingJobs(waiting),
+				strings.Join(idle, ", "), or),
 			"failed jobs are never retried while no scaler runs", start))
 	case len(idle) > 0:
-		found = append(found, check.Warning("nobody forwards from "+strings.Join(idle, ", "),
+		found = append(found, check.Warning("nobody forwards from "+strings.Join(idle, ", ")+or,
 			"a job that fails is never retried while no scaler runs", start))
 	case len(depths) > 0:
 		found = append(found, check.OK(
@@ -78,13 +106,24 @@ func judgeDepths(all []probe.Wanted, depths map[string]fleet.Depth) (found []doc
 	return found
 }
 
-// judgeLeftover says what becomes of a queue that the policy doesn't ask for any more, and what is ready in it.
-func judgeLeftover(q lanes.Queue, ready int) doctor.Finding {
+// judgeLeftover says what becomes of a queue that the policy doesn't ask for any more, by its depth; current: its lane
+// has another one now. Nobody is told to delete one that may have jobs.
+func judgeLeftover(q lanes.Queue, d fleet.Depth, current bool) doctor.Finding {
 	const check = doctor.Check("broker.leftovers")
 	name := topology.QueueName(q)
 	what := fmt.Sprintf("queue %s is of a lane, or a type, that the policy doesn't have any more", name)
-	if ready > 0 {
-		return check.Note(fmt.Sprintf("%s, and %s in it", what, waitingJobs(ready)),
+	if doubted(q.Type, d) {
+		asks := "siren lanes move " + q.Lane + " LANE"
+		if current {
+			asks = "siren lanes migrate " + q.Lane + " --to classic"
+		}
+		return check.Note(what+"; whether it is empty isn't known: it says 0 jobs and 0 consumers",
+			"a quorum queue whose leader is away says so, too",
+			asks+" asks its leader: it says that nothing was moved only where nothing is; docs/rabbitmq.md says what "+
+				"then may be done")
+	}
+	if d.Ready > 0 {
+		return check.Note(fmt.Sprintf("%s, and %s in it", what, waitingJobs(d.Ready)),
 			"workers serve it until it is empty: before the lane's own queue, or last where the lane has left the "+
 				"policy",
 			"nothing while it shrinks; `siren lanes migrate` and `siren lanes move` empty it at once")

@@ -21,7 +21,7 @@ func (x *examiner) queues(ctx context.Context) {
 	types := typesOf(all)
 	x.add(judgeTypes(x.version, types)...)
 	x.add(judgeTimeout(x.version, types, x.Policy))
-	var missing []string
+	var missing, doubtful []string
 	depths := map[string]fleet.Depth{}
 	same := 0
 	for _, w := range all {
@@ -32,9 +32,15 @@ func (x *examiner) queues(ctx context.Context) {
 		}
 		if err == nil {
 			depths[w.Name] = d
+			if w.Lane != "" && doubted(w.Type, d) {
+				doubtful = append(doubtful, w.Name)
+			}
 			if x.has(role.Scaler) && x.compare(ctx, w) {
 				same++
 			}
+		}
+		if away(err) { // one question is enough
+			continue
 		}
 		r := role.Worker
 		if w.Lane == "" {
@@ -50,6 +56,9 @@ func (x *examiner) queues(ctx context.Context) {
 	}
 	x.add(judgeQueues(len(all), same, missing, x.has(role.Scaler))...)
 	x.add(judgeDepths(all, depths)...)
+	if len(doubtful) > 0 && !x.Managed {
+		x.add(judgeDoubtful(doubtful))
+	}
 	x.leftovers(ctx, all)
 }
 
@@ -63,6 +72,14 @@ func typesOf(all []probe.Wanted) (types []string) {
 	return types
 }
 
+// away reports whether a queue is there, and its leader or its node isn't.
+func away(err error) bool {
+	return errors.Is(err, rabbitlink.ErrSilent) || errors.Is(err, rabbitlink.ErrDown)
+}
+
+// doubted reports whether that may also be the answer for a queue whose leader is away.
+func doubted(kind string, d fleet.Depth) bool { return kind == lanes.Quorum && d == (fleet.Depth{}) }
+
 // look asks for a queue. Who isn't told of it learns from a consume that is refused whether it is there.
 func (x *examiner) look(ctx context.Context, queue string) (fleet.Depth, error) {
 	d, err := x.Depth(ctx, queue)
@@ -72,17 +89,21 @@ func (x *examiner) look(ctx context.Context, queue string) (fleet.Depth, error) 
 		if x.has(role.Scaler) {
 			x.refused(role.Scaler, "configure "+patternOf(queue))
 		}
-		if consumed := x.Consume(ctx, queue); errors.Is(consumed, rabbitlink.ErrUndeclared) {
+		if consumed := x.Consume(ctx, queue); errors.Is(consumed, rabbitlink.ErrUndeclared) || away(consumed) {
+			if away(consumed) {
+				x.add(judgeAway(queue, consumed))
+			}
 			return d, consumed
 		}
+	case away(err):
+		x.add(judgeAway(queue, err))
 	case probe.Exclusive(err):
 		x.add(checkQueues.Error(fmt.Sprintf("queue %q is exclusive to another connection: %v", queue, err),
 			"nobody else may use it",
 			"find out who declared it (rabbitmqctl list_queues name owner_pid), and have it deleted"))
 	default:
 		x.add(checkQueues.Error(fmt.Sprintf("queue %q: %v", queue, err), "a queue that doesn't answer can't be used",
-			"rabbitmq-diagnostics list_unresponsive_queues, and the broker's log; for a quorum queue rabbitmq-queues "+
-				"quorum_status"))
+			"rabbitmq-diagnostics list_unresponsive_queues, and the broker's log"))
 	}
 	return d, err
 }
@@ -146,7 +167,8 @@ func (x *examiner) leftovers(ctx context.Context, all []probe.Wanted) {
 		}
 		all = append(all, probe.Wanted{Name: name}) // each once
 		if d, err := x.look(ctx, name); err == nil {
-			x.add(judgeLeftover(q, d.Ready))
+			_, current := x.Policy.Lane(q.Lane)
+			x.add(judgeLeftover(q, d, current))
 		}
 	}
 }

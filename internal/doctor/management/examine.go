@@ -108,6 +108,10 @@ type (
 		Name           string `json:"name"`
 		Type           string `json:"type"`
 		Unacknowledged int    `json:"messages_unacknowledged"`
+		Node           string `json:"node"` // of a classic queue its home
+		// Of a quorum queue the nodes that it is on, and those of them that are there.
+		Members []string `json:"members"`
+		Online  []string `json:"online"`
 	}
 	binding struct {
 		Destination string `json:"destination"`
@@ -134,12 +138,15 @@ const answers = doctor.Check("broker.management")
 
 // NotAsked says what isn't known without a management API.
 func NotAsked() doctor.Finding {
-	return answers.Note("the broker's own policies, its nodes and their alarms weren't looked at: AMQP doesn't tell "+
-		"of them",
-		"a policy of the broker's with a TTL or a length limit loses jobs",
+	return answers.Note("the broker's own policies, its nodes, their alarms and on which of them queues are weren't "+
+		"looked at: AMQP doesn't tell of them",
+		"a policy of the broker's with a TTL or a length limit loses jobs; a quorum queue with one member stops with "+
+			"its node",
 		"say --management-url http://USER:PASSWORD@HOST:15672, or look by hand: rabbitmqctl list_policies, and "+
 			"list_operator_policies, "+
-			"must have none whose pattern matches siren.… with message-ttl, expires, max-length or delivery-limit")
+			"must have none whose pattern matches siren.… with message-ttl, expires, max-length or delivery-limit; "+
+			"rabbitmqctl list_queues name members online; and before a node is stopped, on it, rabbitmq-queues "+
+			"check_if_node_is_quorum_critical")
 }
 
 // Examine looks at what only the management API at the address tells: policies that change Siren's queues,
@@ -180,6 +187,7 @@ func Examine(
 		operators[i].Operator = true
 	}
 	found = append(found, judgePolicies(vhost, append(all, operators...), sirens(queues, policy), policy)...)
+	found = append(found, judgeMembers(vhost, nodes, sirensOwn(queues))...)
 	found = append(found, judgeUnacknowledged(queues))
 	var jobs, stray []binding
 	if policy != nil && m.ask(ctx, &jobs, "exchanges", vhost, topology.JobsExchange, "bindings", "source") == nil &&
@@ -199,11 +207,19 @@ func sirens(there []brokerQueue, p *lanes.Policy) map[string]string {
 	for _, w := range probe.WantedQueues(p, "") {
 		all[w.Name] = w.Type
 	}
+	for _, q := range sirensOwn(there) {
+		all[q.Name] = q.Type
+	}
+	return all
+}
+
+// sirensOwn returns those of the queues that are Siren's.
+func sirensOwn(there []brokerQueue) (own []brokerQueue) {
 	for _, q := range there {
 		if strings.HasPrefix(q.Name, topology.LaneQueuePrefix) || strings.HasPrefix(q.Name, topology.DelayPrefix) ||
 			q.Name == topology.DeadQueue {
-			all[q.Name] = q.Type
+			own = append(own, q)
 		}
 	}
-	return all
+	return own
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/audit"
 )
 
-// rabbitURL and redisURL are the servers of all tests of a package.
-var rabbitURL, redisURL string
+// rabbit and redisServer are the servers of all tests of a package.
+var rabbit, redisServer *servers.Server
 
 // Main runs a package's tests on servers of their own, and is the exit code.
 func Main(m *testing.M) int {
@@ -30,15 +30,15 @@ func Main(m *testing.M) int {
 	defer cancel()
 	for _, s := range []struct {
 		start func(context.Context, servers.Options) (*servers.Server, error)
-		url   *string
-	}{{servers.StartRabbitMQ, &rabbitURL}, {servers.StartRedis, &redisURL}} {
+		as    **servers.Server
+	}{{servers.StartRabbitMQ, &rabbit}, {servers.StartRedis, &redisServer}} {
 		server, err := s.start(ctx, servers.Options{})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		defer func() { _ = server.Stop(context.Background()) }()
-		*s.url = server.URL
+		*s.as = server
 	}
 	return m.Run()
 }
@@ -48,6 +48,7 @@ type House struct {
 	*testing.T
 	Desk    *operate.Desk
 	Policy  lanes.Policy
+	Broker  *servers.Server
 	Channel *amqp.Channel
 	Warned  []string
 	Noted   []audit.Entry
@@ -57,17 +58,17 @@ type House struct {
 func NewHouse(t *testing.T, policy string) *House {
 	t.Helper()
 	p, err := lanes.Parse([]byte(policy))
-	h := &House{T: t}
+	h := &House{T: t, Broker: rabbit}
 	h.Must(err)
 	h.Policy = *p
-	store := redistest.Open(t, redisURL)
+	store := redistest.Open(t, redisServer.URL)
 	board := redis.NewBoard(store, redistest.Discard)
 	_, err = board.PublishPolicy(t.Context(), lanes.Effective{Policy: h.Policy})
 	h.Must(err)
 	h.Desk = &operate.Desk{
 		Ledger: jobledger.New(store, redistest.Discard), Board: board, Audit: h, Now: store.Now,
 		Connect: func(_ context.Context, name string) (*rabbitlink.Conn, error) {
-			return rabbitlink.Open(rabbitlink.Options{URL: rabbitURL, Name: name, Now: store.Now})
+			return rabbitlink.Open(rabbitlink.Options{URL: rabbit.URL, Name: name, Now: store.Now})
 		},
 		Warn: func(format string, args ...any) { h.Warned = append(h.Warned, fmt.Sprintf(format, args...)) },
 	}
@@ -75,12 +76,16 @@ func NewHouse(t *testing.T, policy string) *House {
 	h.Must(err)
 	defer declare.Close()
 	h.Must(topology.Declare(t.Context(), declare, &h.Policy, nil))
-	raw, err := amqp.Dial(rabbitURL)
+	raw, err := amqp.Dial(rabbit.URL)
 	h.Must(err)
 	t.Cleanup(func() { _ = raw.Close() })
 	h.Channel, err = raw.Channel()
 	h.Must(err)
-	for _, q := range []string{"siren.lane.standard", "siren.lane.bulk", "siren.dead"} {
+	queues := []string{topology.DeadQueue}
+	for _, q := range h.Policy.Queues() {
+		queues = append(queues, topology.QueueName(q))
+	}
+	for _, q := range queues {
 		_, err := h.Channel.QueuePurge(q, false)
 		h.Must(err)
 	}

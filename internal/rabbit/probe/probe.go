@@ -93,6 +93,9 @@ func (p *Probe) delay(ctx context.Context) time.Duration {
 	return time.Since(began) / calls
 }
 
+// patience is how long a queue may take to answer.
+const patience = 2 * time.Second
+
 // ask lends a channel of its own, since a refusal closes it.
 func (p *Probe) ask(ctx context.Context, request func(ch *rabbitlink.Channel) error) error {
 	ch, err := p.conn.Channel(ctx)
@@ -100,6 +103,7 @@ func (p *Probe) ask(ctx context.Context, request func(ch *rabbitlink.Channel) er
 		return err
 	}
 	defer ch.Close()
+	ch.Patience = patience
 	return rabbitlink.Undeclared(request(ch))
 }
 
@@ -186,7 +190,8 @@ func WantedQueues(p *lanes.Policy, version string) (all []Wanted) {
 	return all
 }
 
-// Depth counts what waits in a queue, and who takes from it. From 4.0 on only a user who may configure the queue is
+// Depth counts what waits in a queue, and who takes from it: 0 and 0 also where a quorum queue's leader is away. From 4.0
+// on only a user who may configure the queue is
 // told.
 func (p *Probe) Depth(ctx context.Context, queue string) (d fleet.Depth, err error) {
 	err = p.ask(ctx, func(ch *rabbitlink.Channel) (err error) {

@@ -90,22 +90,28 @@ func (c *Channel) Depth(queue string) (ready, consumers int, err error) {
 	return is.Messages, is.Consumers, nil
 }
 
-// Ready returns how many messages wait in a queue now. Where it may be that only the leader is away, it asks for a
-// message, which nobody but the leader answers.
+// Ready returns how many messages wait in a queue now. Where it may be that only the leader is away, it makes sure.
 func (c *Channel) Ready(queue string) (int, error) {
 	ready, consumers, err := c.Depth(queue)
 	if err != nil || ready > 0 || consumers > 0 {
 		return ready, err
 	}
-	m, found, err := c.Get(queue)
-	if err != nil || !found {
-		return 0, err
-	}
-	if err := m.GiveBack(); err != nil {
+	empty, err := c.Empty(queue)
+	if err != nil || empty {
 		return 0, err
 	}
 	ready, _, err = c.Depth(queue)
 	return max(1, ready), err
+}
+
+// Empty reports whether no message waits in a queue now. It asks for one, which nobody but the leader answers, and
+// gives it back.
+func (c *Channel) Empty(queue string) (bool, error) {
+	m, found, err := c.Get(queue)
+	if found {
+		err = m.GiveBack()
+	}
+	return !found, err
 }
 
 // Close gives the channel back. What it held unacknowledged goes back to its queues.

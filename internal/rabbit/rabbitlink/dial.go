@@ -182,7 +182,7 @@ func (a *answering) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// kind returns what an error of connecting says, without what differs from one round to the next.
+// kind returns what an error of connecting says, without what differs from one attempt to the next.
 func kind(err error) string {
 	parts := strings.Split(plain.Trouble(err), "; ")
 	slices.Sort(parts)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/polyglot-media/siren/lanes"
 )
 
@@ -18,8 +20,8 @@ const Patience = 5 * time.Second
 // ErrSilent is a queue that doesn't answer: the node of its leader hangs or is cut off, or the broker is very slow.
 var ErrSilent = lanes.Away(errors.New("RabbitMQ doesn't answer for it; the node of its leader may hang or be cut off"))
 
-// About runs one request about a queue, bounded in time. Once patience ends it is ErrSilent, with the queue's name; the
-// channel then counts as closed, and closes when there is an answer: what has come over it by then goes back to its
+// About runs one request about a queue, bounded in time. Once patience ends it is ErrSilent, with the queue's name, as
+// where the broker says that the leader is away; the channel then counts as closed, and closes when there is an answer: what has come over it by then goes back to its
 // queue. The request mustn't touch what its caller goes on using.
 func (c *Channel) About(queue string, request func() error) error {
 	answer := make(chan error, 1)
@@ -28,6 +30,9 @@ func (c *Channel) About(queue string, request func() error) error {
 	defer patience.Stop()
 	select {
 	case err := <-answer:
+		if Code(err) == amqp.InternalError { // it ends the connection
+			return fmt.Errorf("%w (%w)", c.silent(queue), err)
+		}
 		return err
 	case <-patience.C:
 	}
@@ -36,7 +41,20 @@ func (c *Channel) About(queue string, request func() error) error {
 		<-answer
 		_ = c.Channel.Close()
 	}()
-	return fmt.Errorf("queue %s: %w", queue, ErrSilent)
+	return c.silent(queue)
+}
+
+// silent names the queue, and says how to look at it.
+func (c *Channel) silent(queue string) error {
+	if queue == "" {
+		return ErrSilent
+	}
+	of := queue
+	if vhost := c.Session.to.URI.Vhost; vhost != "/" {
+		of += " --vhost " + vhost
+	}
+	return fmt.Errorf("queue %s: %w; see `rabbitmqctl cluster_status` and, of a quorum queue, `rabbitmq-queues "+
+		"quorum_status %s`", queue, ErrSilent, of)
 }
 
 // Unanswered reports whether a request stands on the channel that nobody waits for; false for no channel.

@@ -221,7 +221,7 @@ func (t *Taker) question(conn *rabbitlink.Conn, q lanes.Queue) (took time.Durati
 			return time.Since(began), true
 		case errors.Is(err, lanes.ErrRefused):
 			t.mayNotCount()
-		case rabbitlink.Absent(err): // it isn't there: an answer, too
+		case rabbitlink.Absent(err), errors.Is(err, rabbitlink.ErrDown): // it isn't there: an answer, too
 			t.mu.Lock()
 			t.at[q] = time.Now()
 			t.mu.Unlock()
@@ -239,18 +239,10 @@ func (t *Taker) question(conn *rabbitlink.Conn, q lanes.Queue) (took time.Durati
 	defer t.count(t.gets, q, -1)
 	began := time.Now()
 	answered, _ = ask(conn, func(ch *rabbitlink.Channel) (bool, error) {
-		err := getAndGiveBack(ch, q)
+		_, err := ch.Empty(topology.QueueName(q))
 		return err == nil, err
 	})
 	return time.Since(began), answered
-}
-
-func getAndGiveBack(ch *rabbitlink.Channel, q lanes.Queue) error {
-	a, found, err := ch.Get(topology.QueueName(q))
-	if found {
-		return a.GiveBack()
-	}
-	return err
 }
 
 // ask asks on a channel of its own, as long as it takes.
@@ -275,7 +267,7 @@ func (t *Taker) answersElsewhere(s *rabbitlink.Session) (err error) {
 			return failed
 		}
 		ch.Patience = elsewhereWithin
-		if err = getAndGiveBack(ch, q); err == nil || rabbitlink.Absent(err) {
+		if _, err = ch.Empty(topology.QueueName(q)); err == nil || rabbitlink.Absent(err) {
 			return nil
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/rabbit/take"
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
@@ -152,6 +153,43 @@ func TestStopsWhileAllAreSilent(t *testing.T) {
 		t.Error("a job came")
 	}
 	conn.Close()
+}
+
+// A queue whose node is down is called that, and keeps no job of another lane waiting.
+func TestOneLaneIsDown(t *testing.T) {
+	rabbittest.Only(t, lanes.Classic)
+	rabbittest.Declared(t)
+	var said rabbittest.LockedBuffer
+	conn, err := rabbitlink.Open(rabbitlink.Options{
+		URL: rabbittest.Server(t).URL, Name: "consume", Log: slog.New(slog.NewTextHandler(&said, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+	rabbittest.Enqueue(t, p, "express", "1")
+	up := rabbittest.Down(t, "siren.lane.express")
+	k := take.NewTaker(conn, p, "general")
+	k.Follow(rabbittest.Effective(t))
+	s := k.Shared()
+	for _, lane := range []string{"standard", "express"} {
+		if lane == "express" {
+			up()
+		} else {
+			rabbittest.Enqueue(t, p, lane, "2")
+		}
+		d := rabbittest.Next(t, s)
+		if d.Lane != lane {
+			t.Errorf("took a job of lane %s, want %s", d.Lane, lane)
+		}
+		rabbittest.Settle(t, s, d, rabbittest.Ack)
+	}
+	_, _ = s.Next(rabbittest.Ended())
+	if n := strings.Count(said.String(), `msg="a lane's queue is on a node that is down;`); n != 1 ||
+		strings.Contains(said.String(), "isn't there") {
+		t.Errorf("it is said %d times:\n%s", n, said.String())
+	}
 }
 
 // A node that answers for no queue at all, while another one does, is left for that.

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/lanes"
@@ -152,7 +150,9 @@ func (t *Taker) trouble(err error) (pause bool) {
 	case rabbitlink.Absent(err):
 		t.complain(about.queue, "a lane's queue isn't there: "+
 			"start `siren scaler` (or `siren up`), which declares it; the other lanes are served", err)
-	case errors.Is(err, rabbitlink.ErrSilent), rabbitlink.Code(err) == amqp.InternalError: // of a leader that is away
+	case errors.Is(err, rabbitlink.ErrDown):
+		t.complain(about.queue, "a lane's queue is on a node that is down; the other lanes are served", err)
+	case errors.Is(err, rabbitlink.ErrSilent):
 		t.complain(about.queue, "a lane's queue doesn't answer; the other lanes are served", err)
 	default:
 		t.complain(about.queue, "can't take jobs from a lane; retrying", err)

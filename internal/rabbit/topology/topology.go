@@ -32,11 +32,12 @@ func QueueName(q lanes.Queue) string { return LaneQueuePrefix + q.String() }
 // and bound; those of lanes that have another queue type now get no new jobs. It must name the queue of a lane that was
 // the default until now, or that one keeps getting a copy of each job with an unknown routing key.
 //
-// A queue that exists with other arguments is used as it is, a *MismatchError, and one whose leader is away keeps the
-// others waiting for two seconds, rabbitlink.ErrSilent: an *OddError with all of them says that the topology is there
-// all the same. A *MismatchError of an exchange alone means that nothing after it is bound.
+// A queue that exists with other arguments is used as it is, a *MismatchError, one whose leader is away keeps the others
+// waiting for two seconds, rabbitlink.ErrSilent, and one whose node is down, rabbitlink.ErrDown, keeps its bindings: an
+// *OddError with all of them says that the topology is there all the same. A *MismatchError of an exchange alone means
+// that nothing after it is bound.
 func Declare(ctx context.Context, conn *rabbitlink.Conn, policy *lanes.Policy, former []lanes.Queue) error {
-	t := declaration{conn: conn, policy: policy, queues: policy.Queues()}
+	t := declaration{conn: conn, policy: policy, queues: policy.Queues(), away: map[string]bool{}}
 	for _, q := range former {
 		bound := slices.IndexFunc(t.queues, func(b lanes.Queue) bool { return b.Lane == q.Lane })
 		switch {
@@ -50,15 +51,14 @@ func Declare(ctx context.Context, conn *rabbitlink.Conn, policy *lanes.Policy, f
 		return err
 	}
 	defer func() { t.ch.Close() }()
-	odd, err := t.declareQueues(ctx)
-	if err != nil {
+	if err := t.declareQueues(ctx); err != nil {
 		return fmt.Errorf("declare the queues: %w", err)
 	}
-	if err := t.exchanges(); err != nil {
-		return fmt.Errorf("declare the exchanges: %w", errors.Join(append([]error{err}, odd...)...))
+	if err := t.exchanges(ctx); err != nil {
+		return fmt.Errorf("declare the exchanges: %w", errors.Join(append([]error{err}, t.odd...)...))
 	}
-	if len(odd) > 0 {
-		return &OddError{odd}
+	if len(t.odd) > 0 {
+		return &OddError{t.odd}
 	}
 	return nil
 }
@@ -66,12 +66,12 @@ func Declare(ctx context.Context, conn *rabbitlink.Conn, policy *lanes.Policy, f
 // patience is how long a queue may keep those after it waiting.
 const patience = 2 * time.Second
 
-// OddError is queues that aren't as the policy says, or don't answer. All else is declared and bound.
+// OddError is queues that aren't as the policy says, don't answer, or are down. All else is declared and bound.
 type OddError struct{ Troubles []error }
 
 func (e *OddError) Error() string { return "declare the queues: " + errors.Join(e.Troubles...).Error() }
 
-// Unwrap returns a *MismatchError or an rabbitlink.ErrSilent for each of them.
+// Unwrap returns a *MismatchError, an rabbitlink.ErrSilent or an rabbitlink.ErrDown for each of them.
 func (e *OddError) Unwrap() []error { return e.Troubles }
 
 type declaration struct {
@@ -81,6 +81,8 @@ type declaration struct {
 	left   []lanes.Queue // of lanes that use another one now
 	ch     *rabbitlink.Channel
 	rules  QueueRules
+	odd    []error
+	away   map[string]bool // queues that odd says of
 }
 
 func (t *declaration) open(ctx context.Context) error {
@@ -94,20 +96,17 @@ func (t *declaration) open(ctx context.Context) error {
 	return nil
 }
 
-// declareQueues declares them all. odd is every mismatch, and every queue that doesn't answer: one that exists, and
-// whose leader is away; err is what kept it from going on.
-func (t *declaration) declareQueues(ctx context.Context) (odd []error, err error) {
+// declareQueues declares them all. odd gets every mismatch, and every queue that is there and away; err is what kept it
+// from going on.
+func (t *declaration) declareQueues(ctx context.Context) (err error) {
 	declare := func(name string, args amqp.Table) {
 		var m *MismatchError
 		if err == nil {
 			m, err = t.declare(ctx, name, args)
-		}
-		if errors.Is(err, rabbitlink.ErrSilent) {
-			odd = append(odd, err)
-			err = t.open(ctx)
+			err = t.past(ctx, name, err)
 		}
 		if m != nil {
-			odd = append(odd, m)
+			t.odd = append(t.odd, m)
 		}
 	}
 	declare(DeadQueue, t.rules.Plain(t.policy.Broker.QueueType))
@@ -117,10 +116,22 @@ func (t *declaration) declareQueues(ctx context.Context) (odd []error, err error
 	for _, q := range t.queues {
 		declare(QueueName(q), t.rules.Lane(q))
 		if m := t.rules.tooLong(q); m != nil {
-			odd = append(odd, m)
+			t.odd = append(t.odd, m)
 		}
 	}
-	return odd, err
+	return err
+}
+
+// past goes on past a queue that is there and away: it is odd.
+func (t *declaration) past(ctx context.Context, queue string, err error) error {
+	if !errors.Is(err, rabbitlink.ErrSilent) && !errors.Is(err, rabbitlink.ErrDown) {
+		return err
+	}
+	if !t.away[queue] {
+		t.away[queue] = true
+		t.odd = append(t.odd, err)
+	}
+	return t.open(ctx)
 }
 
 // declare declares one queue. One that lets workers hold a job for longer than is asked for does as well.
@@ -155,20 +166,20 @@ func Longer(m *MismatchError, args amqp.Table) bool {
 	return true
 }
 
-func (t *declaration) exchanges() error {
+func (t *declaration) exchanges(ctx context.Context) error {
 	if err := t.exchange(DefaultExchange, amqp.ExchangeFanout, nil); err != nil {
 		return err
 	}
 	// What is new is bound before what was there is unbound: in between, a job may get two copies, never none.
 	fallback := t.policy.QueueOf(t.policy.DefaultLane())
-	if err := t.bind(fallback, "", DefaultExchange); err != nil {
+	if err := t.bind(ctx, fallback, "", DefaultExchange); err != nil {
 		return err
 	}
 	for _, q := range slices.Concat(t.queues, t.left) {
 		if q == fallback {
 			continue
 		}
-		if err := t.unbind(q, "", DefaultExchange); err != nil {
+		if err := t.unbind(ctx, q, "", DefaultExchange); err != nil {
 			return err
 		}
 	}
@@ -177,12 +188,12 @@ func (t *declaration) exchanges() error {
 		return err
 	}
 	for _, q := range t.queues {
-		if err := t.bind(q, q.Lane, JobsExchange); err != nil {
+		if err := t.bind(ctx, q, q.Lane, JobsExchange); err != nil {
 			return err
 		}
 	}
 	for _, q := range t.left {
-		if err := t.unbind(q, q.Lane, JobsExchange); err != nil {
+		if err := t.unbind(ctx, q, q.Lane, JobsExchange); err != nil {
 			return err
 		}
 	}
@@ -197,15 +208,15 @@ func (t *declaration) exchange(name, kind string, args amqp.Table) error {
 	return wrap("exchange "+strconv.Quote(name), err)
 }
 
-func (t *declaration) bind(q lanes.Queue, key, exchange string) error {
+func (t *declaration) bind(ctx context.Context, q lanes.Queue, key, exchange string) error {
 	err := t.ch.About(QueueName(q), func() error { return t.ch.QueueBind(QueueName(q), key, exchange, false, nil) })
-	return wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err)
+	return t.past(ctx, QueueName(q), wrap(fmt.Sprintf("bind lane %q to %s", q.Lane, exchange), err))
 }
 
 // unbind removes a binding. It also succeeds when there is no such binding, or no such queue.
-func (t *declaration) unbind(q lanes.Queue, key, exchange string) error {
+func (t *declaration) unbind(ctx context.Context, q lanes.Queue, key, exchange string) error {
 	err := t.ch.About(QueueName(q), func() error { return t.ch.QueueUnbind(QueueName(q), key, exchange, nil) })
-	return wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err)
+	return t.past(ctx, QueueName(q), wrap(fmt.Sprintf("unbind lane %q from %s", q.Lane, exchange), err))
 }
 
 func wrap(doing string, err error) error {

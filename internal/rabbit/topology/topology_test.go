@@ -274,3 +274,24 @@ func TestDeclarePastASilentQueue(t *testing.T) {
 	resume()
 	rabbittest.Declare(t, rabbittest.Policy(t))
 }
+
+// A queue whose node is down keeps no other from being declared and bound, and is told of once.
+func TestDeclarePastAQueueThatIsDown(t *testing.T) {
+	rabbittest.Only(t, lanes.Classic)
+	probe := rabbittest.Declared(t)
+	up := rabbittest.Down(t, "siren.lane.express")
+	probe.Delete(rabbittest.Actual("siren.lane.bulk"))
+	err := topology.Declare(rabbittest.Soon(t), rabbittest.Open(t, rabbittest.Server(t).URL, "declare"),
+		rabbittest.Policy(t), nil)
+	var odd *topology.OddError
+	if !errors.As(err, &odd) || len(odd.Troubles) != 1 || !errors.Is(err, rabbitlink.ErrDown) ||
+		!strings.Contains(err.Error(), "siren.lane.express") {
+		t.Errorf("%v; want that the queue of lane express is down", err)
+	}
+	rabbittest.Enqueue(t, rabbittest.Publisher(t, rabbittest.Server(t).URL), "bulk", "1")
+	if n := probe.Ready("siren.lane.bulk"); n != 1 {
+		t.Errorf("%d jobs wait in lane bulk, want 1", n)
+	}
+	up()
+	rabbittest.Declare(t, rabbittest.Policy(t))
+}
