@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// depthWithin is how long one queue may take to answer: it takes a fraction of a millisecond, or its leader is away.
+	// depthWithin is how long one queue may take to answer: it takes a fraction of a millisecond, or its leader is
+	// away.
 	depthWithin = 500 * time.Millisecond
 	// sureFor is how long an empty queue is taken to have its leader still: each time it is asked, all members write.
 	sureFor = 5 * time.Second

@@ -59,7 +59,8 @@ type address struct{ exchange, key string }
 const maxCarriers = 1000
 
 // NewPublisher publishes over conn, which nothing else may use: an alarm stops everything on a connection that
-// publishes. window is how many messages to one address may be unconfirmed at a time, 0 for the default (256). It ends with conn.
+// publishes. window is how many messages to one address may be unconfirmed at a time, 0 for the default (256). It ends
+// with conn.
 func NewPublisher(conn *rabbitlink.Conn, window int) *Publisher {
 	if window <= 0 {
 		window = defaultWindow

@@ -190,9 +190,8 @@ func WantedQueues(p *lanes.Policy, version string) (all []Wanted) {
 	return all
 }
 
-// Depth counts what waits in a queue, and who takes from it: 0 and 0 also where a quorum queue's leader is away. From 4.0
-// on only a user who may configure the queue is
-// told.
+// Depth counts what waits in a queue, and who takes from it: 0 and 0 also where a quorum queue's leader is away. From
+// 4.0 on only a user who may configure the queue is told.
 func (p *Probe) Depth(ctx context.Context, queue string) (d fleet.Depth, err error) {
 	err = p.ask(ctx, func(ch *rabbitlink.Channel) (err error) {
 		d.Ready, d.Consumers, err = ch.Depth(queue)

@@ -21,8 +21,8 @@ const Patience = 5 * time.Second
 var ErrSilent = lanes.Away(errors.New("RabbitMQ doesn't answer for it; the node of its leader may hang or be cut off"))
 
 // About runs one request about a queue, bounded in time. Once patience ends it is ErrSilent, with the queue's name, as
-// where the broker says that the leader is away; the channel then counts as closed, and closes when there is an answer: what has come over it by then goes back to its
-// queue. The request mustn't touch what its caller goes on using.
+// where the broker says that the leader is away. The channel then counts as closed, and closes when there is an answer:
+// what has come over it by then goes back to its queue. The request mustn't touch what its caller goes on using.
 func (c *Channel) About(queue string, request func() error) error {
 	answer := make(chan error, 1)
 	go func() { answer <- c.Session.verdict(request()) }()

@@ -32,10 +32,10 @@ func QueueName(q lanes.Queue) string { return LaneQueuePrefix + q.String() }
 // and bound; those of lanes that have another queue type now get no new jobs. It must name the queue of a lane that was
 // the default until now, or that one keeps getting a copy of each job with an unknown routing key.
 //
-// A queue that exists with other arguments is used as it is, a *MismatchError, one whose leader is away keeps the others
-// waiting for two seconds, rabbitlink.ErrSilent, and one whose node is down, rabbitlink.ErrDown, keeps its bindings: an
-// *OddError with all of them says that the topology is there all the same. A *MismatchError of an exchange alone means
-// that nothing after it is bound.
+// A queue that exists with other arguments is used as it is, a *MismatchError, one whose leader is away keeps the
+// others waiting for two seconds, rabbitlink.ErrSilent, and one whose node is down, rabbitlink.ErrDown, keeps its
+// bindings: an *OddError with all of them says that the topology is there all the same. A *MismatchError of an exchange
+// alone means that nothing after it is bound.
 func Declare(ctx context.Context, conn *rabbitlink.Conn, policy *lanes.Policy, former []lanes.Queue) error {
 	t := declaration{conn: conn, policy: policy, queues: policy.Queues(), away: map[string]bool{}}
 	for _, q := range former {
