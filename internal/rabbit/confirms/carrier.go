@@ -17,8 +17,8 @@ import (
 // errLost is the verdict on a message whose connection broke before its confirm came: it is to be sent again.
 var errLost = lanes.Away(errors.New("the connection was lost"))
 
-// carrier is one confirming channel of one session, to one address. One goroutine writes to it, since a write hangs when
-// the broker stops reading; another takes what comes back. Both end with the channel.
+// carrier is one confirming channel of one session, to one address. One goroutine writes to it, since a write hangs
+// when the broker stops reading; another takes what comes back. Both end with the channel.
 type carrier struct {
 	ch     *rabbitlink.Channel
 	send   chan *outgoing // to the writer

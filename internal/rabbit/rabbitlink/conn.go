@@ -1,5 +1,5 @@
-// Package rabbitlink is a connection to RabbitMQ that lasts: dialling with TLS and rotated credentials, which of several
-// addresses, one session after the other, channels, what an error of the broker means, and a broker's name that comes
+// Package rabbitlink is a connection to RabbitMQ that lasts: dialling with TLS and rotated credentials, which of
+// several addresses, one session after the other, channels, what an error of the broker means, and a broker's name that comes
 // to mean another one. It knows of no message what it says.
 //
 // A call to the broker that waits for an answer goes through Channel.Call, which bounds it in time.
