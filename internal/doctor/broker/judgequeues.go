@@ -58,9 +58,11 @@ func judgeAway(queue string, err error) doctor.Finding {
 
 // judgeDoubtful says of which queues it isn't known that they are empty.
 func judgeDoubtful(queues []string) doctor.Finding {
-	return doctor.Check("broker.empty").Note(fmt.Sprintf("whether they are empty isn't known of %s: they say 0 jobs and "+
-		"0 consumers", doctor.Few(queues, 10)),
-		"a quorum queue whose leader is away says so, too; only taking a job out of it would tell, and doctor takes none",
+	return doctor.Check("broker.empty").Note(
+		fmt.Sprintf("whether they are empty isn't known of %s: they say 0 jobs and 0 consumers",
+			doctor.Few(queues, 10)),
+		"a quorum queue whose leader is away says so, too; only taking a job out of it would tell, and doctor takes "+
+			"none",
 		"--management-url tells; or rabbitmq-queues quorum_status QUEUE, which names its leader")
 }
 

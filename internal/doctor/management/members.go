@@ -60,8 +60,8 @@ func (q brokerQueue) led(without string) bool {
 	return 2*online > len(q.Members)
 }
 
-// judgeFew finds quorum queues that have fewer members than there are nodes for, such as those that were declared before
-// the other nodes joined.
+// judgeFew finds quorum queues that have fewer members than there are nodes for, such as those that were declared
+// before the other nodes joined.
 func judgeFew(check doctor.Check, vhost string, nodes []brokerNode, queues []brokerQueue) []doctor.Finding {
 	var few, onto []string
 	quorum, least := 0, min(3, len(nodes))
@@ -89,10 +89,11 @@ func judgeFew(check doctor.Check, vhost string, nodes []brokerNode, queues []bro
 	for i, n := range onto {
 		grow[i] = fmt.Sprintf(`rabbitmq-queues grow %s all --vhost-pattern '^%s$' --queue-pattern '^siren\.'`, n, vhost)
 	}
-	return []doctor.Finding{check.Warning(fmt.Sprintf("quorum queues with fewer members than the %d nodes would have: %s",
-		len(nodes), doctor.Few(few, 3)),
-		"a queue that was declared before the other nodes joined stays on the first one: with one member it stops with "+
-			"that node, with two when either is away", strings.Join(grow, "; "))}
+	return []doctor.Finding{check.Warning(
+		fmt.Sprintf("quorum queues with fewer members than the %d nodes would have: %s", len(nodes),
+			doctor.Few(few, 3)),
+		"a queue that was declared before the other nodes joined stays on the first one: with one member it stops "+
+			"with that node, with two when either is away", strings.Join(grow, "; "))}
 }
 
 // judgeStops says which nodes can't be stopped now without stopping a lane.

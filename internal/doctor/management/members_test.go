@@ -63,7 +63,8 @@ func TestJudgeMembers(t *testing.T) {
 			}
 		})
 	}
-	const grow = `rabbitmq-queues grow b all --vhost-pattern '^/$' --queue-pattern '^siren\.'; rabbitmq-queues grow c all`
+	const grow = `rabbitmq-queues grow b all --vhost-pattern '^/$' --queue-pattern '^siren\.'; ` +
+		`rabbitmq-queues grow c all`
 	if f := judgeMembers("/", up, quorum(all[:1], all[:1]))[0]; !strings.HasPrefix(f.Fix, grow) {
 		t.Errorf("%+v, want %s …", f, grow)
 	}
