@@ -38,7 +38,7 @@ func (c *Channel) About(queue string, request func() error) error {
 	}
 	c.left.Store(true)
 	go func() {
-		<-answer
+		_ = <-answer
 		_ = c.Channel.Close()
 	}()
 	return c.silent(queue)
