@@ -200,7 +200,7 @@ func (p part) waits() string {
 	case p.in.Ready == 0:
 		return s + "; no slot takes jobs yet"
 	case there == 0:
-		return s + "; every slot that is there runs other lanes' jobs"
+		return s + "; every shared slot runs other lanes' jobs"
 	case p.need.TooLate <= 0: // and they wait: so τ is the tenth
 		return start("all") + fmt.Sprintf(" within %s, a tenth of the objective", lanes.Duration(p.in.StartWithin/10))
 	case p.need.InTime < 1:

@@ -169,7 +169,7 @@ func TestPlanSentences(t *testing.T) {
 				s.ready("standard",
 					1)
 			}, 3, fleet.Backlog,
-			"2 → 3: 1 job waits in standard; every slot that is there runs other lanes' jobs, and 2 slots run guests",
+			"2 → 3: 1 job waits in standard; every shared slot runs other lanes' jobs, and 2 slots run guests",
 		},
 		{
 			"an objective shorter than a cold start", "",

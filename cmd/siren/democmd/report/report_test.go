@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -264,6 +265,11 @@ func TestPicture(t *testing.T) {
 	}
 	if !strings.Contains(string(text), "Without lanes: 26 s.") {
 		t.Error("the picture has no headline")
+	}
+	for _, over := range regexp.MustCompile(`(?s)<text class="limit.*?</svg>`).FindAllString(string(text), -1) {
+		if strings.Contains(over, `class="mark `) {
+			t.Errorf("a mark may hide what an objective is: %s", over)
+		}
 	}
 }
 
