@@ -258,6 +258,14 @@ budget: 8
 				`budget, too`,
 		}},
 		{
+			name: "a reserve that there is no room for", guests: "bulk",
+			promote: "}\n- {name: special, match: [vip=true], startWithin: 1h, reserve: 7",
+			more: "- {name: urgent, lanes: [special], shoulder: {special: 2}, max: 3}\n- {name: batch, lanes: [bulk], max: 2}", want: []string{
+				`lanes[3].reserve: 7 slots are to be free, but "urgent" has 6 shoulder slots at most; lower it, or ` +
+					`raise the pool's max or shoulder`,
+			},
+		},
+		{
 			name: "a promotion without effect", promote: ", promote: {after: 20m, to: standard}",
 			more: "- {name: batch, lanes: [bulk], max: 2}", want: []string{
 				`lanes[2].promote: no pool serves both "bulk" and "standard", so there is nothing to take turns ` +

@@ -6,8 +6,8 @@ import (
 )
 
 // Warnings says what is allowed but seldom meant: a lane that strict order can starve, a promotion without effect, a
-// maxRuntime that not every broker can give, a max that the budget doesn't allow, and a preset that means what it means
-// nowhere else.
+// maxRuntime that not every broker can give, a reserve or a max that there is no room for, and a preset that means what
+// it means nowhere else.
 func (p *Policy) Warnings() []Problem {
 	var w Problems
 	ordinary := p.DefaultLane()
@@ -32,6 +32,7 @@ func (p *Policy) Warnings() []Problem {
 					"make %q a guest of the pool of %q", l.Name, l.Promote.To, l.Name, l.Promote.To)
 		}
 	}
+	p.warnOfReserves(&w)
 	for i, q := range p.Pools {
 		if q.Max > p.Budget {
 			w.add(fmt.Sprintf("pools[%d].max", i), "%q may have %d workers, but the budget of all pools together is "+
@@ -40,4 +41,15 @@ func (p *Policy) Warnings() []Problem {
 	}
 	p.warnOfPresets(&w)
 	return w
+}
+
+// warnOfReserves warns of lanes that are to have more free slots than there can be.
+func (p *Policy) warnOfReserves(w *Problems) {
+	for i, l := range p.Lanes {
+		home, _ := p.Home(l.Name)
+		if most := home.Max * home.Shoulder[l.Name]; l.Reserve > most {
+			w.add(fmt.Sprintf("lanes[%d].reserve", i), "%d slots are to be free, but %q has %d shoulder slots at most; "+
+				"lower it, or raise the pool's max or shoulder", l.Reserve, home.Name, most)
+		}
+	}
 }
