@@ -48,8 +48,8 @@ func (p *Policy) warnOfReserves(w *Problems) {
 	for i, l := range p.Lanes {
 		home, _ := p.Home(l.Name)
 		if most := home.Max * home.Shoulder[l.Name]; l.Reserve > most {
-			w.add(fmt.Sprintf("lanes[%d].reserve", i), "%d slots are to be free, but %q has %d shoulder slots at most; "+
-				"lower it, or raise the pool's max or shoulder", l.Reserve, home.Name, most)
+			w.add(fmt.Sprintf("lanes[%d].reserve", i), "%d slots are to be free, but %q has %d shoulder slots at "+
+				"most; lower it, or raise the pool's max or shoulder", l.Reserve, home.Name, most)
 		}
 	}
 }

@@ -9,7 +9,7 @@
 //	forecast how good the predicted starts of waiting jobs are
 //	media    a job of each kind beside the bare commands that it runs
 //	many     lists and bulk verbs on fifty thousand jobs: time, and what is asked of Redis
-//	hung     waits by lane when the leader of one lane's queue hangs, in a cluster of three, beside a raw push consumer
+//	hung     waits by lane when the leader of one lane's queue hangs, on three nodes, beside a raw push consumer
 //
 // Each figure is the median of so many runs; a ratio is the median of the runs' own ratios, since whatever it is
 // compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis,

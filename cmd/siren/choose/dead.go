@@ -108,6 +108,6 @@ func (d *Letters) Ask(ctx context.Context, o *app.Operator, question string, job
 	if which := d.Phrase("died"); which != "" {
 		what = "the dead jobs " + which
 	}
-	return false, o.AskFirst(fmt.Sprintf(question, fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs,
-		say.Plural(letters, "letter"))))
+	which := fmt.Sprintf("%s, %d by their records (siren.dead has %s)", what, jobs, say.Plural(letters, "letter"))
+	return false, o.AskFirst(fmt.Sprintf(question, which))
 }

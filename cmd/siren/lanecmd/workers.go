@@ -59,8 +59,8 @@ func NewWorkers(a *app.App) *cobra.Command {
 func workerTable(all []fleet.Heartbeat, now time.Time, silent time.Duration) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("WORKER").Least(leastName), col("POOL"), col("STATE"), num("SLOTS"), num("SHOULDER"),
-		num("AGE"), col("RUNNING"), num("SEEN").Wide(), num("REVISION").Wide(), num("STARTED").Wide(), num("FAILED").Wide(),
-		col("VERSION").Wide())
+		num("AGE"), col("RUNNING"), num("SEEN").Wide(), num("REVISION").Wide(), num("STARTED").Wide(),
+		num("FAILED").Wide(), col("VERSION").Wide())
 	t.Spare("REVISION", "VERSION", "SEEN", "AGE", "SHOULDER", "SLOTS", "STARTED", "FAILED", "POOL",
 		"WORKER")
 	t.Empty = "no workers"

@@ -132,8 +132,8 @@ stays as it is.`,
 				}
 				text, err := os.ReadFile(args[0])
 				if errors.Is(err, fs.ErrNotExist) {
-					err = fmt.Errorf("%w; without a file, siren tunings export prints the policy in force, which may be "+
-						"the built-in one of siren up", err)
+					err = fmt.Errorf("%w; without a file, siren tunings export prints the policy in force, which may "+
+						"be the built-in one of siren up", err)
 				}
 				if err != nil {
 					return exit.With(exit.Usage, err)

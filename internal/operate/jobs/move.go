@@ -101,8 +101,8 @@ func (w *Work) copies(
 		results = append(results, r)
 	}
 	if copied > 0 {
-		untold = fmt.Errorf("%d %s, but %w", copied, say.Verb(copied, "copy is in its lane", "copies are in their lanes"),
-			untold)
+		are := say.Verb(copied, "copy is in its lane", "copies are in their lanes")
+		untold = fmt.Errorf("%d %s, but %w", copied, are, untold)
 	}
 	return results, errors.Join(failed, untold, err)
 }

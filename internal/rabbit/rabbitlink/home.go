@@ -151,7 +151,8 @@ func (c *Conn) look(ctx context.Context, s *Session) (now sight) {
 	return now
 }
 
-// elsewhere leaves a session whose node is cut off; nil when it would be no better at an address that isn't cut off too.
+// elsewhere leaves a session whose node is cut off; nil when it would be no better at an address that isn't cut off
+// too.
 func (c *Conn) elsewhere(ctx context.Context, s *Session, n notice) *move {
 	all, _ := c.find(ctx)
 	if !c.rested() {

@@ -38,8 +38,9 @@ func (c *Channel) About(queue string, request func() error) error {
 	}
 	c.left.Store(true)
 	go func() {
-		_ = <-answer
-		_ = c.Channel.Close()
+		if err := <-answer; Code(err) == 0 { // else the channel is closed
+			_ = c.Channel.Close()
+		}
 	}()
 	return c.silent(queue)
 }

@@ -1,7 +1,6 @@
 package take
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -271,5 +270,8 @@ func (t *Taker) answersElsewhere(s *rabbitlink.Session) (err error) {
 			return nil
 		}
 	}
-	return cmp.Or(err, error(rabbitlink.ErrSilent))
+	if err == nil {
+		err = rabbitlink.ErrSilent
+	}
+	return err
 }

@@ -145,8 +145,8 @@ func (l *line) takeHeld() (a arrival, is bool) {
 	return a, true
 }
 
-// rest ends listening, and returns once nothing more comes. Where the queue doesn't answer, it listens on. A job that it
-// meets as it makes sure goes the way of those that come.
+// rest ends listening, and returns once nothing more comes. Where the queue doesn't answer, it listens on. A job that
+// it meets as it makes sure goes the way of those that come.
 func (l *line) rest() {
 	defer l.setTo(nil)
 	if !l.listening() || l.taker.leftOut(l.queue) {
