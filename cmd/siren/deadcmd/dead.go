@@ -93,7 +93,7 @@ func deadTable(records []job.Record, states []job.State, now time.Time) *show.Ta
 		columns = slices.Insert(columns, 1, show.Col("JOB NOW"))
 	}
 	t := show.NewTable(columns...)
-	t.Spare("INPUT", "WORKER", "TENANT", "ATTEMPTS", "KIND", "DIED", "ID", "LANE")
+	t.Spare("INPUT", "WORKER", "TENANT", "ATTEMPTS", "KIND", "DIED", "ERROR", "ID", "LANE")
 	t.Empty = "no dead letters"
 	for i, r := range records {
 		cells := []string{

@@ -54,7 +54,7 @@ func jobTable(records []job.Record, now time.Time) *show.Table {
 		num("ATTEMPTS"), col("PROGRESS"), col("PRESET").Wide(), num("PRIORITY").Wide(), col("WORKER").Wide(),
 		col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
 	t.Spare("OUTPUT", "LABELS", "PRIORITY", "PRESET", "WORKER", "ATTEMPTS", "AGE", "KIND", "WAIT", "RAN",
-		"ID", "LANE", "PROGRESS")
+		"DETAIL", "ID", "LANE", "PROGRESS")
 	t.Empty = "no jobs"
 	for _, r := range records {
 		wait := "-"
