@@ -150,6 +150,14 @@ func (x *exporter) close() error {
 	return x.file.Close()
 }
 
+// dropEmpty removes the file if nothing was written to it: it would be in the way of the next try.
+func (x *exporter) dropEmpty() error {
+	if x == nil || x.file == nil || x.written > 0 {
+		return nil
+	}
+	return os.Remove(x.file.Name())
+}
+
 func exported(l dead.Letter) exportedLetter {
 	e := exportedLetter{
 		ID: l.ID, Lane: l.Lane, Reason: l.Reason, Error: l.Error, Attempts: l.Attempt, Copy: l.Copy,

@@ -72,7 +72,7 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 		}
 		p.Keep = kept.add
 	}
-	err = errors.Join(p.Run(ctx), kept.close())
+	err = errors.Join(p.Run(ctx), kept.close(), kept.dropEmpty())
 	return purged(ctx, o, p, err)
 }
 
