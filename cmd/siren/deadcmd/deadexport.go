@@ -91,6 +91,11 @@ func exportDead(ctx context.Context, o *app.Operator, f *choose.Dead, file strin
 	if err = errors.Join(err, x.close()); err != nil {
 		return exit.With(exit.Code(err), fmt.Errorf("%s written, and then: %w", say.Plural(x.written, "letter"), err))
 	}
+	if x.written == 0 {
+		if err := o.NothingOf(ctx, f.Lane); err != nil {
+			return errors.Join(err, x.dropEmpty())
+		}
+	}
 	if file != "-" {
 		fmt.Fprintf(o.Out, "%s written to %s\n", say.Plural(x.written, "letter"), file)
 	}

@@ -33,8 +33,10 @@ func newJobsList(a *app.App) *cobra.Command {
 			return a.Operate(func(op *app.Operator) error {
 				return o.Show(cmd.Context(), a.Out, a.Err, func() (any, *show.Table, error) {
 					records, next, err := f.List(cmd.Context(), op.Ledger, op.Now())
+					if err == nil && len(records) == 0 {
+						err = op.NothingOf(cmd.Context(), f.Lane)
+					}
 					t := jobTable(records, a.Now())
-					t.Empty += op.OrNoSuchLane(cmd.Context(), f.Lane, len(records) == 0)
 					choose.GoesOn(t, next)
 					return records, t, err
 				})
