@@ -49,7 +49,8 @@ func TestCompletionHasNoMarks(t *testing.T) {
 	code := run("siren", []string{"__complete", "policy", "init", "--"},
 		app.Streams{In: strings.NewReader(""), Out: &out, Err: &bytes.Buffer{}})
 	if text := out.String(); code != exit.OK || strings.Contains(text, "`") ||
-		!strings.Contains(text, "--read\tPREFIX of URLs that jobs may read") || !strings.Contains(text, "--redis-url\t") {
+		!strings.Contains(text, "--read\tPREFIX of URLs that jobs may read") ||
+		!strings.Contains(text, "--redis-url\tURL of Redis") {
 		t.Errorf("exit code %d: %s", code, text)
 	}
 }

@@ -32,8 +32,8 @@ func TestAskForAPolicy(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	for _, again := range []string{
-		"192.168.0.1 is a private address, and inputs are fetched from public addresses only; use s3:// or file:// for " +
-			"internal storage; again:\n",
+		"192.168.0.1 is a private address, and inputs are fetched from public addresses only; use s3:// or file:// " +
+			"for internal storage; again:\n",
 		"https can only be read; again:\n",
 		`] "many" is not a whole number; again:` + "\n",
 		`] "a b" is not a label: write it as urgent=true; again:` + "\n",

@@ -189,8 +189,8 @@ func reachGiven(ctx context.Context, a *app.App, at reach.Endpoints) error {
 	return nil
 }
 
-// firstJob returns the line of a job to begin with, as another terminal in this folder would type it; "" when the policy
-// lets no job read and write.
+// firstJob returns the line that enqueues a job to begin with, as it is typed in another terminal in this folder; ""
+// when the policy lets no job read and write.
 func firstJob(policy *lanes.Policy) string {
 	line := func(input, output string) string {
 		return fmt.Sprintf("  siren enqueue thumbnail --input %s --output %s --overwrite --label urgent=true --wait\n",
