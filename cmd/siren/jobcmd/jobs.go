@@ -30,7 +30,7 @@ func newJobsList(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List jobs, the newest first",
-		Long:    "List jobs, the newest first; with --watch those that run come before them.",
+		Long:    "List jobs, the newest first; with --watch the running ones come first.",
 		Example: "  siren jobs list --lane express --since 1h\n  siren jobs list --state running -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
