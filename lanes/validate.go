@@ -275,13 +275,8 @@ func (p *Policy) checkLaneRef(path, lane string, before []string, problems *Prob
 func (p *Policy) checkStorage(problems *Problems) {
 	for i, s := range p.Storage {
 		at := fmt.Sprintf("storage[%d]", i)
-		switch l, err := location.ParsePrefix(s.Prefix); {
-		case err != nil:
-			problems.add(at+".prefix", "%v", err)
-		case s.Write && !l.Writable():
-			problems.add(at+".write", "%s can only be read", l.Scheme)
-		default:
-			checkAddress(at, l, problems)
+		if field, err := s.check(); err != nil {
+			problems.add(at+"."+field, "%v", err)
 		}
 		if !s.Read && !s.Write {
 			problems.add(at, "allows nothing: set read, write or both")
@@ -289,12 +284,30 @@ func (p *Policy) checkStorage(problems *Problems) {
 	}
 }
 
+// Check refuses a prefix that no job's URL can have, or that can't be used so.
+func (s Storage) Check() error {
+	_, err := s.check()
+	return err
+}
+
+// check does as Check, and says which field is wrong.
+func (s Storage) check() (field string, err error) {
+	switch l, err := location.ParsePrefix(s.Prefix); {
+	case err != nil:
+		return "prefix", err
+	case s.Write && !l.Writable():
+		return "write", fmt.Errorf("%s can only be read", l.Scheme)
+	default:
+		return "prefix", checkAddress(l)
+	}
+}
+
 // checkAddress refuses an address that no worker fetches from. What another name than localhost leads to is seen when
 // it is looked up.
-func checkAddress(at string, l location.Location, problems *Problems) {
+func checkAddress(l location.Location) error {
 	host, _, err := net.SplitHostPort(l.Host)
 	if err != nil {
-		return // a bucket, or none
+		return nil // a bucket, or none
 	}
 	what := ""
 	if addr, err := netip.ParseAddr(host); err == nil {
@@ -302,10 +315,11 @@ func checkAddress(at string, l location.Location, problems *Problems) {
 	} else if host == "localhost" || strings.HasSuffix(host, ".localhost") { // RFC 6761
 		what = "a loopback address"
 	}
-	if what != "" {
-		problems.add(at+".prefix", "%s is %s, and inputs are fetched from public addresses only; use s3:// or file:// "+
-			"for internal storage", host, what)
+	if what == "" {
+		return nil
 	}
+	return fmt.Errorf("%s is %s, and inputs are fetched from public addresses only; use s3:// or file:// for internal "+
+		"storage", host, what)
 }
 
 func (p *Policy) checkBroker(problems *Problems) {

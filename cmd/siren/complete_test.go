@@ -42,3 +42,15 @@ func TestCompletionIsSilent(t *testing.T) {
 		}
 	}
 }
+
+// What a shell shows of a flag has no marks around the word for its value.
+func TestCompletionHasNoMarks(t *testing.T) {
+	var out bytes.Buffer
+	code := run("siren", []string{"__complete", "policy", "init", "--"},
+		app.Streams{In: strings.NewReader(""), Out: &out, Err: &bytes.Buffer{}})
+	if text := out.String(); code != exit.OK || strings.Contains(text, "`") ||
+		!strings.Contains(text, "--read\tPREFIX of URLs that jobs may read") ||
+		!strings.Contains(text, "--redis-url\tURL of Redis") {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+}

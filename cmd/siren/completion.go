@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // completesFor is the name by which kubectl starts the program that completes its plugin siren.
@@ -17,6 +18,11 @@ func asCompleter(called string, args []string) []string {
 		return append([]string{cobra.ShellCompRequestCmd}, args...)
 	}
 	return args
+}
+
+// withoutMarks takes the marks off the word in a flag's text that stands for its value: a shell shows them.
+func withoutMarks(root *cobra.Command) {
+	eachFlag(root, func(f *pflag.Flag) { _, f.Usage = pflag.UnquoteUsage(f) })
 }
 
 // bashNeeds is the beginning of the script for bash: what the rest of it calls.

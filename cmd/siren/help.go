@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
-	"github.com/spf13/cobra"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // Texts of `siren options` and of the reference.
@@ -68,6 +72,28 @@ func newOptions(a *app.App) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// shortTimes makes the help show defaults as times are written elsewhere: 30m, not 30m0s; and none that is zero.
+func shortTimes(root *cobra.Command) {
+	eachFlag(root, func(f *pflag.Flag) {
+		d, err := time.ParseDuration(f.DefValue)
+		switch {
+		case f.Value.Type() != "duration" || err != nil:
+		case d == 0:
+			f.DefValue = "0"
+		default:
+			f.DefValue = lanes.Duration(d).String()
+		}
+	})
+}
+
+// eachFlag calls f with the flags of all visible commands.
+func eachFlag(root *cobra.Command, f func(*pflag.Flag)) {
+	each(root, func(c *cobra.Command) {
+		c.PersistentFlags().VisitAll(f)
+		c.LocalNonPersistentFlags().VisitAll(f)
+	})
 }
 
 // help prints `siren COMMAND --help`.

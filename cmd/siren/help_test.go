@@ -119,3 +119,19 @@ func TestNameInKubectl(t *testing.T) {
 		t.Errorf("%d: %s", code, out.String())
 	}
 }
+
+// Defaults are written as times are elsewhere, and none is shown that is zero.
+func TestDefaultTimes(t *testing.T) {
+	shown := ""
+	each(testRoot(), func(c *cobra.Command) { shown += c.NonInheritedFlags().FlagUsages() })
+	for _, long := range []string{"m0s)", "h0m)", "(default 0s)"} {
+		if strings.Contains(shown, long) {
+			t.Errorf("the help has %s", long)
+		}
+	}
+	for _, want := range []string{"(default 30m)", "(default 1h)", "(default 30s)"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("the help lacks %s", want)
+		}
+	}
+}

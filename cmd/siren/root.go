@@ -36,11 +36,15 @@ func run(called string, args []string, s app.Streams) int {
 	if strings.HasPrefix(filepath.Base(called), "kubectl-") { // as a plugin of kubectl
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl siren"}
 	}
-	root.SetArgs(asCompleter(called, args))
+	args = asCompleter(called, args)
+	root.SetArgs(args)
 	root.SetIn(s.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	addCompletion(root)
+	if len(args) > 0 && args[0] == cobra.ShellCompRequestCmd {
+		withoutMarks(root)
+	}
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exit.OK
@@ -114,5 +118,6 @@ Try it: siren demo`,
 	root.SetCompletionCommandGroupID("other")
 	root.AddCommand(runcmd.NewRunLimited(), newDocs())
 	a.NoteStart(root)
+	shortTimes(root)
 	return root
 }

@@ -31,19 +31,17 @@ func (o *Operator) AskFirst(question string) error {
 	return errors.New("nothing was done; --yes answers the question")
 }
 
-// OrNoSuchLane returns what to add where nothing was found of a lane: that the policy doesn't have it; "" when it does.
-func (o *Operator) OrNoSuchLane(ctx context.Context, lane string, nothing bool) string {
-	if lane == "" || !nothing {
-		return ""
+// NothingOf returns why nothing was found of a lane, "" for any: that the policy doesn't have it, now or formerly; nil
+// when it does, and when nobody knows.
+func (o *Operator) NothingOf(ctx context.Context, lane string) error {
+	if lane == "" {
+		return nil
 	}
 	e, err := o.InForce(ctx)
 	if err != nil {
-		return ""
+		return nil
 	}
-	if err := operate.RequireLane(e, lane, true); err != nil {
-		return "; " + err.Error()
-	}
-	return ""
+	return operate.RequireLane(e, lane, true)
 }
 
 // BrokenOff returns the error of a command that err ended in the middle.

@@ -62,8 +62,10 @@ seconds for ten thousand of them.`,
 				defer beyond.close()
 				return o.Show(ctx, a.Out, a.Err, func() (any, *show.Table, error) {
 					records, next, err := f.List(ctx, op.Ledger, op.Now())
+					if err == nil && len(records) == 0 {
+						err = op.NothingOf(ctx, f.Lane)
+					}
 					t := deadTable(records, nil, op.Now())
-					t.Empty += op.OrNoSuchLane(ctx, f.Lane, len(records) == 0)
 					if err == nil && f.After == "" {
 						beyond.say(ctx, t)
 					}
@@ -93,7 +95,7 @@ func deadTable(records []job.Record, states []job.State, now time.Time) *show.Ta
 		columns = slices.Insert(columns, 1, show.Col("JOB NOW"))
 	}
 	t := show.NewTable(columns...)
-	t.Spare("INPUT", "WORKER", "TENANT", "ATTEMPTS", "KIND", "DIED", "ID", "LANE")
+	t.Spare("INPUT", "WORKER", "TENANT", "ATTEMPTS", "KIND", "DIED", "ERROR", "ID", "LANE")
 	t.Empty = "no dead letters"
 	for i, r := range records {
 		cells := []string{
@@ -167,6 +169,9 @@ func deadInQueue(ctx context.Context, o *app.Operator, f *choose.Dead) (any, *sh
 		return nil, nil, err
 	}
 	letters, err := dead.Read(ctx, o.Desk(), f.Chooser(o.Now()))
+	if err == nil && len(letters) == 0 {
+		err = o.NothingOf(ctx, f.Lane)
+	}
 	slices.SortStableFunc(letters, func(x, y dead.Letter) int { return y.Facts.EndedAt.Compare(x.Facts.EndedAt) })
 	more := len(letters) - most
 	letters = letters[:min(len(letters), most)]

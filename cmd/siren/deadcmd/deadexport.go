@@ -91,6 +91,11 @@ func exportDead(ctx context.Context, o *app.Operator, f *choose.Dead, file strin
 	if err = errors.Join(err, x.close()); err != nil {
 		return exit.With(exit.Code(err), fmt.Errorf("%s written, and then: %w", say.Plural(x.written, "letter"), err))
 	}
+	if x.written == 0 {
+		if err := o.NothingOf(ctx, f.Lane); err != nil {
+			return errors.Join(err, x.dropEmpty())
+		}
+	}
 	if file != "-" {
 		fmt.Fprintf(o.Out, "%s written to %s\n", say.Plural(x.written, "letter"), file)
 	}
@@ -148,6 +153,14 @@ func (x *exporter) close() error {
 		return nil
 	}
 	return x.file.Close()
+}
+
+// dropEmpty removes the file if nothing was written to it: it would be in the way of the next try.
+func (x *exporter) dropEmpty() error {
+	if x == nil || x.file == nil || x.written > 0 {
+		return nil
+	}
+	return os.Remove(x.file.Name())
 }
 
 func exported(l dead.Letter) exportedLetter {

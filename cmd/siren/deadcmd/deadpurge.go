@@ -1,6 +1,7 @@
 package deadcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 	p.DryRun, p.Reason = d.DryRun, d.Reason
 	if d.Asks(ids) {
 		if nothing, err := d.Ask(ctx, o, "Throw away %s?", len(jobs)); err != nil || nothing {
-			return nothingDead(o, err)
+			return nothingDead(o, cmp.Or(err, o.NothingOf(ctx, d.Lane)))
 		}
 	}
 	var kept *exporter
@@ -72,7 +73,12 @@ func (d *deadPurge) run(ctx context.Context, o *app.Operator, ids []string) erro
 		}
 		p.Keep = kept.add
 	}
-	err = errors.Join(p.Run(ctx), kept.close())
+	err = errors.Join(p.Run(ctx), kept.close(), kept.dropEmpty())
+	if err == nil && p.Letters == 0 && p.Jobs == 0 {
+		if err := o.NothingOf(ctx, d.Lane); err != nil {
+			return err
+		}
+	}
 	return purged(ctx, o, p, err)
 }
 

@@ -52,8 +52,10 @@ siren dead list does.`,
 				return o.Show(ctx, a.Out, a.Err, func() (any, *show.Table, error) {
 					records, err := everyDead(ctx, op, &f, fromQueue)
 					groups := summed(records)
+					if err == nil && len(groups) == 0 {
+						err = op.NothingOf(ctx, f.Lane)
+					}
 					t := summaryTable(groups, op.Now())
-					t.Empty += op.OrNoSuchLane(ctx, f.Lane, len(groups) == 0)
 					if err == nil && !fromQueue {
 						beyond.say(ctx, t)
 					}

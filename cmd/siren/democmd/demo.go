@@ -3,7 +3,9 @@ package democmd
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,7 +55,8 @@ type Demo struct {
 	Self                         string               // the siren that the workers are; "": this one
 	Given                        func() serve.Servers // the servers of the next trial; nil: private ones
 
-	dir string
+	dir  string
+	made []string // files that weren't there before
 }
 
 // Run runs both trials, writes the report, and fails when any output isn't right.
@@ -64,6 +67,15 @@ func (d *Demo) Run(ctx context.Context, a *app.App) error {
 	if d.Keep == "" {
 		defer os.RemoveAll(d.dir)
 	}
+	defer d.clear()
+	err := d.run(ctx, a)
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted: the demo has ended, and nothing of it runs any more")
+	}
+	return err
+}
+
+func (d *Demo) run(ctx context.Context, a *app.App) error {
 	if err := d.makeRoom(); err != nil {
 		return err
 	}
@@ -115,7 +127,13 @@ func (d *Demo) makeRoom() error {
 		if path == "" {
 			continue
 		}
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		switch {
+		case err == nil:
+			d.made = append(d.made, path)
+		case errors.Is(err, fs.ErrExist):
+			f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+		}
 		if err != nil {
 			return fmt.Errorf("the report can't be written: %w; choose another place with --report", err)
 		}
@@ -124,6 +142,15 @@ func (d *Demo) makeRoom() error {
 		}
 	}
 	return os.MkdirAll(filepath.Join(d.dir, "in"), 0o755)
+}
+
+// clear removes the files that makeRoom made and nothing was written to.
+func (d *Demo) clear() {
+	for _, path := range d.made {
+		if is, err := os.Stat(path); err == nil && is.Size() == 0 {
+			_ = os.Remove(path)
+		}
+	}
 }
 
 // lastLines returns the end of a file, for an error.

@@ -1,6 +1,10 @@
 package democmd
 
 import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
@@ -26,6 +31,30 @@ func TestVerifyAll(t *testing.T) {
 	if len(wrong) != 2 || !strings.HasPrefix(wrong[0], "a in lane") ||
 		wrong[1] != "b in lane bulk: dead: poison it crashed" {
 		t.Errorf("a file that is no picture, and a dead job: %q", wrong)
+	}
+}
+
+// A demo that is interrupted says so, and leaves no file without a report in it; one that was there stays.
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	d := Demo{
+		Load: Everyday(), Report: filepath.Join(dir, "report.html"), Picture: filepath.Join(dir, "picture.svg"),
+		Keep: filepath.Join(dir, "keep"),
+	}
+	if err := os.WriteFile(d.Picture, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := d.Run(ctx, &app.App{Streams: app.Streams{Out: io.Discard, Err: io.Discard}})
+	if err == nil || !strings.HasPrefix(err.Error(), "interrupted: ") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(d.Report); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the report: %v", err)
+	}
+	if _, err := os.Stat(d.Picture); err != nil {
+		t.Error(err)
 	}
 }
 

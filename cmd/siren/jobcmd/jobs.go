@@ -2,7 +2,9 @@ package jobcmd
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/choose"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes/job"
 )
@@ -27,14 +30,21 @@ func newJobsList(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List jobs, the newest first",
+		Long:    "List jobs, the newest first; with --watch the running ones come first.",
 		Example: "  siren jobs list --lane express --since 1h\n  siren jobs list --state running -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.Operate(func(op *app.Operator) error {
 				return o.Show(cmd.Context(), a.Out, a.Err, func() (any, *show.Table, error) {
-					records, next, err := f.List(cmd.Context(), op.Ledger, op.Now())
+					list := f.List
+					if o.Watching {
+						list = runningFirst(f)
+					}
+					records, next, err := list(cmd.Context(), op.Ledger, op.Now())
+					if err == nil && len(records) == 0 {
+						err = op.NothingOf(cmd.Context(), f.Lane)
+					}
 					t := jobTable(records, a.Now())
-					t.Empty += op.OrNoSuchLane(cmd.Context(), f.Lane, len(records) == 0)
 					choose.GoesOn(t, next)
 					return records, t, err
 				})
@@ -48,13 +58,37 @@ func newJobsList(a *app.App) *cobra.Command {
 	return c
 }
 
+// runningFirst returns what lists the chosen jobs with those that run before the others, within the limit.
+func runningFirst(f choose.Jobs) func(
+	context.Context, *jobledger.Ledger, time.Time,
+) (all []job.Record, next string, err error) {
+	return func(ctx context.Context, ledger *jobledger.Ledger, now time.Time) ([]job.Record, string, error) {
+		all, next, err := f.List(ctx, ledger, now)
+		if err != nil || f.State != "" || f.After != "" {
+			return all, next, err
+		}
+		running := f
+		running.State = string(job.Running)
+		first, _, err := running.List(ctx, ledger, now)
+		for _, r := range all {
+			if !slices.ContainsFunc(first, func(x job.Record) bool { return x.ID == r.ID }) {
+				first = append(first, r)
+			}
+		}
+		if f.Limit > 0 {
+			first = first[:min(len(first), f.Limit)]
+		}
+		return first, next, err
+	}
+}
+
 func jobTable(records []job.Record, now time.Time) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(show.ID(), col("STATE"), col("LANE"), col("KIND"), num("AGE"), num("WAIT"), num("RAN"),
 		num("ATTEMPTS"), col("PROGRESS"), col("PRESET").Wide(), num("PRIORITY").Wide(), col("WORKER").Wide(),
 		col("LABELS").Wide(), col("OUTPUT").Wide(), col("DETAIL").Clipped(80))
 	t.Spare("OUTPUT", "LABELS", "PRIORITY", "PRESET", "WORKER", "ATTEMPTS", "AGE", "KIND", "WAIT", "RAN",
-		"ID", "LANE", "PROGRESS")
+		"DETAIL", "ID", "LANE", "PROGRESS")
 	t.Empty = "no jobs"
 	for _, r := range records {
 		wait := "-"

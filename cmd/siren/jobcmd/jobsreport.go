@@ -75,6 +75,9 @@ func (v *JobVerb) report(ctx context.Context, o *app.Operator, done int, err err
 	if v.to != "" {
 		into = " into " + v.to
 	}
+	if err == nil && len(v.Fates) == 0 {
+		err = o.NothingOf(ctx, v.Lane)
+	}
 	if done > 0 || err == nil {
 		fmt.Fprintf(o.Out, "%s %s%s\n", say.Plural(done, "job"), v.Past, into)
 	}

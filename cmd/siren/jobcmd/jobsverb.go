@@ -111,7 +111,10 @@ func (v *JobVerb) choose(ctx context.Context, o *app.Operator, w *jobs.Work, q j
 		}
 		switch {
 		case expect == 0:
-			fmt.Fprintf(o.Err, "there is no job to %s%s\n", v.Verb, o.OrNoSuchLane(ctx, v.Lane, true))
+			if err := o.NothingOf(ctx, v.Lane); err != nil {
+				return err
+			}
+			fmt.Fprintf(o.Err, "there is no job to %s\n", v.Verb)
 			return nil
 		case v.dryRun:
 			err = count.Table("STATE").Print(o.Out)

@@ -21,7 +21,6 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/lanes"
-	"github.com/polyglot-media/siren/lanes/location"
 )
 
 //go:embed policy.yaml.tmpl
@@ -48,7 +47,7 @@ func newPolicyInit(a *app.App) *cobra.Command {
 		Use:   "init [FILE]",
 		Short: "Write a policy to begin with, commented",
 		Long: `Write a policy to begin with: three lanes (express, standard and bulk), two pools, and why each
-line is there. Without flags, on a terminal, it asks. Without FILE it prints the policy.`,
+line is there. Without flags, on a terminal, it asks. Without FILE, or with -, it prints the policy.`,
 		Example: `  siren policy init siren.yaml
   siren policy init --read s3://uploads/ --write s3://media/ --workers 20 >siren.yaml`,
 		Args: cobra.MaximumNArgs(1),
@@ -65,7 +64,7 @@ line is there. Without flags, on a terminal, it asks. Without FILE it prints the
 			if err != nil {
 				return err
 			}
-			if len(args) == 0 {
+			if len(args) == 0 || args[0] == "-" {
 				_, err := io.WriteString(a.Out, text)
 				return err
 			}
@@ -104,36 +103,32 @@ func writeNew(a *app.App, path, text string) error {
 // ask asks for what the flags say.
 func (n *newPolicy) ask(in io.Reader, out io.Writer) error {
 	answers := bufio.NewScanner(in)
-	prefixes := func(is *[]string) func(string) error {
-		return func(s string) error {
-			for _, prefix := range strings.Fields(s) {
-				if _, err := location.ParsePrefix(prefix); err != nil {
-					return err
-				}
+	span := func(is *time.Duration) func(string) error {
+		return func(s string) (err error) {
+			if *is, err = time.ParseDuration(s); err != nil || *is <= 0 {
+				return fmt.Errorf("%q is not a time: write it as 500ms, 2s or 30m", s)
 			}
-			*is = strings.Fields(s)
 			return nil
 		}
-	}
-	span := func(is *time.Duration) func(string) (err error) {
-		return func(s string) (err error) { *is, err = time.ParseDuration(s); return err }
 	}
 	for _, q := range []struct {
 		question, otherwise string
 		take                func(string) error
 	}{
-		{"Which URL prefixes may jobs read?", strings.Join(n.Read, " "), prefixes(&n.Read)},
-		{"Which may they write?", strings.Join(n.Write, " "), prefixes(&n.Write)},
+		{"Which URL prefixes may jobs read?", strings.Join(n.Read, " "), prefixes(&n.Read, lanes.Storage{Read: true})},
+		{"Which may they write?", strings.Join(n.Write, " "), prefixes(&n.Write, lanes.Storage{Write: true})},
 		{"How many workers may there be at most?", strconv.Itoa(n.Workers), func(s string) (err error) {
-			if n.Workers, err = strconv.Atoi(s); err == nil {
-				err = n.enough()
+			if n.Workers, err = strconv.Atoi(s); err != nil {
+				return fmt.Errorf("%q is not a whole number", s)
 			}
-			return err
+			return n.enough()
 		}},
 		{"Which label makes a job urgent?", strings.Join(n.Urgent, " "), func(s string) error {
 			n.Urgent = []string{s}
-			_, err := labels.Parse(s)
-			return errors.Join(err, leavesBulk(s))
+			if _, err := labels.Parse(s); err != nil {
+				return fmt.Errorf("%q is not a label: write it as urgent=true", s)
+			}
+			return leavesBulk(s)
 		}},
 		{"Within which time should urgent jobs start?", lanes.Duration(n.Express).String(), span(&n.Express)},
 		{"And the others?", lanes.Duration(n.Standard).String(), span(&n.Standard)},
@@ -158,6 +153,19 @@ func (n *newPolicy) ask(in io.Reader, out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// prefixes returns what takes the prefixes of an answer, which are to be used so.
+func prefixes(are *[]string, use lanes.Storage) func(string) error {
+	return func(s string) error {
+		for _, use.Prefix = range strings.Fields(s) {
+			if err := use.Check(); err != nil {
+				return err
+			}
+		}
+		*are = strings.Fields(s)
+		return nil
+	}
 }
 
 // enough refuses too few workers.

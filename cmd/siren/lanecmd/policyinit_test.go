@@ -12,7 +12,8 @@ import (
 func TestAskForAPolicy(t *testing.T) {
 	n := usualPolicy
 	var asked bytes.Buffer
-	answers := "s3://abc/ gs://BCD/\ns3://abc/ gs://bcd/\n\nmany\n1\n12\nbatch\n\n 500ms \n\n"
+	answers := "s3://abc/ gs://BCD/\nhttp://192.168.0.1/\ns3://abc/ gs://bcd/\nhttps://cdn.example/\n\nmany\n1\n12\n" +
+		"a b\nbatch\n\n5\n-1s\n 500ms \n\n"
 	if err := n.ask(strings.NewReader(answers), &asked); err != nil {
 		t.Fatal(err)
 	}
@@ -30,9 +31,19 @@ func TestAskForAPolicy(t *testing.T) {
 		p.Storage[1].Prefix != "gs://bcd/" || p.Storage[2].Prefix != "s3://media-out/" {
 		t.Errorf("%s", text)
 	}
-	if !strings.Contains(asked.String(), `"many": invalid syntax; again:`) ||
-		!strings.Contains(asked.String(), `the label selector "batch" also matches jobs labelled batch=true`) {
-		t.Errorf("asked: %s", asked.String())
+	for _, again := range []string{
+		"192.168.0.1 is a private address, and inputs are fetched from public addresses only; use s3:// or file:// " +
+			"for internal storage; again:\n",
+		"https can only be read; again:\n",
+		`] "many" is not a whole number; again:` + "\n",
+		`] "a b" is not a label: write it as urgent=true; again:` + "\n",
+		`the label selector "batch" also matches jobs labelled batch=true`,
+		`] "5" is not a time: write it as 500ms, 2s or 30m; again:` + "\n",
+		`] "-1s" is not a time`,
+	} {
+		if !strings.Contains(asked.String(), again) {
+			t.Errorf("it doesn't say %q: %s", again, asked.String())
+		}
 	}
 	err = n.ask(strings.NewReader("s3://abc/\n"), &asked)
 	if err == nil || !strings.Contains(err.Error(), "nothing was written") {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/role"
+	"github.com/polyglot-media/siren/worker/storage"
 )
 
 //go:embed local.yaml
@@ -123,9 +125,8 @@ func up(
 	}()
 	fmt.Fprintf(a.Out, `Siren is up. In another terminal:
 %s  siren lanes --watch
-  siren enqueue thumbnail --input file://$PWD/clip.mp4 --output file://$PWD/clip.jpg --label urgent=true --wait
-Ctrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. %s
-`, insteadOf(), lanes.Duration(drain), whatWaits(data, kept))
+%sCtrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. %s
+`, insteadOf(), firstJob(policy), lanes.Duration(drain), whatWaits(data, kept))
 	logs := data
 	if data != "" {
 		logs = filepath.Join(data, "fleet")
@@ -186,6 +187,39 @@ func reachGiven(ctx context.Context, a *app.App, at reach.Endpoints) error {
 		}
 	}
 	return nil
+}
+
+// firstJob returns the line that enqueues a job to begin with, as it is typed in another terminal in this folder; ""
+// when the policy lets no job read and write.
+func firstJob(policy *lanes.Policy) string {
+	line := func(input, output string) string {
+		return fmt.Sprintf("  siren enqueue thumbnail --input %s --output %s --overwrite --label urgent=true --wait\n",
+			input, output)
+	}
+	const film, picture = "/clip.mp4", "/clip.jpg"
+	rules := storage.NewRules(policy.Storage)
+	allows := func(url string, want storage.Access) bool {
+		_, err := rules.Locate("", url, want)
+		return err == nil
+	}
+	if dir, err := os.Getwd(); err == nil && allows("file://"+dir+film, storage.Read) &&
+		allows("file://"+dir+picture, storage.Write) {
+		return line(`"file://$PWD`+film+`"`, `"file://$PWD`+picture+`"`)
+	}
+	var input, output string
+	for _, s := range policy.Storage {
+		below := strings.TrimSuffix(s.Prefix, "/")
+		if input == "" && allows(below+film, storage.Read) {
+			input = below + film
+		}
+		if output == "" && allows(below+picture, storage.Write) {
+			output = below + picture
+		}
+	}
+	if input == "" || output == "" || strings.Contains(input+output, "'") {
+		return ""
+	}
+	return line("'"+input+"'", "'"+output+"'")
 }
 
 // whatWaits says what becomes of waiting jobs when everything has stopped.

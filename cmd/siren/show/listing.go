@@ -114,7 +114,7 @@ func (l *Listing) on(screen *Screen) (show func(v any, t *Table, failed error) e
 }
 
 // write shows the list in the form that was asked for, a table with at most so many characters in a line (0: as many as
-// it has). What isn't part of it is said to the second writer.
+// fit a terminal, but for -o wide). What isn't part of it is said to the second writer.
 func (l *Listing) write(out, said io.Writer, room int, v any, t *Table) error {
 	for _, w := range t.warnings {
 		Warn(said, w)
@@ -133,6 +133,9 @@ func (l *Listing) write(out, said io.Writer, room int, v any, t *Table) error {
 		if len(t.rows) == 0 && t.Empty != "" {
 			fmt.Fprintln(said, t.Empty)
 			break
+		}
+		if room == 0 && l.Format != "wide" {
+			room, _ = size(out)
 		}
 		err = t.write(out, form{l.Format == "wide", !l.NoHeaders, room}, make([]int, len(t.columns)))
 	}

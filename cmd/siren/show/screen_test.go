@@ -130,6 +130,34 @@ func TestWhereToWatch(t *testing.T) {
 	}
 }
 
+// A table fits a terminal that isn't watched too, whatever its kind; -o wide and a pipe get all of it.
+func TestTableFitsTheTerminal(t *testing.T) {
+	for _, c := range []struct {
+		kind, format, want string
+		watching           bool
+	}{
+		{"xterm", "table", "PLANET   MOONS  NOTE", false},
+		{"dumb", "table", "PLANET   MOONS  NOTE", false},
+		{"dumb", "table", "PLANET   MOONS  NOTE", true},
+		{"xterm", "wide", "PLANET   MOONS  YEAR  RADIUS  NOTE", false},
+	} {
+		tty, read := showtest.Terminal(t, 44, 24)
+		t.Setenv("TERM", c.kind)
+		ctx, cancel := context.WithCancel(t.Context())
+		l := Listing{Output: Output{c.format}, Watching: c.watching}
+		err := l.Show(ctx, NewTerminal(tty), io.Discard, func() (any, *Table, error) {
+			cancel()
+			return nil, planets(), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first, _, _ := strings.Cut(read(), "\r\n"); first != c.want {
+			t.Errorf("TERM=%s, -o %s: %q, want %q", c.kind, c.format, first, c.want)
+		}
+	}
+}
+
 // A look that fails is told where the list was.
 func TestTroubleOnTheScreen(t *testing.T) {
 	tty, read := showtest.Terminal(t, 80, 24)
@@ -163,6 +191,32 @@ func TestLongNames(t *testing.T) {
 		{47, id[:12] + "…  completed  a detail of some mor…"},
 		{20, id[:12] + "…  comp…"},
 		{12, id[:11] + "…"},
+	} {
+		var b strings.Builder
+		if err := table.Fit(&b, c.width); err != nil {
+			t.Fatal(err)
+		}
+		_, row, _ := strings.Cut(strings.TrimSuffix(b.String(), "\n"), "\n")
+		if row != c.want {
+			t.Errorf("%d: %q, want %q", c.width, row, c.want)
+		}
+	}
+}
+
+// The last column goes before a name is cut, and none of the name is lost for what is gone.
+func TestLastColumnGoesBeforeNames(t *testing.T) {
+	id := "0197b2c4-5d6e-7f80-9a1b-2c3d4e5f6071"
+	table := NewTable(ID(), Col("LANE"), Col("DETAIL"))
+	table.Spare("DETAIL", "ID")
+	table.Add(id, "standard", "a detail of some more words than one has room for")
+	for _, c := range []struct {
+		width int
+		want  string
+	}{
+		{60, id + "  standard  a detail of…"},
+		{59, id + "  standard"},
+		{46, id + "  standard"},
+		{45, id[:34] + "…  standard"},
 	} {
 		var b strings.Builder
 		if err := table.Fit(&b, c.width); err != nil {

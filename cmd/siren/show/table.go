@@ -98,9 +98,10 @@ func (t *Table) names() []string {
 	return names
 }
 
-// Print writes the table with its headers and without what is only shown wide.
+// Print writes the table with its headers and without what is only shown wide. On a terminal it fits the lines.
 func (t *Table) Print(w io.Writer) error {
-	return t.Fit(w, 0)
+	width, _ := size(w)
+	return t.Fit(w, width)
 }
 
 // Fit writes the table as Print does, with as many columns as lines of so many characters have room for (0: nobody
@@ -185,13 +186,16 @@ func (t *Table) fitting(f form, widths []int) (shown []int) {
 	for _, title := range t.spare {
 		i := slices.IndexFunc(t.columns, func(c Column) bool { return c.title == title })
 		least := t.columns[i].least
-		if least > 0 {
+		last := shown[len(shown)-1]
+		if least > 0 || i == last {
 			enough = leastLast
 		}
 		switch missing := t.missing(f, shown, widths, enough); {
 		case missing <= 0:
 		case least > 0:
-			missing += enoughLast - leastLast // once it is cut, it may as well be for more
+			if widths[last] > leastLast {
+				missing += enoughLast - leastLast // once it is cut, it may as well be for more
+			}
 			widths[i] = min(widths[i], max(least, widths[i]-missing))
 		default:
 			shown = slices.DeleteFunc(shown, func(x int) bool { return x == i })
@@ -223,7 +227,7 @@ func (t *Table) missing(f form, shown, widths []int, last int) int {
 }
 
 // How many characters of the last column are worth columns that could be spared, and how many are worth the whole of
-// one that is cut, and those that are spared after it.
+// one that is cut, and those that are spared after it. The last column may be spared too: when it would have fewer.
 const (
 	enoughLast = 24
 	leastLast  = 12
