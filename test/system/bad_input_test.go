@@ -82,23 +82,23 @@ func (s *site) badJobs(w *web) []bad {
 
 		{
 			name: "http to localhost", input: fmt.Sprintf("http://localhost:%d/inner.mp4", w.port), reason: denied,
-			says: "is a loopback address",
+			says: "is outside the storage", early: true,
 		},
 		{
 			name: "redirect to a private address", input: w.public + "/to-private", reason: denied,
-			says: w.refused("10.1.2.3/x.mp4 is outside the storage"),
+			says: w.refused("10.1.2.3/x.mp4 is outside the storage"), early: !w.isolated(),
 		},
 		{
 			name: "redirect to loopback", input: w.public + "/to-loopback?token=hush", reason: denied,
-			says: "is a loopback address",
+			says: w.refused("inner.mp4 is outside the storage"), early: !w.isolated(),
 		},
 		{
 			name: "redirect to the cloud's metadata", input: w.public + "/to-metadata", reason: denied,
-			says: w.refused("169.254.169.254/latest/meta-data/x is outside the storage"),
+			says: w.refused("169.254.169.254/latest/meta-data/x is outside the storage"), early: !w.isolated(),
 		},
 		{
 			name: "redirect out of the storage", input: w.public + "/to-outside", reason: denied,
-			says: w.refused("example.com/x.mp4 is outside the storage"),
+			says: w.refused("example.com/x.mp4 is outside the storage"), early: !w.isolated(),
 		},
 
 		{

@@ -288,14 +288,15 @@ func TestPublishPastASilentQueue(t *testing.T) {
 			rabbittest.Only(t, queueType)
 			rabbittest.Declared(t)
 			p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
+			p.Patience = time.Hour
 			resume := rabbittest.Suspend(t, "siren.lane.express")
 			entries := make([]wire.Entry, 1000)
 			for i := range entries {
 				entries[i] = wire.Entry{Lane: "express", Job: rabbittest.Job(fmt.Sprint(i))}
 			}
 			silent := make(chan []error, 1)
-			go func() { silent <- rabbit.Enqueue(rabbittest.Soon(t), p, entries) }()
-			for i := range 300 {
+			go func() { silent <- rabbit.Enqueue(t.Context(), p, entries) }()
+			for i := range 30 {
 				rabbittest.Enqueue(t, p, "standard", fmt.Sprint("s", i))
 			}
 			rabbittest.Enqueue(t, p, "bulk", rabbittest.Numbered(1000)...)
