@@ -44,6 +44,9 @@ func begin(t *testing.T, form, program string, args ...string) *session {
 	t.Helper()
 	s := &session{T: t, program: exec.Command(program, args...)}
 	s.program.Env = append(os.Environ(), "WATCH_PLANETS="+form, "TERM=xterm")
+	heard := make(chan os.Signal, 1) // what is caught here isn't ignored there, as under nohup
+	signal.Notify(heard, syscall.SIGHUP)
+	defer signal.Stop(heard)
 	var err error
 	if s.keys, err = pty.StartWithSize(s.program, &pty.Winsize{Cols: 80, Rows: 24}); err != nil {
 		t.Fatal(err)
