@@ -53,7 +53,7 @@ help of each shell says where to put it.
 As kubectl's plugin (kubectl siren) it is completed by kubectl's own script, once siren is on the
 PATH by the name of ` + completesFor + `, too.`
 		c.Example = "  source <(siren completion bash)\n" +
-		"  ln -s siren bin/kubectl-siren && ln -s siren bin/" + completesFor
+			"  ln -s siren bin/kubectl-siren && ln -s siren bin/" + completesFor
 		for _, shell := range c.Commands() {
 			if shell.Name() == "bash" {
 				forBash(shell)
