@@ -260,7 +260,9 @@ budget: 8
 		{
 			name: "a reserve that there is no room for", guests: "bulk",
 			promote: "}\n- {name: special, match: [vip=true], startWithin: 1h, reserve: 7",
-			more:    "- {name: urgent, lanes: [special], shoulder: {special: 2}, max: 3}\n- {name: batch, lanes: [bulk], max: 2}", want: []string{
+			more: "- {name: urgent, lanes: [special], shoulder: {special: 2}, max: 3}\n" +
+				"- {name: batch, lanes: [bulk], max: 2}",
+			want: []string{
 				`lanes[3].reserve: 7 slots are to be free, but "urgent" has 6 shoulder slots at most; lower it, or ` +
 					`raise the pool's max or shoulder`,
 			},
