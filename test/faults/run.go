@@ -109,38 +109,30 @@ func play(
 	defer p.Close()
 	n := nemesis.New(s)
 
-	producing, stopProducing := context.WithCancel(ctx)
-	defer stopProducing()
 	produced := make(chan struct{})
-	go func() { defer close(produced); p.Run(producing) }()
-	hunting, stopHunting := context.WithCancel(ctx)
+	stopProducing := beside(ctx, func(ctx context.Context) { defer close(produced); p.Run(ctx) })
+	defer stopProducing()
+	stopHunting := beside(ctx, func(ctx context.Context) { n.Hunt(ctx, poisonIDs(p.Jobs)) })
 	defer stopHunting()
-	hunted := make(chan struct{})
-	go func() { defer close(hunted); n.Hunt(hunting, poisonIDs(p.Jobs)) }()
-	defer func() { stopHunting(); <-hunted; stopProducing(); <-produced }()
 
 	staff, err := operators.New(s, workload.Kept)
 	if err != nil {
 		return h, 0, err
 	}
 	defer staff.Close()
-	operating, stopOperating := context.WithCancel(ctx)
-	defer stopOperating()
-	var operated sync.WaitGroup
-	if o.whole() {
-		operated.Go(func() {
-			select {
-			case <-p.Kept:
-				staff.Run(operating)
-			case <-operating.Done():
-			}
-		})
-	}
-	counting, stopCounting := context.WithCancel(ctx)
+	stopCounting := beside(ctx, staff.Count)
 	defer stopCounting()
-	var counted sync.WaitGroup
-	counted.Go(func() { staff.Count(counting) })
-	defer func() { stopOperating(); operated.Wait(); stopCounting(); counted.Wait() }()
+	stopOperating := beside(ctx, func(ctx context.Context) {
+		if !o.whole() {
+			return
+		}
+		select {
+		case <-p.Kept:
+			staff.Run(ctx)
+		case <-ctx.Done():
+		}
+	})
+	defer stopOperating()
 
 	breaking, fix := context.WithTimeout(ctx, o.duration)
 	defer fix()
@@ -149,7 +141,6 @@ func play(
 	}
 	<-breaking.Done()
 	stopOperating()
-	operated.Wait()
 	if err := errors.Join(n.Err(), ctx.Err()); err != nil {
 		return h, 0, err
 	}
@@ -163,17 +154,22 @@ func play(
 	h.Drained = awaitEnds(ctx, s, produced, p.Jobs)
 	drain = time.Since(began)
 	stopProducing()
-	<-produced
 	stopHunting()
-	<-hunted
 	if err := witness.AwaitRecords(ctx, s, p.Jobs, n.FailedOver); err != nil {
 		return h, 0, err
 	}
 	stopCounting()
-	counted.Wait()
 	h.Answers, h.Staff, h.Most = staff.Answers, staff.Headed, site.MostSized
 	h.Jobs, h.Windows, h.Lost, h.FailedOver = p.Jobs, n.Windows(), n.Lost, n.FailedOver
 	return h, drain, errors.Join(witness.Collect(ctx, s, &h, w), ctx.Err())
+}
+
+// beside does something until the returned function is called, which waits for its end; again does no harm.
+func beside(ctx context.Context, do func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var doing sync.WaitGroup
+	doing.Go(func() { do(ctx) })
+	return func() { cancel(); doing.Wait() }
 }
 
 func poisonIDs(jobs []*history.Attempts) map[string]bool {
