@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
@@ -292,9 +294,12 @@ func TestWatchThroughALoss(t *testing.T) {
 	wantState(t, seen, job.Running)
 	redistest.Must(t, raw.Del(t.Context(), "siren:job:job").Err())
 	redistest.Must(t, raw.Publish(t.Context(), "siren:moves:job", "0").Err())
-	redistest.Must(t, raw.RestoreReplace(t.Context(), "siren:job:job", 0, lost).Err())
-	// one move, as many as the watch has seen
-	redistest.Must(t, raw.HSet(t.Context(), "siren:job:job", "state", "completed", "moves", 1).Err())
+	_, err = raw.TxPipelined(t.Context(), func(p goredis.Pipeliner) error { // nobody sees it queued in between
+		p.RestoreReplace(t.Context(), "siren:job:job", 0, lost)
+		p.HSet(t.Context(), "siren:job:job", "state", "completed", "moves", 1) // as many as the watch has seen
+		return nil
+	})
+	redistest.Must(t, err)
 	wantState(t, seen, job.Completed)
 	wantEnd(t, seen)
 	_ = l.Close(t.Context(), c, work.Outcome{State: job.Completed})
