@@ -7,66 +7,94 @@ import (
 	"sync"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// line is a slot's way to one queue. It has channels of its own, so that a queue that doesn't answer keeps only itself
-// waiting; and two of them, so that it can listen on while nothing is answered: RabbitMQ hands jobs over again as soon
-// as a queue has a new leader, but a cancel that was sent to the old one stands for up to a minute, and holds a job.
+// line is a slot's way to one queue. It has two channels, so that it can listen on while nothing is answered: RabbitMQ
+// hands jobs over again as soon as a queue has a new leader, but a cancel that was sent to the old one stands for up to
+// a minute, and holds a job.
 type line struct {
 	queue lanes.Queue
 	taker *Taker
-	asks  *rabbitlink.Channel // gets from the queue; nil or closed: to be opened
-	hears *rabbitlink.Channel // consumes from it; nil or closed: to be opened
-	over  chan struct{}       // closed once nothing comes over hears any more; nil: nobody listens
+	*channels
+	on   *rabbitlink.Channel // that it listens on
+	over chan struct{}       // closed once nothing comes over that any more; nil: nobody listens
 
 	mu   sync.Mutex
 	to   chan<- arrival // where to goes what comes; nil: the slot is busy
 	held *arrival       // what has come meanwhile
 }
 
+// channels are those of a line, so that a queue that doesn't answer keeps only itself waiting. A slot of very many
+// queues has several lines share them.
+type channels struct {
+	asks  channel // gets from queues
+	hears channel // consumes from them
+	lines int     // that use them
+}
+
+// channel is one of them. RabbitMQ answers on it one question after the other.
+type channel struct {
+	mu sync.Mutex
+	*rabbitlink.Channel
+}
+
 // holdFor is how long a busy slot holds a job of a queue that doesn't answer, and that it listens to all the same: not
 // so long that an idle one elsewhere would miss it, nor so short that busy ones hand it round.
 const holdFor = time.Second
 
-// open makes sure of a channel of the live session.
-func (l *line) open(ctx context.Context, ch **rabbitlink.Channel) error {
-	if *ch != nil && !(*ch).IsClosed() {
-		(*ch).Patience = l.taker.patienceFor(l.queue)
-		return nil
+// ask puts a question about the line's queue on one of its channels, opened at need.
+func (l *line) ask(ctx context.Context, on *channel, question func(*rabbitlink.Channel) error) error {
+	on.mu.Lock()
+	defer on.mu.Unlock()
+	if on.Channel == nil || on.IsClosed() {
+		opened, err := l.taker.open(ctx)
+		if err != nil {
+			return err
+		}
+		on.Channel = opened
 	}
-	*ch = nil
-	opened, err := l.taker.conn.Channel(ctx)
+	on.Patience = l.taker.patienceFor(l.queue)
+	if err := question(on.Channel); err != nil {
+		return &queueError{l.queue, err}
+	}
+	return nil
+}
+
+// open returns a new channel of the live session that is handed one job at a time.
+func (t *Taker) open(ctx context.Context) (*rabbitlink.Channel, error) {
+	opened, err := t.conn.Channel(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	qos := func() (*rabbitlink.Channel, error) {
 		return opened, opened.Call(func() error { return opened.Qos(1, 0, false) })
 	}
 	if _, err := rabbitlink.UnlessEnded(ctx, qos, (*rabbitlink.Channel).Close); err != nil {
-		return fmt.Errorf("set the prefetch: %w", err)
+		return nil, fmt.Errorf("set the prefetch: %w", err)
 	}
-	*ch = opened
-	return l.open(ctx, ch)
+	return opened, nil
 }
 
 // get takes the next job of the queue; false when it has none.
-func (l *line) get(ctx context.Context) (arrival, bool, error) {
-	if err := l.open(ctx, &l.asks); err != nil {
-		return arrival{}, false, err
+func (l *line) get(ctx context.Context) (a arrival, found bool, err error) {
+	a.queue = l.queue
+	err = l.ask(ctx, &l.asks, func(ch *rabbitlink.Channel) (err error) {
+		a.Arrival, found, err = ch.Get(topology.QueueName(l.queue))
+		return err
+	})
+	if err == nil {
+		l.taker.fine(l.queue)
 	}
-	a, found, err := l.asks.Get(topology.QueueName(l.queue))
-	if err != nil {
-		return arrival{}, false, &queueError{l.queue, err}
-	}
-	l.taker.fine(l.queue)
-	return arrival{queue: l.queue, Arrival: a}, found, nil
+	return a, found, err
 }
 
 // listening reports whether jobs of the queue come by themselves.
-func (l *line) listening() bool { return l.over != nil && !l.hears.IsClosed() }
+func (l *line) listening() bool { return l.over != nil && !l.on.IsClosed() }
 
 // listen has the broker hand over jobs of the queue, one at a time, to a channel that never makes it wait.
 func (l *line) listen(ctx context.Context, priority int, to chan<- arrival) error {
@@ -74,20 +102,23 @@ func (l *line) listen(ctx context.Context, priority int, to chan<- arrival) erro
 	if l.listening() {
 		return nil
 	}
-	if err := l.open(ctx, &l.hears); err != nil {
-		return err
-	}
 	var args map[string]any
 	if priority != 0 {
 		args = map[string]any{"x-priority": int32(priority)}
 	}
-	jobs, err := l.hears.Receive(topology.QueueName(l.queue), l.queue.String(), args)
+	var jobs <-chan amqp.Delivery
+	err := l.ask(ctx, &l.hears, func(ch *rabbitlink.Channel) (err error) {
+		if jobs, err = ch.Receive(topology.QueueName(l.queue), l.queue.String(), args); err != nil {
+			ch.Close()
+		}
+		l.on = ch
+		return err
+	})
 	if err != nil {
-		l.hears.Close()
-		return &queueError{l.queue, err}
+		return err
 	}
 	l.taker.fine(l.queue)
-	on, over := l.hears, make(chan struct{})
+	on, over := l.on, make(chan struct{})
 	l.over = over
 	go func() {
 		defer close(over)
@@ -156,30 +187,36 @@ func (l *line) rest() {
 		l.taker.trouble(err)
 		return
 	}
-	l.hears.Patience = l.taker.patienceFor(l.queue)
-	if l.hears.StopReceiving(topology.QueueName(l.queue), l.queue.String()) != nil {
-		l.hears.Close() // what is unacknowledged goes back by itself
+	if l.cancel() != nil {
+		l.on.Close() // what is unacknowledged goes back by itself
 	} else {
 		<-l.over
 	}
 	l.over = nil
 }
 
+func (l *line) cancel() error {
+	l.hears.mu.Lock()
+	defer l.hears.mu.Unlock()
+	l.on.Patience = l.taker.patienceFor(l.queue)
+	return l.on.StopReceiving(topology.QueueName(l.queue), l.queue.String())
+}
+
 // check asks whether the leader of the queue that the line listens to is there: it knows of that.
 func (l *line) check() error {
 	if l.taker.mayCount() {
-		err := l.open(context.Background(), &l.asks)
-		if err != nil {
+		var ready, consumers int
+		err := l.ask(context.Background(), &l.asks, func(ch *rabbitlink.Channel) (err error) {
+			ready, consumers, err = ch.Depth(topology.QueueName(l.queue))
 			return err
-		}
-		ready, consumers, err := l.asks.Depth(topology.QueueName(l.queue))
+		})
 		switch {
 		case errors.Is(err, lanes.ErrRefused):
 			l.taker.mayNotCount()
 		case err == nil && ready == 0 && consumers == 0: // as a broker says for a leader that is away
 			return &queueError{l.queue, rabbitlink.ErrSilent}
 		case err != nil:
-			return &queueError{l.queue, err}
+			return err
 		default:
 			return nil
 		}
@@ -191,12 +228,26 @@ func (l *line) check() error {
 	return err
 }
 
-// close gives the channels back, and what came over them.
+// close gives the channels back, and what came over them. Whoever shares them opens others.
 func (l *line) close() {
 	l.giveBack(nil)
-	for _, ch := range []*rabbitlink.Channel{l.asks, l.hears} {
-		if ch != nil {
-			ch.Close()
-		}
+	l.lines--
+	for _, ch := range []*channel{&l.asks, &l.hears} {
+		ch.close()
 	}
+}
+
+func (c *channel) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.Channel != nil {
+		c.Channel.Close()
+	}
+}
+
+// lost reports whether the session that the channel belongs to is over.
+func (c *channel) lost() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.Channel != nil && c.Session.IsClosed()
 }

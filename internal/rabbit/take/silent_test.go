@@ -25,16 +25,22 @@ func TestOneLaneDoesNotAnswer(t *testing.T) {
 		silent  string
 		healthy []string
 		while   string // what the slot does when the queue stops answering
+		share   bool   // all lanes have the same channels
 	}{
-		{"the most urgent lane, while the slot listens", "express", []string{"standard", "bulk"}, "listens"},
-		{"the least urgent lane, while the slot listens", "bulk", []string{"express", "standard"}, "listens"},
-		{"the most urgent lane, while a job runs", "express", []string{"standard", "bulk"}, "runs"},
-		{"the least urgent lane, while a job runs", "bulk", []string{"standard", "express"}, "runs"},
+		{"the most urgent lane, while the slot listens", "express", []string{"standard", "bulk"}, "listens", false},
+		{"the least urgent lane, while the slot listens", "bulk", []string{"express", "standard"}, "listens", false},
+		{"the most urgent lane, while a job runs", "express", []string{"standard", "bulk"}, "runs", false},
+		{"the least urgent lane, while a job runs", "bulk", []string{"standard", "express"}, "runs", false},
+		{"lanes that share channels, while the slot listens", "express", []string{"standard", "bulk"}, "listens", true},
+		{"lanes that share channels, while a job runs", "bulk", []string{"standard", "express"}, "runs", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			probe := rabbittest.Declared(t)
 			k := rabbittest.Taker(t, rabbittest.Server(t).URL)
 			k.Patience = 200 * time.Millisecond
+			if c.share {
+				k.Channels = 2
+			}
 			p := rabbittest.Publisher(t, rabbittest.Server(t).URL)
 			s := k.Shared()
 			take := func(lane, id string) {

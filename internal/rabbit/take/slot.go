@@ -12,12 +12,13 @@ import (
 
 // Slot takes one job at a time, over lines of its own. It belongs to one goroutine.
 type Slot struct {
-	taker   *Taker
-	lane    string // a shoulder's only lane, "" for a shared slot
-	turn    int    // jobs taken so far: promotion alternates by it
-	lines   map[lanes.Queue]*line
-	plain   *subscription // stays between calls of Next, nil when there is none
-	backoff *rabbitlink.Backoff
+	taker    *Taker
+	lane     string // a shoulder's only lane, "" for a shared slot
+	turn     int    // jobs taken so far: promotion alternates by it
+	lines    map[lanes.Queue]*line
+	channels []*channels   // of its lines
+	plain    *subscription // stays between calls of Next, nil when there is none
+	backoff  *rabbitlink.Backoff
 }
 
 // Next waits for a job and returns the most urgent one that was ready when it began to look. It waits out lost
@@ -92,9 +93,25 @@ func pending(ctx context.Context, o order) error {
 // line returns the slot's line to a queue.
 func (s *Slot) line(q lanes.Queue) *line {
 	if s.lines[q] == nil {
-		s.lines[q] = &line{queue: q, taker: s.taker}
+		s.lines[q] = &line{queue: q, taker: s.taker, channels: s.leastUsed()}
 	}
 	return s.lines[q]
+}
+
+// leastUsed returns the channels for one more line: of its own as long as the slot may have more.
+func (s *Slot) leastUsed() *channels {
+	var least *channels
+	for _, c := range s.channels {
+		if least == nil || c.lines < least.lines {
+			least = c
+		}
+	}
+	if least == nil || least.lines > 0 && len(s.channels) < s.taker.mayOpen() {
+		least = &channels{}
+		s.channels = append(s.channels, least)
+	}
+	least.lines++
+	return least
 }
 
 // serveOnly gives back the lines to all other queues.
@@ -110,7 +127,7 @@ func (s *Slot) serveOnly(queues []lanes.Queue) {
 // lost reports whether the session is over. Conn says so and makes the next one; opening a channel waits for it.
 func (s *Slot) lost() bool {
 	for _, l := range s.lines {
-		if l.asks != nil && l.asks.Session.IsClosed() || l.hears != nil && l.hears.Session.IsClosed() {
+		if l.asks.lost() || l.hears.lost() {
 			return true
 		}
 	}

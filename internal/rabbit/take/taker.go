@@ -30,6 +30,9 @@ type Taker struct {
 	// Patience is how long a slot waits for the answer of a queue while others may have jobs: half a second, unless it
 	// is set before the first job is taken. A queue that is slower is given four times as long as it takes.
 	Patience time.Duration
+	// Channels is how many channels all slots may open together: 1,000, unless it is set before the first slot is made. A
+	// broker allows 2,047 on a connection, unless it is told otherwise.
+	Channels int
 
 	conn    *rabbitlink.Conn
 	publish *confirms.Publisher
@@ -37,6 +40,7 @@ type Taker struct {
 	log     *slog.Logger
 
 	mu        sync.Mutex
+	slots     int                    // that there are
 	effective *lanes.Effective       // nil until the first Follow
 	changed   chan struct{}          // closed and replaced at each Follow
 	said      map[lanes.Queue]string // what was last complained about, by queue; the zero Queue is the channel
@@ -50,7 +54,7 @@ func NewTaker(consume *rabbitlink.Conn, publish *confirms.Publisher, pool string
 	return &Taker{
 		conn: consume, publish: publish, pool: pool,
 		log:   consume.Log(),
-		Pause: 5 * time.Second, Patience: 500 * time.Millisecond,
+		Pause: 5 * time.Second, Patience: 500 * time.Millisecond, Channels: 1000,
 		changed: make(chan struct{}),
 		said:    map[lanes.Queue]string{},
 		lowered: map[string]int{},
@@ -82,7 +86,17 @@ func (t *Taker) Shoulder(lane string) *Slot {
 }
 
 func (t *Taker) slot(lane string) *Slot {
+	t.mu.Lock()
+	t.slots++
+	t.mu.Unlock()
 	return &Slot{taker: t, lane: lane, lines: map[lanes.Queue]*line{}, backoff: rabbitlink.NewBackoff()}
+}
+
+// mayOpen returns how many pairs of channels a slot may have.
+func (t *Taker) mayOpen() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return max(1, t.Channels/(2*t.slots))
 }
 
 // Subscribed reports whether slots can get jobs: there is a session with the broker, and an order to take by.
