@@ -134,3 +134,15 @@ func Finishing(ctx context.Context) (late context.Context, end func()) {
 		cancel()
 	}
 }
+
+// Signed is the audit log for one person: what they did is noted under their name.
+type Signed struct {
+	Audit
+	By string
+}
+
+// Note adds an entry of what they did.
+func (s Signed) Note(ctx context.Context, e audit.Entry) error {
+	e.By = s.By
+	return s.Audit.Note(ctx, e)
+}

@@ -134,9 +134,20 @@ func open(o Options, more ...redislink.Option) (*Client, error) {
 	}); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
-	c.publish = confirms.NewPublisher(c.conn, 0)
-	c.ledger, c.board = jobledger.New(c.store, o.Log), redis.NewBoard(c.store, o.Log)
+	c.attach()
 	return c, nil
+}
+
+// Over makes a Client over connections that the caller has, and closes. Nothing else may publish over conn.
+func Over(conn *rabbitlink.Conn, store *redislink.Store, log *slog.Logger) *Client {
+	c := &Client{conn: conn, store: store, log: log}
+	c.attach()
+	return c
+}
+
+func (c *Client) attach() {
+	c.publish = confirms.NewPublisher(c.conn, 0)
+	c.ledger, c.board = jobledger.New(c.store, c.log), redis.NewBoard(c.store, c.log)
 }
 
 // always returns the function that gives each dial the same TLS settings; nil for nil.

@@ -13,3 +13,7 @@ func All() []string { return []string{Worker, Scaler, Producer} }
 
 // Operator is that of a person, who looks and changes what runs. Redis alone tells it from the others.
 const Operator = "operator"
+
+// Gateway is that of `siren gateway`, which does what producers and operators do, for those who have no login. Redis
+// alone tells it from the others.
+const Gateway = "gateway"

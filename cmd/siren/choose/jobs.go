@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -71,9 +70,6 @@ func (f *Jobs) ByState(c *cobra.Command, states ...job.State) {
 	app.OneOf(c, &f.State, "state", "", "only jobs in this `STATE`", names...)
 }
 
-// cursorForm is what jobrecord.Page.Next looks like.
-var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
-
 // Query returns what the flags ask the ledger for.
 func (f *Jobs) Query(now time.Time) (jobrecord.Filter, error) {
 	q := jobrecord.Filter{Lane: f.Lane, State: job.State(f.State), Kind: f.Kind, Limit: f.Limit, After: f.After}
@@ -82,7 +78,7 @@ func (f *Jobs) Query(now time.Time) (jobrecord.Filter, error) {
 		return q, exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.Selector, err))
 	case f.Limit < 0 || f.Since < 0 || f.OlderThan < 0:
 		return q, exit.With(exit.Usage, errors.New("--limit, --since and --older-than can't be negative"))
-	case f.After != "" && !cursorForm.MatchString(f.After):
+	case f.After != "" && !jobrecord.IsCursor(f.After):
 		return q, exit.With(exit.Usage, fmt.Errorf("--after %q: write what an earlier list said", f.After))
 	}
 	rest := dead.Filter{Selector: f.Selector, Tenant: f.Tenant, DiedOf: f.DiedOf}

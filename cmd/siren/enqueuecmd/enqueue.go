@@ -19,12 +19,12 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
-	"github.com/polyglot-media/siren/internal/say"
+	"github.com/polyglot-media/siren/internal/operate/intake"
+"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
-	"github.com/polyglot-media/siren/worker/media"
 )
 
 // enqueue is what `siren enqueue` may be told.
@@ -198,7 +198,7 @@ func (e *enqueue) single(
 	if j.Params, err = parseParams(kind, e.params); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
-	if err := check(j, p); err != nil {
+	if err := intake.Check(j, p); err != nil {
 		return nil, exit.With(exit.Usage, err)
 	}
 	o := c.EnqueueBatch(ctx, []job.Job{j})[0]
@@ -224,18 +224,6 @@ func sayKnown(a *app.App, o client.Outcome) {
 	}
 	fmt.Fprintf(a.Err, "%s was enqueued before, and a job runs once: `siren jobs get %s` shows what became of it; "+
 		"use another id for another job\n", o.ID, o.ID)
-}
-
-// check refuses a job that can never work.
-func check(j job.Job, p *lanes.Policy) error {
-	if err := j.Check(); err != nil {
-		return err
-	}
-	j, err := j.Expand(p)
-	if err != nil {
-		return err
-	}
-	return media.Check(j, p.Storage)
 }
 
 func parseLabels(pairs []string) (map[string]string, error) {

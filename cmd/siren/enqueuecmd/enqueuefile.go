@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
-	"github.com/polyglot-media/siren/internal/say"
+	"github.com/polyglot-media/siren/internal/operate/intake"
+"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -31,8 +31,8 @@ const (
 	contentIDs = "content"
 )
 
-// intake is a file of jobs on its way into the lanes.
-type intake struct {
+// jobFile is a file of jobs on its way into the lanes.
+type jobFile struct {
 	*app.App
 	client  *client.Client
 	policy  *lanes.Policy
@@ -62,7 +62,7 @@ func (e *enqueue) bulk(ctx context.Context, a *app.App, c *client.Client, p *lan
 		defer f.Close()
 		in = f
 	}
-	t := &intake{App: a, client: c, policy: p, ids: e.ids, waiting: e.wait}
+	t := &jobFile{App: a, client: c, policy: p, ids: e.ids, waiting: e.wait}
 	err = eachLine(app.Interruptible(ctx, in), func(number int, line []byte, err error) error {
 		return t.take(ctx, number, line, err)
 	})
@@ -73,7 +73,7 @@ func (e *enqueue) bulk(ctx context.Context, a *app.App, c *client.Client, p *lan
 }
 
 // take takes a line in; an empty one is nothing.
-func (t *intake) take(ctx context.Context, number int, line []byte, err error) error {
+func (t *jobFile) take(ctx context.Context, number int, line []byte, err error) error {
 	if err == nil && len(line) == 0 {
 		return ctx.Err()
 	}
@@ -93,12 +93,9 @@ func (t *intake) take(ctx context.Context, number int, line []byte, err error) e
 }
 
 // job reads the job of a line.
-func (t *intake) job(ctx context.Context, line []byte) (job.Job, error) {
+func (t *jobFile) job(ctx context.Context, line []byte) (job.Job, error) {
 	fresh := job.NewID(t.client.Now(ctx))
-	j, unknown, err := job.Decode(line, fresh)
-	if err == nil && len(unknown) > 0 {
-		err = fmt.Errorf("no such field: %s", strings.Join(unknown, ", "))
-	}
+	j, err := intake.Read(line, fresh)
 	if err == nil && j.ID == fresh {
 		if t.ids == contentIDs {
 			j.ID, err = job.ContentID(j)
@@ -107,19 +104,19 @@ func (t *intake) job(ctx context.Context, line []byte) (job.Job, error) {
 		}
 	}
 	if err == nil {
-		err = check(j, t.policy)
+		err = intake.Check(j, t.policy)
 	}
 	return j, err
 }
 
-func (t *intake) refuse(number int, err error) {
+func (t *jobFile) refuse(number int, err error) {
 	t.refused++
 	fmt.Fprintf(t.Err, "line %d: %v\n", number, err)
 }
 
 // flush enqueues the batch. When nothing of a whole batch of jobs that could work is taken, that isn't for the lines to
 // blame: its error ends the file.
-func (t *intake) flush(ctx context.Context) error {
+func (t *jobFile) flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil || len(t.batch) == 0 {
 		return err
 	}
@@ -157,7 +154,7 @@ func (t *intake) flush(ctx context.Context) error {
 }
 
 // report says what isn't in the lanes, and how to go on when err has ended the file in the middle.
-func (t *intake) report(ctx context.Context, err error) error {
+func (t *jobFile) report(ctx context.Context, err error) error {
 	if t.known > 0 {
 		fmt.Fprintf(t.Err, "%s already known, from an earlier file or an identical line: each runs once\n",
 			app.Tally(t.known, "job was", "jobs were"))

@@ -81,35 +81,39 @@ var access = map[string][]grant{
 		{keyspace.Retrying("*"), "ZCARD ZRANGE ZREM"},
 		{keyspace.Tuned, "SUBSCRIBE PUBLISH"},
 	},
-	role.Operator: {
-		{keyspace.Policy, "HGETALL"},
-		{keyspace.Snapshot, "GET"},
-		{keyspace.Plans, "XRANGE XREVRANGE"},
-		{keyspace.Queues, "SMEMBERS"},
-		{keyspace.Tunings + "*", runScript + "HGETALL HMGET HSET HDEL XADD XREVRANGE"},
-		{keyspace.Sight, "GET"},
-		{keyspace.Effort, "HGETALL"},
-		{keyspace.Workers, "HGETALL HDEL"},
-		{keyspace.Parked, "HDEL"},
-		{keyspace.Retired, "HDEL"},
-		{keyspace.Job("*"), runScript + "HSET HSETNX HMGET HGETALL HDEL HINCRBY PEXPIRE PERSIST DEL"},
-		{keyspace.Queued("*"), "ZADD ZREM ZCOUNT ZRANGE"},
-		{keyspace.Skips("*"), "ZADD ZREM"},
-		{keyspace.Running, "ZREM"},
-		{keyspace.Missing, "ZREM ZCARD ZREVRANGE"},
-		{keyspace.Jobs, "ZADD ZREM ZRANGEBYSCORE ZREVRANGEBYSCORE"},
-		{keyspace.Dead, "ZREM ZCARD ZRANGEBYSCORE ZREVRANGEBYSCORE"},
-		{keyspace.Retrying("*"), "ZCARD ZRANGE ZREM"},
-		{keyspace.Dedup("*"), runScript + "GET SET DEL"},
-		{keyspace.Log("*"), "GET"},
-		{keyspace.Bears("*"), "GET"},
-		{keyspace.Moves("*"), "SUBSCRIBE PUBLISH"},
-		{keyspace.Tuned, "PUBLISH"},
-	},
+	role.Operator: operators,
+	role.Gateway:  append([]grant{{keyspace.Once("*"), "GET SET DEL"}}, operators...),
+}
+
+// operators is what people do, which is all that producers do, too.
+var operators = []grant{
+	{keyspace.Policy, "HGETALL"},
+	{keyspace.Snapshot, "GET"},
+	{keyspace.Plans, "XRANGE XREVRANGE"},
+	{keyspace.Queues, "SMEMBERS"},
+	{keyspace.Tunings + "*", runScript + "HGETALL HMGET HSET HDEL XADD XREVRANGE"},
+	{keyspace.Sight, "GET"},
+	{keyspace.Effort, "HGETALL"},
+	{keyspace.Workers, "HGETALL HDEL"},
+	{keyspace.Parked, "HDEL"},
+	{keyspace.Retired, "HDEL"},
+	{keyspace.Job("*"), runScript + "HSET HSETNX HMGET HGETALL HDEL HINCRBY PEXPIRE PERSIST DEL"},
+	{keyspace.Queued("*"), "ZADD ZREM ZCOUNT ZRANGE"},
+	{keyspace.Skips("*"), "ZADD ZREM"},
+	{keyspace.Running, "ZREM"},
+	{keyspace.Missing, "ZREM ZCARD ZREVRANGE"},
+	{keyspace.Jobs, "ZADD ZREM ZRANGEBYSCORE ZREVRANGEBYSCORE"},
+	{keyspace.Dead, "ZREM ZCARD ZRANGEBYSCORE ZREVRANGEBYSCORE"},
+	{keyspace.Retrying("*"), "ZCARD ZRANGE ZREM"},
+	{keyspace.Dedup("*"), runScript + "GET SET DEL"},
+	{keyspace.Log("*"), "GET"},
+	{keyspace.Bears("*"), "GET"},
+	{keyspace.Moves("*"), "SUBSCRIBE PUBLISH"},
+	{keyspace.Tuned, "PUBLISH"},
 }
 
 // Roles lists the roles that Redis tells apart.
-func Roles() []string { return append(role.All(), role.Operator) }
+func Roles() []string { return append(role.All(), role.Operator, role.Gateway) }
 
 // User returns the default name of the role's ACL user.
 func User(role string) string { return "siren-" + role }

@@ -1,6 +1,7 @@
 package jobrecord
 
 import (
+	"regexp"
 	"context"
 	"fmt"
 	"iter"
@@ -39,6 +40,11 @@ type Page struct {
 	Records []job.Record
 	Next    string // continues the list; "" at its end
 }
+
+var cursorForm = regexp.MustCompile(`^[0-9]+/.+$`)
+
+// IsCursor reports whether text may be a Page's Next.
+func IsCursor(text string) bool { return cursorForm.MatchString(text) }
 
 // List returns a page of the chosen records: the newest enqueued first, with State Dead the latest dead first. Records
 // that come or go between two pages neither double nor hide others. A page costs what it shows, and what the filter

@@ -37,6 +37,9 @@ func Bears(id string) string { return "siren:bears:" + id }
 // Dedup names the string, with a TTL, of the job that was the first with the key; see reserve.lua.
 func Dedup(key string) string { return "siren:dedup:" + key }
 
+// Once names the string, with a TTL, of a request to the gateway that is carried out once.
+func Once(key string) string { return "siren:once:" + key }
+
 // Moves names the channel that says that the job's record has changed.
 func Moves(id string) string { return "siren:moves:" + id }
 

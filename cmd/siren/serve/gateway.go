@@ -1,0 +1,116 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/polyglot-media/siren/cmd/siren/reach"
+	"github.com/polyglot-media/siren/internal/gateway"
+	"github.com/polyglot-media/siren/internal/gateway/auth"
+	"github.com/polyglot-media/siren/internal/ops"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
+	"github.com/polyglot-media/siren/lanes/client"
+)
+
+// Gateway is the HTTP gateway, in this process.
+type Gateway struct {
+	Address string // where it listens for requests; port 0: any free one
+	Listen  string // address of metrics and probes; "": there are none
+	Guard   auth.Guard
+	Bounds  gateway.Bounds
+	Version string // of Siren
+	At      reach.Endpoints
+	Started func(url string) // is told where it listens; nil: nobody is
+	Log     *slog.Logger
+}
+
+// stopWithin is how long requests that are being answered may take once a gateway was told to stop.
+const stopWithin = 10 * time.Second
+
+// Run answers requests until ctx ends, and then those that have begun.
+func (f Gateway) Run(ctx context.Context) error {
+	log := f.Log
+	store, err := f.At.Store(log)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	store.FollowClock(ctx)
+	publish, err := f.At.Broker(store.Now, "gateway "+processName(), log)
+	if err != nil {
+		return err
+	}
+	defer publish.Close()
+	if f.Listen != "" {
+		registry := newRegistry()
+		redislink.RegisterRefusals(registry, store)
+		server, err := ops.Listen(f.Listen, ops.Handler(registry, alive, readyOnce(publish, store)), log)
+		if err != nil {
+			return err
+		}
+		defer func() { stopServer(server) }()
+		log.Info("metrics and probes", "address", server.Addr)
+	}
+	quiet := slog.New(slog.DiscardHandler) // what goes wrong is answered
+	g := gateway.New(gateway.Options{
+		House: gateway.House{
+			Producer: client.Over(publish, store, log),
+			Ledger:   jobledger.New(store, quiet), Board: redis.NewBoard(store, quiet),
+			Roster: redis.NewRoster(store, quiet), Tunings: redis.NewTunings(store, quiet),
+			Efforts: redis.NewEfforts(store), Once: redis.NewOnce(store), Now: store.Now,
+			Connect: func(ctx context.Context, name string) (*rabbitlink.Conn, error) {
+				return f.connect(ctx, store, name)
+			},
+		},
+		Guard: f.Guard, Bounds: f.Bounds, Version: f.Version, Log: log,
+	})
+	l, err := net.Listen("tcp", f.Address)
+	if err != nil {
+		return fmt.Errorf("listen for requests: %w; choose another address with --address", err)
+	}
+	server := &http.Server{Handler: g, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	log.Info("answering requests", "address", l.Addr().String())
+	if f.Started != nil {
+		f.Started("http://" + l.Addr().String())
+	}
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	g.Stop()
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	if err := server.Shutdown(late); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// connectWithin is how long a request waits for the broker.
+const connectWithin = 5 * time.Second
+
+// connect opens a connection to the broker for one request.
+func (f Gateway) connect(ctx context.Context, store *redislink.Store, name string) (*rabbitlink.Conn, error) {
+	c, err := f.At.Broker(store.Now, "gateway "+name, f.Log)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	if err := c.Wait(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}

@@ -1,0 +1,143 @@
+// Package gateway is Siren over HTTP, for programs and people that speak neither AMQP nor Redis: jobs go into their lanes
+// by lanes/client, and everything else that a request asks for is done by internal/operate, as it is for the command
+// line. The OpenAPI document is made of the code.
+//
+// How bearer tokens are known lives in auth, the web page in page. Nothing is decided here but what a request means, who
+// may make it, and how much of it there may be.
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/polyglot-media/siren/internal/gateway/auth"
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/explain"
+	"github.com/polyglot-media/siren/internal/operate/tune"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/lanes/client"
+)
+
+// House is what the gateway reaches of a running system.
+type House struct {
+	Producer *client.Client
+	Ledger   *jobledger.Ledger
+	Board    *redis.Board
+	Roster   *redis.Roster
+	Tunings  *redis.Tunings
+	Efforts  *redis.Efforts
+	Once     *redis.Once
+	Connect  func(ctx context.Context, name string) (*rabbitlink.Conn, error) // to the broker
+	Now      func() time.Time                                                 // Redis' clock
+}
+
+// Options says how a gateway works.
+type Options struct {
+	House
+	Guard   auth.Guard
+	Bounds  Bounds
+	Version string // of Siren
+	Log     *slog.Logger
+}
+
+// Gateway answers requests.
+type Gateway struct {
+	House
+	guard    auth.Guard
+	bounds   Bounds
+	version  string
+	log      *slog.Logger
+	paces    paces
+	stopping chan struct{} // closed: streams end
+	api      huma.API
+	http.Handler
+}
+
+// New makes a gateway.
+func New(o Options) *Gateway {
+	g := &Gateway{
+		House: o.House, guard: o.Guard, bounds: o.Bounds.withDefaults(), version: o.Version, log: o.Log,
+		stopping: make(chan struct{}),
+	}
+	g.paces.rate = g.bounds.Rate
+	mux := http.NewServeMux()
+	g.api = humago.New(mux, config(o.Version))
+	g.api.UseMiddleware(g.admit)
+	g.addJobs()
+	g.addJob()
+	g.addViews()
+	g.addDead()
+	g.addTunings()
+	g.addStreams()
+	g.Handler = g.bounded(mux)
+	return g
+}
+
+// Stop has streams end, so that a server that shuts down need not wait for them: whoever listens connects again.
+func (g *Gateway) Stop() { close(g.stopping) }
+
+// OpenAPI returns the document that says what may be asked, as JSON.
+func (g *Gateway) OpenAPI() ([]byte, error) { return g.api.OpenAPI().MarshalJSON() }
+
+// bearer is the name of the way that requests say who makes them.
+const bearer = "bearer"
+
+func config(version string) huma.Config {
+	c := huma.DefaultConfig("Siren", version)
+	c.Info.Description = "Enqueue media jobs, and see what becomes of them, and why. Times are RFC 3339; durations are " +
+		"written as 1m30s. Fields may be added to answers; ignore those that you don't know."
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {Type: "http", Scheme: "bearer"}}
+	c.DocsPath, c.SchemasPath = "", ""
+	c.CreateHooks = nil // no $schema in answers
+	c.Transformers = nil
+	c.OpenAPIPath = "/openapi"
+	return c
+}
+
+// on adds an operation that the given roles may ask for.
+func on[In, Out any](g *Gateway, o huma.Operation, do func(context.Context, *In) (*Out, error), roles ...auth.Role) {
+	huma.Register(g.api, forRoles(o, roles), func(ctx context.Context, in *In) (*Out, error) {
+		out, err := do(ctx, in)
+		if err != nil {
+			return nil, g.problem(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// forRoles notes who may ask for an operation.
+func forRoles(o huma.Operation, roles []auth.Role) huma.Operation {
+	o.Metadata = map[string]any{rolesOf: roles}
+	o.Security = []map[string][]string{{bearer: {}}}
+	o.Errors = append(o.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests,
+		http.StatusServiceUnavailable)
+	return o
+}
+
+// desk returns the desk at which whoever makes the request works.
+func (g *Gateway) desk(ctx context.Context) *operate.Desk {
+	return &operate.Desk{
+		Ledger: g.Ledger, Board: g.Board, Audit: operate.Signed{Audit: g.Tunings, By: who(ctx).Subject},
+		Connect: g.Connect, Now: g.Now,
+		Warn: func(format string, args ...any) { warn(ctx, format, args...) },
+	}
+}
+
+// tuneDesk is the same for tunings.
+func (g *Gateway) tuneDesk(ctx context.Context) *tune.Desk {
+	return &tune.Desk{Tunings: g.Tunings, Board: g.Board, Roster: g.Roster, By: who(ctx).Subject, Version: g.version}
+}
+
+// sight returns the running system as it is now.
+func (g *Gateway) sight(ctx context.Context) (*explain.Sight, error) {
+	return explain.Sources{
+		Board: g.Board, Ledger: g.Ledger, Roster: g.Roster, Tunings: g.Tunings, Efforts: g.Efforts,
+	}.Look(ctx)
+}

@@ -1,0 +1,387 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/polyglot-media/siren/internal/gateway/auth"
+	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/dead"
+	"github.com/polyglot-media/siren/internal/operate/intake"
+	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/redis/jobrecord"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/client"
+	"github.com/polyglot-media/siren/lanes/job"
+)
+
+// tenantLabel is the label that says whose job it is.
+const tenantLabel = dead.TenantLabel
+
+// Enqueued is what became of a job that was sent.
+type Enqueued struct {
+	ID   string `json:"id"`
+	Lane string `json:"lane,omitempty" doc:"The lane that its labels choose."`
+	// Known and Duplicate are the client's.
+	Known bool `json:"known,omitempty" doc:"A job with this id was enqueued before. It runs once, so this one may never run."`
+	Dup   bool `json:"duplicate,omitempty" doc:"An earlier job has the same dedupKey: id is that one's, and this one isn't enqueued."`
+}
+
+// EnqueuedJobs is what became of all jobs of a request.
+type EnqueuedJobs struct {
+	Jobs []Enqueued `json:"jobs"`
+}
+
+type enqueueIn struct {
+	Key     string `header:"Idempotency-Key" doc:"The same key with the same body is answered the same, and nothing is enqueued twice. It is kept for a day."`
+	RawBody []byte
+}
+
+type enqueueOut struct {
+	Status   int
+	Location string `header:"Location"`
+	Body     json.RawMessage
+}
+
+func (g *Gateway) addJobs() {
+	registry := g.api.OpenAPI().Components.Schemas
+	one := registry.Schema(typeOf[job.Job](), true, "Job")
+	min, max := 1, mostJobs
+	many := &huma.Schema{Type: huma.TypeArray, Items: one, MinItems: &min, MaxItems: &max}
+	on(g, huma.Operation{
+		OperationID: "enqueue", Method: http.MethodPost, Path: "/v1/jobs", DefaultStatus: http.StatusAccepted,
+		Summary: "Enqueue a job, or up to 1,000",
+		Description: "Each job goes into the lane that its labels choose. When this is answered with 202, the broker has " +
+			"confirmed all of them. Where one of the jobs can never work, none is enqueued. After 503 some may be: send " +
+			"the same again, with the same Idempotency-Key or with ids of your own, and each runs once.",
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/json": {Schema: &huma.Schema{OneOf: []*huma.Schema{one, many}}},
+		}},
+		Responses: map[string]*huma.Response{"202": {
+			Description: "The broker has confirmed all jobs.",
+			Headers: map[string]*huma.Param{"Location": {
+				Description: "Of a single job: where it is looked at.", Schema: &huma.Schema{Type: huma.TypeString},
+			}},
+			Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{OneOf: []*huma.Schema{
+				registry.Schema(typeOf[Enqueued](), true, "Enqueued"), registry.Schema(typeOf[EnqueuedJobs](), true, "EnqueuedJobs"),
+			}}}},
+		}},
+		MaxBodyBytes: mostBody, SkipValidateBody: true, Tags: []string{"jobs"},
+		Errors: []int{http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge,
+			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity},
+	}, g.enqueue, auth.Producer, auth.Operator)
+
+	on(g, huma.Operation{
+		OperationID: "list-jobs", Method: http.MethodGet, Path: "/v1/jobs", Tags: []string{"jobs"},
+		Summary: "List jobs, the newest first",
+		Errors:  []int{http.StatusUnprocessableEntity},
+	}, g.listJobs, auth.Producer, auth.Reader)
+}
+
+// enqueue puts the jobs of a request into their lanes.
+func (g *Gateway) enqueue(ctx context.Context, in *enqueueIn) (*enqueueOut, error) {
+	if len(in.Key) > mostKey {
+		return nil, invalid("an Idempotency-Key has at most %d bytes", mostKey)
+	}
+	s, err := g.read(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if in.Key == "" {
+		return g.send(ctx, s)
+	}
+	return g.once(ctx, s, in)
+}
+
+// sending is the jobs of a request on their way into their lanes.
+type sending struct {
+	jobs []job.Job
+	one  bool // it is a single job, and not an array of jobs
+}
+
+// read reads the jobs of a request. The error says of each that can never work why not.
+func (g *Gateway) read(ctx context.Context, in *enqueueIn) (s sending, err error) {
+	if err := shallow(in.RawBody); err != nil {
+		return s, huma.Error400BadRequest(err.Error())
+	}
+	texts := []json.RawMessage{in.RawBody}
+	if s.one = !bytes.HasPrefix(bytes.TrimSpace(in.RawBody), []byte("[")); !s.one {
+		if err := json.Unmarshal(in.RawBody, &texts); err != nil {
+			return s, huma.Error400BadRequest("the body is not JSON: " + err.Error())
+		}
+	} else if !json.Valid(in.RawBody) {
+		return s, huma.Error400BadRequest("the body is not JSON")
+	}
+	if len(texts) == 0 || len(texts) > mostJobs {
+		return s, invalid("a request has 1 to %d jobs; this one has %d", mostJobs, len(texts))
+	}
+	e, err := operate.InForce(ctx, g.Board)
+	if err != nil && !errors.Is(err, lanes.ErrAway) { // the client goes by the policy that it knows
+		return s, err
+	}
+	now := g.Now()
+	var wrong []error
+	for i, text := range texts {
+		j, err := g.readOne(ctx, text, in.Key, i, now)
+		if err == nil && e.Revision > 0 {
+			err = intake.Check(j, &e.Policy)
+		}
+		if err != nil {
+			at := "body"
+			if !s.one {
+				at = fmt.Sprintf("body[%d]", i)
+			}
+			wrong = append(wrong, &huma.ErrorDetail{Location: at, Message: err.Error()})
+		}
+		s.jobs = append(s.jobs, j)
+	}
+	switch {
+	case len(wrong) == 0:
+		return s, nil
+	case s.one:
+		return s, huma.Error422UnprocessableEntity(wrong[0].(*huma.ErrorDetail).Message, wrong...) //nolint:errorlint // made above
+	default:
+		return s, huma.Error422UnprocessableEntity(fmt.Sprintf("%d of the %d jobs can never work, so none is enqueued",
+			len(wrong), len(texts)), wrong[:min(len(wrong), mostWrong)]...)
+	}
+}
+
+// mostWrong is how many wrong jobs of a request are told of.
+const mostWrong = 50
+
+// readOne reads one job, and makes it its sender's.
+func (g *Gateway) readOne(ctx context.Context, text []byte, key string, n int, now time.Time) (job.Job, error) {
+	fresh := job.NewID(now)
+	if key != "" {
+		fresh = idFor(who(ctx), key, n)
+	}
+	j, err := intake.Read(text, fresh)
+	if err != nil {
+		return j, err
+	}
+	return j, claimed(&j, who(ctx), j.ID == fresh)
+}
+
+// claimed makes a job its tenant's: with their label, and with an id and a dedupKey that nobody else can have.
+func claimed(j *job.Job, i auth.Identity, fresh bool) error {
+	label, says := j.Labels[tenantLabel]
+	switch {
+	case i.Tenant == "":
+		return nil
+	case says && label != i.Tenant:
+		return fmt.Errorf("the label tenant is your token's (%s), and not %q: leave it out", i.Tenant, label)
+	case !fresh && !bytes.HasPrefix([]byte(j.ID), []byte(i.Tenant+".")):
+		return fmt.Errorf("an id of your own begins with your tenant's name and a dot, as in %s.%s; or leave it out", i.Tenant, j.ID)
+	}
+	if j.Labels == nil {
+		j.Labels = map[string]string{}
+	}
+	j.Labels[tenantLabel] = i.Tenant
+	if j.DedupKey != "" {
+		j.DedupKey = i.Tenant + "." + j.DedupKey
+	}
+	return nil
+}
+
+// idFor makes the id of the nth job of a request with an Idempotency-Key: the same one whenever the request comes, also
+// where nobody remembers that it came before.
+func idFor(i auth.Identity, key string, n int) string {
+	return job.IDOf(fmt.Sprintf("%q %q %q", i.Tenant, i.Subject, key), binary.BigEndian.AppendUint64(nil, uint64(n)))
+}
+
+// send enqueues jobs.
+func (g *Gateway) send(ctx context.Context, s sending) (*enqueueOut, error) {
+	outcomes := g.Producer.EnqueueBatch(ctx, s.jobs)
+	all := EnqueuedJobs{Jobs: make([]Enqueued, len(outcomes))}
+	var failed error
+	var enqueued int
+	for i, o := range outcomes {
+		all.Jobs[i] = Enqueued{ID: o.ID, Lane: o.Lane, Known: o.Known, Dup: o.Duplicate}
+		if o.Err == nil {
+			enqueued++
+		} else if failed == nil || errors.Is(o.Err, client.ErrUncertain) {
+			failed = o.Err
+		}
+	}
+	switch {
+	case failed != nil && s.one:
+		return nil, failed
+	case failed != nil:
+		err := g.problem(ctx, failed)
+		return nil, amend(err, fmt.Sprintf("%d of the %d jobs are enqueued; send all of them again: ", enqueued, len(outcomes)))
+	}
+	return answer(s, all)
+}
+
+// amend puts words in front of a problem's.
+func amend(err error, words string) error {
+	var m *huma.ErrorModel
+	if errors.As(err, &m) {
+		m.Detail = words + m.Detail
+	}
+	return err
+}
+
+// answer is what is answered when all jobs are enqueued.
+func answer(s sending, all EnqueuedJobs) (*enqueueOut, error) {
+	out := &enqueueOut{Status: http.StatusAccepted}
+	var err error
+	if s.one {
+		out.Location = "/v1/jobs/" + url.PathEscape(all.Jobs[0].ID)
+		out.Body, err = json.Marshal(all.Jobs[0])
+	} else {
+		out.Body, err = json.Marshal(all)
+	}
+	return out, err
+}
+
+// once enqueues the jobs unless that was done before, and answers the same each time.
+func (g *Gateway) once(ctx context.Context, s sending, in *enqueueIn) (*enqueueOut, error) {
+	i := who(ctx)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", i.Tenant, i.Subject, in.Key))
+	key, print := hex.EncodeToString(sum[:]), hex.EncodeToString(sha256sum(in.RawBody))
+	known, err := g.Once.Begin(ctx, key, print)
+	switch {
+	case errors.Is(err, redis.ErrOtherRequest):
+		return nil, invalid("this Idempotency-Key came with another body before: take another key for another request")
+	case errors.Is(err, redis.ErrKeyInUse):
+		return nil, huma.ErrorWithHeaders(huma.Error409Conflict("a request with this Idempotency-Key is being answered at this moment; ask again soon"), http.Header{"Retry-After": {strconv.Itoa(retryAfter)}})
+	case err != nil:
+		return nil, fmt.Errorf("whether this Idempotency-Key came before can't be told, so nothing is enqueued: %w", err)
+	case known != nil:
+		var all EnqueuedJobs
+		if err := json.Unmarshal(known, &all); err != nil {
+			return nil, err
+		}
+		return answer(s, all)
+	}
+	out, err := g.send(ctx, s)
+	var all []byte
+	if err == nil {
+		all = out.Body
+		if s.one {
+			all = fmt.Appendf(nil, `{"jobs":[%s]}`, out.Body)
+		}
+	}
+	if forgot := g.Once.End(context.WithoutCancel(ctx), key, print, all); forgot != nil {
+		g.log.Warn("the answer to a request with an Idempotency-Key isn't remembered", "error", forgot)
+	}
+	return out, err
+}
+
+func sha256sum(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	return sum[:]
+}
+
+// shallow refuses a body that is deeper than any job.
+func shallow(body []byte) error {
+	deep, text := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{' || c == '[':
+			if deep++; deep > mostDeep {
+				return fmt.Errorf("the body has more than %d levels", mostDeep)
+			}
+		case c == '}' || c == ']':
+			deep--
+		}
+	}
+	return nil
+}
+
+type listIn struct {
+	choice
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"How many at most."`
+	After string `query:"after" doc:"Go on behind an earlier answer: what its next said."`
+}
+
+// choice is the parameters that choose jobs.
+type choice struct {
+	Lane     string `query:"lane" doc:"Only jobs of this lane."`
+	State    string `query:"state" enum:"queued,running,retrying,completed,dead,cancelled,missing" doc:"Only jobs in this state."`
+	Kind     string `query:"kind" doc:"Only jobs of this kind."`
+	Selector string `query:"selector" doc:"Only jobs whose labels match, as in tier=premium,batch!=true."`
+	Since    string `query:"since" doc:"Only jobs at most this old, as in 2h."`
+	Older    string `query:"olderThan" doc:"Only jobs at least this old, as in 2h."`
+}
+
+type listOut struct {
+	Body struct {
+		Jobs []job.Record `json:"jobs" nullable:"false"`
+		Next string       `json:"next,omitempty" doc:"There may be more: go on with after=…"`
+	}
+}
+
+// listJobs lists the jobs that whoever asks may see.
+func (g *Gateway) listJobs(ctx context.Context, in *listIn) (*listOut, error) {
+	q, err := in.filter(ctx, g.Now())
+	if err != nil {
+		return nil, err
+	}
+	q.Limit, q.After = in.Limit, in.After
+	if in.After != "" && !jobrecord.IsCursor(in.After) {
+		return nil, invalid("after=%q: write what an earlier answer's next said", in.After)
+	}
+	page, err := g.Ledger.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := &listOut{}
+	out.Body.Jobs, out.Body.Next = append([]job.Record{}, page.Records...), page.Next
+	return out, nil
+}
+
+// filter returns the filter that the parameters mean.
+func (c choice) filter(ctx context.Context, now time.Time) (jobrecord.Filter, error) {
+	q := jobrecord.Filter{Lane: c.Lane, State: job.State(c.State), Kind: c.Kind}
+	if _, err := labels.Parse(c.Selector); err != nil {
+		return q, invalid("selector=%q: %w", c.Selector, err)
+	}
+	since, err := ago("since", c.Since)
+	if err != nil {
+		return q, err
+	}
+	older, err := ago("olderThan", c.Older)
+	if err != nil {
+		return q, err
+	}
+	if since > 0 {
+		q.Since = now.Add(-since)
+	}
+	if older > 0 {
+		q.Until = now.Add(-older)
+	}
+	q.Match = dead.Filter{Selector: c.Selector, Tenant: who(ctx).Tenant}.Chooser(now)
+	return q, nil
+}
+
+// ago reads how long ago something was; 0 for "".
+func ago(name, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, invalid("%s=%q: say how long ago, as in 2h or 90s", name, text)
+	}
+	return d, nil
+}

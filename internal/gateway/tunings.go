@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/polyglot-media/siren/internal/gateway/auth"
+	"github.com/polyglot-media/siren/internal/operate/tune"
+	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/fleet"
+)
+
+type tuningsOut struct {
+	ETag string `header:"ETag"`
+	Body tune.List
+}
+
+type changing struct {
+	Field string `path:"field" maxLength:"300" doc:"The field of the policy, as in lanes.express.reserve."`
+	Match string `header:"If-Match" doc:"Change nothing unless the tunings are still at this revision: the ETag of an earlier answer."`
+	Dry   bool   `query:"dryRun" doc:"Change nothing, and show the plans that it leads to, before and after."`
+}
+
+type setIn struct {
+	changing
+	Body Setting
+}
+
+// Setting is another value for a field of the policy, for a while.
+type Setting struct {
+	Value  json.RawMessage `json:"value" doc:"As the policy file would have it."`
+	For    lanes.Duration  `json:"for,omitempty" doc:"How long, as in 2h; left out, until it is removed."`
+	Reason string          `json:"reason,omitempty" maxLength:"200" doc:"Why, for the others and the audit log."`
+}
+
+type removeIn struct {
+	changing
+	why
+}
+
+type changeOut struct {
+	ETag string `header:"ETag"`
+	Body Change
+}
+
+// Change is a change of the tunings, and how far it has got.
+type Change struct {
+	Field  string       `json:"field"`
+	Was    string       `json:"was"`
+	Is     string       `json:"is"`
+	DryRun bool         `json:"dryRun,omitempty"`
+	State  string       `json:"state,omitempty" doc:"How far scaler and workers follow it."`
+	Says   []string     `json:"says,omitempty" doc:"What is odd about the policy now, and which tunings can't be in force beside it."`
+	Before []fleet.Plan `json:"plansBefore,omitempty" doc:"Of a dry run: the plans of now."`
+	After  []fleet.Plan `json:"plansAfter,omitempty" doc:"Of a dry run: the plans that it leads to."`
+	Until  *time.Time   `json:"until,omitempty" doc:"When it ends by itself."`
+}
+
+func (g *Gateway) addTunings() {
+	op := func(id, method, path, summary string) huma.Operation {
+		return huma.Operation{
+			OperationID: id, Method: method, Path: "/v1/tunings" + path, Summary: summary, Tags: []string{"tunings"},
+			Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed,
+				http.StatusUnprocessableEntity},
+			MaxBodyBytes: oneBody,
+		}
+	}
+	on(g, op("list-tunings", http.MethodGet, "", "List the tunings, with the values that the policy file has"),
+		func(ctx context.Context, _ *struct{}) (*tuningsOut, error) {
+			l, err := g.tuneDesk(ctx).List(ctx)
+			return &tuningsOut{etag(l.Revision), l}, err
+		}, auth.Reader)
+	on(g, op("set-tuning", http.MethodPut, "/{field}", "Override a field of the policy for a while"), g.setTuning,
+		auth.Operator)
+	on(g, op("remove-tuning", http.MethodDelete, "/{field}", "End a tuning: the policy file counts again"),
+		g.removeTuning, auth.Operator)
+}
+
+func etag(revision int64) string { return strconv.Quote(strconv.FormatInt(revision, 10)) }
+
+// terms returns the terms of a change.
+func (c changing) terms(reason string, period time.Duration) (t tune.Terms, err error) {
+	t = tune.Terms{DryRun: c.Dry, For: period}
+	if t.Reason, err = reasonOf(reason); err != nil {
+		return t, err
+	}
+	if c.Match == "" || c.Match == "*" {
+		return t, nil
+	}
+	n, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(c.Match, "W/"), `"`), 10, 64)
+	if err != nil {
+		return t, huma.Error412PreconditionFailed("If-Match: write the ETag of an earlier answer, a revision as in \"12\"")
+	}
+	t.Revision = &n
+	return t, nil
+}
+
+// setTuning puts another value into force.
+func (g *Gateway) setTuning(ctx context.Context, in *setIn) (*changeOut, error) {
+	if in.Body.For < 0 {
+		return nil, invalid("for %q: say how long from now on, as in 2h", in.Body.For)
+	}
+	terms, err := in.terms(in.Body.Reason, in.Body.For.D())
+	if err != nil {
+		return nil, err
+	}
+	c, err := g.tuneDesk(ctx).Set(ctx, terms, tune.To(in.Field, in.Body.Value))
+	return g.changed(ctx, in.changing, terms, c, err)
+}
+
+// removeTuning ends a tuning.
+func (g *Gateway) removeTuning(ctx context.Context, in *removeIn) (*changeOut, error) {
+	terms, err := in.terms(in.Reason, 0)
+	if err != nil {
+		return nil, err
+	}
+	c, err := g.tuneDesk(ctx).Remove(ctx, terms, in.Field)
+	return g.changed(ctx, in.changing, terms, c, err)
+}
+
+// changed says what a change has led to, or would lead to.
+func (g *Gateway) changed(ctx context.Context, in changing, terms tune.Terms, c tune.Change, err error) (*changeOut, error) {
+	desk := g.tuneDesk(ctx)
+	if err != nil {
+		if terms.Revision != nil {
+			if l, failed := desk.List(ctx); failed == nil && l.Revision != *terms.Revision {
+				return nil, huma.Error412PreconditionFailed(err.Error())
+			}
+		}
+		return nil, err
+	}
+	out := &changeOut{Body: Change{Field: in.Field, DryRun: in.Dry, Was: c.Before[0]}}
+	b := &out.Body
+	if len(c.Set) > 0 {
+		b.Is = c.Set[0].Spelled()
+		if !c.Set[0].Until.IsZero() {
+			b.Until = &c.Set[0].Until
+		}
+	} else {
+		b.Is = c.File[0]
+	}
+	for _, odd := range c.Odd {
+		b.Says = append(b.Says, odd.Path+": "+odd.Message)
+	}
+	for _, idle := range c.Idled {
+		b.Says = append(b.Says, "the tuning of "+idle.Field+" can't be in force any more: "+idle.Why)
+	}
+	if in.Dry {
+		o, err := desk.Foresee(ctx, c)
+		b.Before, b.After = o.Before, o.After
+		if err != nil {
+			b.Says = append(b.Says, err.Error())
+		}
+	} else {
+		b.State = desk.Await(ctx, c).String()
+	}
+	l, err := desk.List(ctx)
+	out.ETag = etag(l.Revision)
+	return out, err
+}

@@ -1,0 +1,85 @@
+package redis
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/polyglot-media/siren/internal/redis/keyspace"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
+)
+
+const (
+	onceKeep  = 24 * time.Hour   // an answer is kept
+	onceLease = 30 * time.Second // a request has, before another with its key may try
+)
+
+// Errors of Once.
+var (
+	ErrOtherRequest = errors.New("this key came with another request before")
+	ErrKeyInUse     = errors.New("a request with this key is being answered at this moment")
+)
+
+// Once remembers what requests were answered that are to be carried out once, by the key that each bears. It is safe for
+// concurrent use.
+type Once struct{ store *redislink.Store }
+
+// NewOnce makes one.
+func NewOnce(s *redislink.Store) *Once { return &Once{s} }
+
+// claim is what is kept of a request.
+type claim struct {
+	Print  string          `json:"print"`            // stands for all that was asked
+	Answer json.RawMessage `json:"answer,omitempty"` // nil: it is being answered
+}
+
+// Begin claims a key for a request, of which print is a fingerprint. The answer is that to the same request, if it came
+// before. The error is ErrOtherRequest, ErrKeyInUse, or Redis'.
+func (o *Once) Begin(ctx context.Context, key, print string) (answer []byte, err error) {
+	for range 2 {
+		text, err := json.Marshal(claim{Print: print})
+		if err != nil {
+			return nil, err
+		}
+		err = o.store.Client().SetArgs(ctx, keyspace.Once(key), text, goredis.SetArgs{Mode: "NX", TTL: onceLease}).Err()
+		if err == nil {
+			return nil, nil
+		}
+		if !errors.Is(err, goredis.Nil) {
+			return nil, redislink.Failed("look a request's key up", err)
+		}
+		known, err := o.store.Client().Get(ctx, keyspace.Once(key)).Bytes()
+		if errors.Is(err, goredis.Nil) { // it has just been given up
+			continue
+		}
+		var c claim
+		if err == nil {
+			err = json.Unmarshal(known, &c)
+		}
+		switch {
+		case err != nil:
+			return nil, redislink.Failed("look a request's key up", err)
+		case c.Print != print:
+			return nil, ErrOtherRequest
+		case c.Answer != nil:
+			return c.Answer, nil
+		}
+		return nil, ErrKeyInUse
+	}
+	return nil, ErrKeyInUse
+}
+
+// End keeps the answer (JSON) to a request for a day; nil: it has none, and the next one with its key may try.
+func (o *Once) End(ctx context.Context, key, print string, answer []byte) error {
+	if answer == nil {
+		return redislink.Failed("give a request's key up", o.store.Client().Del(ctx, keyspace.Once(key)).Err())
+	}
+	text, err := json.Marshal(claim{print, answer})
+	if err == nil {
+		err = o.store.Client().Set(ctx, keyspace.Once(key), text, onceKeep).Err()
+	}
+	return redislink.Failed("keep the answer to a request", err)
+}
