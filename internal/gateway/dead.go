@@ -121,7 +121,7 @@ func (g *Gateway) addDead() {
 		Summary: "Put dead jobs into their lanes again", Errors: errs, MaxBodyBytes: oneBody,
 	}, g.replay, auth.Operator)
 	on(g, huma.Operation{
-		OperationID: "bulk-jobs", Method: http.MethodPost, Path: "/v1/jobs/bulk/{verb}", Tags: []string{"jobs"},
+		OperationID: "bulk-jobs", Method: http.MethodPost, Path: "/v1/bulk/{verb}", Tags: []string{"jobs"},
 		Summary: "Cancel, retry or move all jobs that a filter chooses", Errors: errs, MaxBodyBytes: oneBody,
 	}, g.bulk, auth.Operator)
 }
