@@ -34,6 +34,7 @@ type House struct {
 	Tunings  *redis.Tunings
 	Efforts  *redis.Efforts
 	Once     *redis.Once
+	Blocked  func() string                                                    // why RabbitMQ takes nothing from the producer's connection now; "": it does
 	Connect  func(ctx context.Context, name string) (*rabbitlink.Conn, error) // to the broker
 	Now      func() time.Time                                                 // Redis' clock
 }
@@ -62,13 +63,14 @@ type Gateway struct {
 
 // New makes a gateway.
 func New(o Options) *Gateway {
+	huma.DefaultArrayNullable = false // answers have [] for none
 	g := &Gateway{
 		House: o.House, guard: o.Guard, bounds: o.Bounds.withDefaults(), version: o.Version, log: o.Log,
 		stopping: make(chan struct{}),
 	}
 	g.paces.rate = g.bounds.Rate
 	mux := http.NewServeMux()
-	g.api = humago.New(mux, config(o.Version))
+	g.api = humago.New(mux, config())
 	g.api.UseMiddleware(g.admit)
 	g.addJobs()
 	g.addJob()
@@ -89,8 +91,8 @@ func (g *Gateway) OpenAPI() ([]byte, error) { return g.api.OpenAPI().MarshalJSON
 // bearer is the name of the way that requests say who makes them.
 const bearer = "bearer"
 
-func config(version string) huma.Config {
-	c := huma.DefaultConfig("Siren", version)
+func config() huma.Config {
+	c := huma.DefaultConfig("Siren", "1")
 	c.Info.Description = "Enqueue media jobs, and see what becomes of them, and why. Times are RFC 3339; durations are " +
 		"written as 1m30s. Fields may be added to answers; ignore those that you don't know."
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {Type: "http", Scheme: "bearer"}}

@@ -58,7 +58,8 @@ type enqueueOut struct {
 
 func (g *Gateway) addJobs() {
 	registry := g.api.OpenAPI().Components.Schemas
-	one := registry.Schema(typeOf[job.Job](), true, "Job")
+	registry.Map()["Job"] = &huma.Schema{Extensions: jobSchema()}
+	one := &huma.Schema{Ref: "#/components/schemas/Job"}
 	min, max := 1, mostJobs
 	many := &huma.Schema{Type: huma.TypeArray, Items: one, MinItems: &min, MaxItems: &max}
 	on(g, huma.Operation{
@@ -89,6 +90,13 @@ func (g *Gateway) addJobs() {
 		Summary: "List jobs, the newest first",
 		Errors:  []int{http.StatusUnprocessableEntity},
 	}, g.listJobs, auth.Producer, auth.Reader)
+}
+
+// jobSchema is the schema of a job that may leave its id to the gateway.
+func jobSchema() map[string]any {
+	schema := job.Schema()
+	schema["required"] = []string{"input", "output"}
+	return schema
 }
 
 // enqueue puts the jobs of a request into their lanes.
@@ -204,6 +212,9 @@ func idFor(i auth.Identity, key string, n int) string {
 
 // send enqueues jobs.
 func (g *Gateway) send(ctx context.Context, s sending) (*enqueueOut, error) {
+	if why := g.Blocked(); why != "" {
+		return nil, operate.Unreachable.Errorf("RabbitMQ takes no jobs at this moment (%s); nothing is enqueued", why)
+	}
 	outcomes := g.Producer.EnqueueBatch(ctx, s.jobs)
 	all := EnqueuedJobs{Jobs: make([]Enqueued, len(outcomes))}
 	var failed error

@@ -66,6 +66,7 @@ func (f Gateway) Run(ctx context.Context) error {
 			Ledger:   jobledger.New(store, quiet), Board: redis.NewBoard(store, quiet),
 			Roster: redis.NewRoster(store, quiet), Tunings: redis.NewTunings(store, quiet),
 			Efforts: redis.NewEfforts(store), Once: redis.NewOnce(store), Now: store.Now,
+			Blocked: func() string { return blocked(publish) },
 			Connect: func(ctx context.Context, name string) (*rabbitlink.Conn, error) {
 				return f.connect(ctx, store, name)
 			},
@@ -95,6 +96,14 @@ func (f Gateway) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// blocked says why the broker takes nothing from a connection now; "" when it does, or there is none.
+func blocked(c *rabbitlink.Conn) (why string) {
+	if s := c.Current(); s != nil {
+		why, _ = s.Block()
+	}
+	return why
 }
 
 // connectWithin is how long a request waits for the broker.
