@@ -22,14 +22,14 @@ import (
 
 // Gateway is the HTTP gateway, in this process.
 type Gateway struct {
-	Address string // where it listens for requests; port 0: any free one
-	Listen  string // address of metrics and probes; "": there are none
-	Guard   auth.Guard
-	Bounds  gateway.Bounds
-	Version string // of Siren
-	At      reach.Endpoints
-	Started func(url string) // is told where it listens; nil: nobody is
-	Log     *slog.Logger
+	Address  string       // where it listens for requests; port 0: any free one
+	Listener net.Listener // that it listens on instead; nil: none
+	Listen   string       // address of metrics and probes; "": there are none
+	Guard    auth.Guard
+	Bounds   gateway.Bounds
+	Version  string // of Siren
+	At       reach.Endpoints
+	Log      *slog.Logger
 }
 
 // stopWithin is how long requests that are being answered may take once a gateway was told to stop.
@@ -73,17 +73,16 @@ func (f Gateway) Run(ctx context.Context) error {
 		},
 		Guard: f.Guard, Bounds: f.Bounds, Version: f.Version, Log: log,
 	})
-	l, err := net.Listen("tcp", f.Address)
-	if err != nil {
-		return fmt.Errorf("listen for requests: %w; choose another address with --address", err)
+	l := f.Listener
+	if l == nil {
+		if l, err = net.Listen("tcp", f.Address); err != nil {
+			return fmt.Errorf("listen for requests: %w; choose another address with --address", err)
+		}
 	}
 	server := &http.Server{Handler: g, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	log.Info("answering requests", "address", l.Addr().String())
-	if f.Started != nil {
-		f.Started("http://" + l.Addr().String())
-	}
 	select {
 	case err := <-served:
 		return err
