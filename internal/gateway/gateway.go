@@ -118,6 +118,9 @@ func on[In, Out any](g *Gateway, o huma.Operation, do func(context.Context, *In)
 func forRoles(o huma.Operation, roles []auth.Role) huma.Operation {
 	o.Metadata = map[string]any{rolesOf: roles}
 	o.Security = []map[string][]string{{bearer: {}}}
+	if o.Method == http.MethodPost || o.Method == http.MethodPut {
+		o.Errors = append(o.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
 	o.Errors = append(o.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests,
 		http.StatusServiceUnavailable)
 	return o

@@ -81,8 +81,7 @@ func (g *Gateway) addJobs() {
 			}}}},
 		}},
 		MaxBodyBytes: mostBody, SkipValidateBody: true, Tags: []string{"jobs"},
-		Errors: []int{http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge,
-			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity},
+		Errors: []int{http.StatusConflict, http.StatusUnprocessableEntity},
 	}, g.enqueue, auth.Producer, auth.Operator)
 
 	on(g, huma.Operation{
