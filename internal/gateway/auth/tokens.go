@@ -76,6 +76,9 @@ func (t *Tokens) read() error {
 // take puts the tokens of a text into force.
 func (t *Tokens) take(text []byte) error {
 	all, err := parseTokens(text)
+	if err == nil && len(bytes.TrimSpace(text)) == 0 { // as it is while a careless program writes it
+		err = errors.New("it is empty; a file without tokens says tokens: []")
+	}
 	if err != nil {
 		return fmt.Errorf("file of tokens %s: %w", t.path, err)
 	}
