@@ -319,13 +319,13 @@ func shallow(body []byte) error {
 }
 
 type listIn struct {
-	choice
+	Choice
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"How many at most."`
 	After string `query:"after" doc:"Go on behind an earlier answer: what its next said."`
 }
 
-// choice is the parameters that choose jobs.
-type choice struct {
+// Choice is the parameters that choose jobs.
+type Choice struct {
 	Lane     string `query:"lane" doc:"Only jobs of this lane."`
 	State    string `query:"state" enum:"queued,running,retrying,completed,dead,cancelled,missing" doc:"Only jobs in this state."`
 	Kind     string `query:"kind" doc:"Only jobs of this kind."`
@@ -361,7 +361,7 @@ func (g *Gateway) listJobs(ctx context.Context, in *listIn) (*listOut, error) {
 }
 
 // filter returns the filter that the parameters mean.
-func (c choice) filter(ctx context.Context, now time.Time) (jobrecord.Filter, error) {
+func (c Choice) filter(ctx context.Context, now time.Time) (jobrecord.Filter, error) {
 	q := jobrecord.Filter{Lane: c.Lane, State: job.State(c.State), Kind: c.Kind}
 	if _, err := labels.Parse(c.Selector); err != nil {
 		return q, invalid("selector=%q: %w", c.Selector, err)

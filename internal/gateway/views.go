@@ -27,8 +27,8 @@ type Seen struct {
 	Others   int       `json:"others,omitempty" doc:"Workers that count against the budget and aren't this scaler's."`
 }
 
-func seenOf(s fleet.Snapshot) seen {
-	return seen{s.At, s.Leader, s.Revision, s.Refused, s.Budget, s.Others}
+func seenOf(s fleet.Snapshot) Seen {
+	return Seen{s.At, s.Leader, s.Revision, s.Refused, s.Budget, s.Others}
 }
 
 type lanesOut struct {
