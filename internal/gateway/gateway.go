@@ -33,6 +33,7 @@ type House struct {
 	Roster   *redis.Roster
 	Tunings  *redis.Tunings
 	Efforts  *redis.Efforts
+	History  *redis.History
 	Once     *redis.Once
 	Connect  func(ctx context.Context, name string) (*rabbitlink.Conn, error) // to the broker
 	Now      func() time.Time                                                 // Redis' clock
@@ -73,6 +74,7 @@ func New(o Options) *Gateway {
 	g.addJobs()
 	g.addJob()
 	g.addViews()
+	g.addHistory()
 	g.addDead()
 	g.addTunings()
 	g.addStreams()

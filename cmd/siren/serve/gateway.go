@@ -66,6 +66,7 @@ func (f Gateway) Run(ctx context.Context) error {
 			Ledger:   jobledger.New(store, quiet), Board: redis.NewBoard(store, quiet),
 			Roster: redis.NewRoster(store, quiet), Tunings: redis.NewTunings(store, quiet),
 			Efforts: redis.NewEfforts(store), Once: redis.NewOnce(store), Now: store.Now,
+			History: redis.NewHistory(store),
 			Connect: func(ctx context.Context, name string) (*rabbitlink.Conn, error) {
 				return f.connect(ctx, store, name)
 			},
