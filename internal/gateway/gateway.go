@@ -33,6 +33,7 @@ type House struct {
 	Roster   *redis.Roster
 	Tunings  *redis.Tunings
 	Efforts  *redis.Efforts
+	History  *redis.History
 	Once     *redis.Once
 	Blocked  func() string                                                    // why RabbitMQ takes nothing from the producer's connection now; "": it does
 	Connect  func(ctx context.Context, name string) (*rabbitlink.Conn, error) // to the broker
@@ -75,6 +76,7 @@ func New(o Options) *Gateway {
 	g.addJobs()
 	g.addJob()
 	g.addViews()
+	g.addHistory()
 	g.addDead()
 	g.addTunings()
 	g.addStreams()

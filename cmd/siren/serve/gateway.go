@@ -67,6 +67,7 @@ func (f Gateway) Run(ctx context.Context) error {
 			Roster: redis.NewRoster(store, quiet), Tunings: redis.NewTunings(store, quiet),
 			Efforts: redis.NewEfforts(store), Once: redis.NewOnce(store), Now: store.Now,
 			Blocked: func() string { return blocked(publish) },
+			History: redis.NewHistory(store),
 			Connect: func(ctx context.Context, name string) (*rabbitlink.Conn, error) {
 				return f.connect(ctx, store, name)
 			},
