@@ -128,9 +128,9 @@ function spanSplits(u: uPlot, _axis: number, _min: number, max: number): number[
 }
 
 function countSplits(u: uPlot, _axis: number, _min: number, max: number): number[] {
-  const most = Math.max(2, Math.floor(u.bbox.height / devicePixelRatio / 34))
+  const most = Math.max(2, Math.floor(u.bbox.height / devicePixelRatio / 28))
   let step = 1
-  for (let i = 0; max / step > most; i++) step *= i % 3 === 1 ? 2.5 : 2
+  for (let i = 0; Math.floor(max / step) > most; i++) step *= i % 3 === 1 ? 2.5 : 2
   return Array.from({ length: Math.floor(max / step) + 1 }, (_, i) => i * step)
 }
 

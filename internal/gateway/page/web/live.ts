@@ -4,7 +4,7 @@ import { get, me, query } from './api'
 import { add, loadHistory } from './history'
 import { listen, type Link } from './stream'
 import type { LaneStatus, Plan, Snapshot } from './types'
-import { ms, span } from './words'
+import { lasts, ms, span } from './words'
 
 export const snapshot = signal<Snapshot | null>(null)
 export const decisions = signal<Plan[]>([]) // the latest first
@@ -61,13 +61,14 @@ export function start() {
     (a) => (decisions.value = a.decisions), () => {})
 }
 
-export type Verdict = 'late' | 'paused' | 'stale' | 'promoted' | 'in time'
+export type Verdict = 'late' | 'was late' | 'paused' | 'stale' | 'promoted' | 'in time'
 
-/** Says how a lane fares, as the command line does. */
+/** Says how a lane fares: late while a job waits longer than it should, was late when jobs of the last minutes did. */
 export function verdict(l: LaneStatus): Verdict {
   if (l.paused) return 'paused'
   if (l.stale) return 'stale'
-  if (l.inTime * 100 < l.started * 95 || ms(l.oldestWait) > ms(l.startWithin)) return 'late'
+  if (ms(l.oldestWait) > ms(l.startWithin)) return 'late'
+  if (l.inTime * 100 < l.started * 95) return 'was late'
   return l.promoted ? 'promoted' : 'in time'
 }
 
@@ -88,18 +89,23 @@ export const headline = computed<{ text: string; urgent: boolean }>(() => {
   if (!s) return { text: 'Waiting for the scaler\u2026', urgent: false }
   const age = now.value - Date.parse(s.at)
   if (age > old) return { text: `No scaler has said anything for ${span(age)}.`, urgent: true }
-  const late = s.lanes.filter((l) => verdict(l) === 'late')
-  const paused = s.lanes.filter((l) => l.paused).map((l) => l.name)
-  const rest = paused.length ? ` ${listed(paused)} ${paused.length > 1 ? 'are' : 'is'} paused.` : ''
-  if (!late.length) return { text: `Every ${paused.length ? 'other ' : ''}lane starts its jobs in time.${rest}`, urgent: false }
-  return { text: late.length > 1 ? `${listed(late.map((l) => l.name))} are late.${rest}` : whyLate(late[0]) + rest, urgent: true }
+  const of = (v: Verdict) => s.lanes.filter((l) => verdict(l) === v)
+  const late = of('late'), was = of('was late'), paused = of('paused')
+  const said = []
+  if (late.length === 1) {
+    const [l] = late
+    said.push(`${l.name} is late: a job has waited ${lasts(l.oldestWait)}, its objective is ${lasts(l.startWithin)}.`)
+  } else if (late.length) said.push(`${names(late)} are late.`)
+  if (was.length === 1 && !late.length) {
+    const [l] = was
+    said.push(`${l.name} was late: ${l.started - l.inTime} of the last ${l.started} jobs didn\u2019t start within ${lasts(l.startWithin)}.`)
+  } else if (was.length) said.push(`${names(was)} ${was.length > 1 ? 'were' : 'was'} late.`)
+  if (!said.length) said.push(`Every ${paused.length ? 'other ' : ''}lane starts its jobs in time.`)
+  if (paused.length) said.push(`${names(paused)} ${paused.length > 1 ? 'are' : 'is'} paused.`)
+  return { text: said.join(' '), urgent: late.length + was.length > 0 }
 })
 
-function whyLate(l: LaneStatus): string {
-  const wait = ms(l.oldestWait), within = ms(l.startWithin)
-  if (wait > within) return `${l.name} is late: a job has waited ${span(wait)}, its objective is ${span(within)}.`
-  return `${l.name} was late: ${l.started - l.inTime} of the last ${l.started} jobs didn\u2019t start within ${span(within)}.`
-}
+const names = (lanes: LaneStatus[]) => listed(lanes.map((l) => l.name))
 
 export function listed(names: string[]): string {
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`

@@ -24,11 +24,13 @@ export function At({ at }: { at?: string }) {
   return <time dateTime={at} title={at}>{clock(at, now.value)}</time>
 }
 
+const whole = (n: number) => Math.round(n / 1000) * 1000
+
 /** Says how long ago something was, and goes on counting. */
 export const Ago = ({ at }: { at?: string }) =>
-  at ? <time dateTime={at} title={at}>{span(now.value - Date.parse(at))}</time> : <span class="quiet">{'\u2013'}</span>
+  at ? <time dateTime={at} title={at}>{span(whole(now.value - Date.parse(at)))}</time> : <span class="quiet">{'\u2013'}</span>
 
-const urgentStates = ['dead', 'missing', 'late', 'stale', 'stuck']
+const urgentStates = ['dead', 'missing', 'late', 'was late', 'stale', 'stuck']
 
 /** Says a state: what is urgent is accented, what is over is quiet. */
 export function State({ is }: { is: string }) {
@@ -82,7 +84,7 @@ export function Table<T>({ caption, columns, rows, keyOf, empty, mark }: {
     <table role="table" onKeyDown={walk}>
       <caption class="unseen">{caption}</caption>
       <thead role="rowgroup">
-        <tr role="row">{columns.map((c) => <th role="columnheader" scope="col" class={styleOf(c)}>{c.name}</th>)}</tr>
+        <tr role="row">{columns.map((c) => <th role="columnheader" scope="col" class={styleOf(c)}>{c.class === 'do' ? <span class="unseen">{c.name}</span> : c.name}</th>)}</tr>
       </thead>
       <tbody role="rowgroup">
         {(rows ?? []).map((r) => (

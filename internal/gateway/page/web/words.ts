@@ -16,7 +16,7 @@ export function span(n: number): string {
   n = Math.max(0, n)
   if (n < 1) return `0${thin}s`
   if (n < 1e3) return `${Math.max(0.01, n / 1e3).toFixed(2)}${thin}s`
-  if (n < 9950) return `${(n / 1e3).toFixed(1)}${thin}s`
+  if (n < 9950) return `${n % 1e3 ? (n / 1e3).toFixed(1) : n / 1e3}${thin}s`
   const s = Math.round(n / 1e3)
   const two = (a: number, x: string, b: number, y: string) => `${a}${thin}${x}` + (b ? ` ${b}${thin}${y}` : '')
   if (s < 60) return `${s}${thin}s`

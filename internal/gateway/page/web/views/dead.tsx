@@ -20,7 +20,7 @@ export function DeadView() {
     { name: 'Lane', show: (r) => <LaneLink name={r.lane} /> },
     { name: 'Jobs', num: true, show: (r) => count(r.count) },
     { name: 'Latest', num: true, class: 'when', show: (r) => <At at={r.latest} /> },
-    { name: 'What happened to that one', class: 'wide', show: (r) => <Text>{r.error ?? ''}</Text> },
+    { name: 'What happened to that one', class: 'wide most', show: (r) => <Text>{r.error ?? ''}</Text> },
     ...(operates() ? [{ name: 'Do', class: 'do', show: (r: Reason) => (
       <button type="button" aria-haspopup="dialog" aria-label={`Replay ${r.reason} of ${r.lane}`} onClick={() => setReplay(r)}>Replay{'\u2026'}</button>
     ) }] : []),

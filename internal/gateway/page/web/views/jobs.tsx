@@ -105,16 +105,16 @@ function Found({ filter }: { filter: Filter }) {
 export function JobTable({ jobs, without }: { jobs?: Job[]; without?: string }) {
   const columns: Column<Job>[] = [
     { name: 'Job', class: 'name', show: (j) => <JobLink id={j.id} /> },
-    { name: 'State', show: (j) => <State is={j.state} /> },
-    { name: 'Lane', show: (j) => <LaneLink name={j.lane} /> },
-    { name: 'Kind', show: (j) => <Text>{j.preset || j.kind}</Text> },
+    { name: 'State', class: 'bare', show: (j) => <State is={j.state} /> },
+    { name: 'Lane', class: 'bare', show: (j) => <LaneLink name={j.lane} /> },
+    { name: 'Kind', class: 'bare', show: (j) => <Text>{j.preset || j.kind}</Text> },
     { name: 'Labels', class: 'wide labels', show: (j) => <Labels of={j.labels} /> },
     { name: 'Input', class: 'input', show: (j) => <Text>{j.input ? lastPart(j.input) : ''}</Text> },
     { name: 'Age', num: true, show: (j) => <Ago at={j.enqueuedAt} /> },
     { name: 'Waited', num: true, show: (j) => j.startedAt ? lasts(j.wait ?? '0s') : '\u2013' },
     { name: 'Ran', num: true, show: (j) => ran(j) },
     { name: 'Tries', num: true, show: (j) => j.attempts ?? 0 },
-    { name: 'How', class: 'wide how', show: (j) => <How job={j} /> },
+    { name: 'Note', class: 'wide how', show: (j) => <How job={j} /> },
   ]
   return (
     <Table caption="Jobs, the newest first" columns={columns.filter((c) => c.name.toLowerCase() !== without)} rows={jobs}

@@ -84,11 +84,11 @@ function Fleet() {
 function Pools({ pools }: { pools?: PoolStatus[] }) {
   const columns: Column<PoolStatus>[] = [
     { name: 'Pool', class: 'name', show: (p) => <><PoolLink name={p.name} />{p.frozen && <> <State is="frozen" /></>}</> },
-    { name: 'Workers', class: 'gauge', show: (p) => <Gauge pool={p} /> },
+    { name: 'Workers', class: 'gauge bare', show: (p) => <Gauge pool={p} /> },
     { name: 'Ready', num: true, show: (p) => count(p.ready) },
     { name: 'Wanted', num: true, show: (p) => count(p.wanted) },
     { name: 'Busy', num: true, show: (p) => <>{count(p.busy)}<span class="of">{`/${count(p.slots)}`}</span></> },
-    { name: 'Why', class: 'wide', show: (p) => <Text class={p.reason === 'Stuck' || p.reason === 'Stale' || p.reason === 'Foreign' ? 'urgent' : ''}>{p.why}</Text> },
+    { name: 'Why', class: 'wide most', show: (p) => <Text class={p.reason === 'Stuck' || p.reason === 'Stale' || p.reason === 'Foreign' ? 'urgent' : ''}>{p.why}</Text> },
   ]
   return <Table caption="Pools" columns={columns} rows={pools} keyOf={(p) => p.name} empty="There are no pools." />
 }
@@ -115,10 +115,10 @@ export function Gauge({ pool: p }: { pool: PoolStatus }) {
 
 export function Decisions({ plans }: { plans: Plan[] | undefined }) {
   const columns: Column<Plan>[] = [
-    { name: 'At', class: 'when', show: (p) => <At at={p.at} /> },
-    { name: 'Pool', show: (p) => <PoolLink name={p.pool} /> },
-    { name: 'Workers', num: true, class: 'arrow', show: (p) => p.from === p.to ? `${p.to}` : <b>{`${p.from}\u2009\u2192\u2009${p.to}`}</b> },
-    { name: 'Why', class: 'wide', show: (p) => <Text>{sentence(p)}</Text> },
+    { name: 'At', class: 'when bare', show: (p) => <At at={p.at} /> },
+    { name: 'Pool', class: 'bare', show: (p) => <PoolLink name={p.pool} /> },
+    { name: 'Workers', num: true, class: 'arrow bare', show: (p) => p.from === p.to ? `${p.to}` : <b>{`${p.from}\u2009\u2192\u2009${p.to}`}</b> },
+    { name: 'Why', class: 'wide most', show: (p) => <Text>{sentence(p)}</Text> },
   ]
   return <Table caption="Decisions, the latest first" columns={columns} rows={plans} keyOf={(p) => p.at + p.pool} empty="Nothing was decided yet." />
 }

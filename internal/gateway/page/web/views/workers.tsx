@@ -56,10 +56,10 @@ export function Workers({ pool }: { pool: string }) {
   const shown = l.value?.workers.length ?? 0
   const columns: Column<Heartbeat>[] = [
     { name: 'Worker', class: 'name', show: (w) => <Text mono>{w.worker}</Text> },
-    { name: 'Pool', show: (w) => <PoolLink name={w.pool} /> },
-    { name: 'State', show: (w) => <State is={stateOf(w)} /> },
-    { name: 'Slots', show: (w) => <Slots of={w} /> },
-    { name: 'Runs', class: 'wide runs', show: (w) => <Runs of={w} records={l.value!.running} /> },
+    { name: 'Pool', class: 'bare', show: (w) => <PoolLink name={w.pool} /> },
+    { name: 'State', class: 'bare', show: (w) => <State is={stateOf(w)} /> },
+    { name: 'Slots', class: 'bare', show: (w) => <Slots of={w} /> },
+    { name: 'Runs', class: 'wide most runs', show: (w) => <Runs of={w} records={l.value!.running} /> },
     { name: 'Cores', num: true, show: (w) => w.cores ? <>{w.computing ? w.computing.toFixed(1) : '0'}<span class="of">{`/${w.cores}`}</span></> : '\u2013' },
     { name: 'Heard', num: true, show: (w) => <Ago at={w.at} /> },
     { name: 'Up', num: true, show: (w) => <Ago at={w.began} /> },
