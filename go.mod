@@ -15,6 +15,7 @@ require (
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/creack/pty v1.1.24
 	github.com/danielgtaylor/huma/v2 v2.37.2
+	github.com/evanw/esbuild v0.28.2
 	github.com/landlock-lsm/go-landlock v0.11.2
 	github.com/mogiioin/hls-m3u8 v0.6.1
 	github.com/prometheus/client_golang v1.25.0

@@ -45,7 +45,8 @@ type Options struct {
 	House
 	Guard   auth.Guard
 	Bounds  Bounds
-	Version string // of Siren
+	Version string   // of Siren
+	Outputs []string // origins from which the page may show what jobs made, such as https://media.example.com
 	Log     *slog.Logger
 }
 
@@ -80,7 +81,8 @@ func New(o Options) *Gateway {
 	g.addDead()
 	g.addTunings()
 	g.addStreams()
-	g.Handler = g.bounded(mux)
+	g.addWhoami()
+	g.Handler = g.bounded(g.routed(mux, o.Outputs))
 	return g
 }
 

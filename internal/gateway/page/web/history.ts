@@ -1,0 +1,99 @@
+// The last six hours of lanes and pools: what the gateway kept, and behind it what has come live.
+import { signal } from '@preact/signals'
+import { get, query } from './api'
+import type { HistoryPoint, Snapshot } from './types'
+import { ms } from './words'
+
+interface Point {
+  at: number // s
+  lanes: Record<string, [ready: number, busy: number, oldest: number, p95: number]>
+  pools: Record<string, [ready: number, wanted: number]>
+  workers: number
+  budget: number
+}
+
+let points: Point[] = [] // the oldest first
+let step = 10 // s between kept points
+const dense = 900 // s within which each live point is held
+const longest = 6 * 3600
+
+/** Grows with each point that is added. */
+export const grown = signal(0)
+
+/** How far back charts look, in seconds. */
+export const range = signal(900)
+export const ranges: [number, string][] = [[900, '15 min'], [3600, '1 h'], [6 * 3600, '6 h']]
+
+/** Asks for what was before. A gateway that keeps nothing answers 404: then the charts begin now. */
+export async function loadHistory() {
+  try {
+    const h = await get<{ step: string; points: HistoryPoint[] | null }>(query('/v1/history', { since: '6h' }))
+    step = Math.max(1, ms(h.step) / 1000)
+    const kept = (h.points ?? []).map(fromHistory)
+    const last = kept.length ? kept[kept.length - 1].at : 0
+    points = [...kept, ...points.filter((p) => p.at > last)]
+    grown.value++
+  } catch {
+    // there is none
+  }
+}
+
+function fromHistory(h: HistoryPoint): Point {
+  const p: Point = { at: Date.parse(h.at) / 1000, lanes: {}, pools: {}, workers: h.workers, budget: h.budget }
+  for (const [name, l] of Object.entries(h.lanes ?? {})) {
+    p.lanes[name] = [l.ready, l.busy, ms(l.oldestWait), ms(l.p95Wait)]
+  }
+  for (const [name, q] of Object.entries(h.pools ?? {})) p.pools[name] = [q.ready, q.wanted]
+  return p
+}
+
+/** Adds what was seen just now. */
+export function add(s: Snapshot) {
+  const p: Point = { at: Date.parse(s.at) / 1000, lanes: {}, pools: {}, workers: asked(s), budget: s.budget }
+  if (points.length && p.at <= points[points.length - 1].at) return
+  for (const l of s.lanes) p.lanes[l.name] = [l.ready, l.busy, ms(l.oldestWait), ms(l.p95Wait)]
+  for (const q of s.pools) p.pools[q.name] = [q.ready, q.wanted]
+  points.push(p)
+  if (points.length % 60 === 0) thin(p.at)
+  grown.value++
+}
+
+/** Counts the workers that count against the budget. */
+export const asked = (s: Snapshot) => s.pools.reduce((n, p) => n + p.replicas, s.others ?? 0)
+
+/** Leaves of older points one in each step, and none that are too old. */
+function thin(at: number) {
+  let last = -Infinity
+  points = points.filter((p) => {
+    if (p.at < at - longest) return false
+    if (p.at > at - dense || p.at - last >= step) {
+      last = p.at
+      return true
+    }
+    return false
+  })
+}
+
+/** Returns columns for a chart: times, and what of makes of each point; null where nothing is known. */
+export function columns(of: (p: Point) => (number | undefined)[] | undefined, n: number): (number | null)[][] {
+  const all: (number | null)[][] = Array.from({ length: n + 1 }, () => [])
+  const end = points.length ? points[points.length - 1].at : 0
+  let last = 0
+  for (const p of points) {
+    if (p.at < end - range.value) continue
+    if (last && p.at - last > 3.5 * step) {
+      all[0].push(last + 1)
+      for (let i = 1; i <= n; i++) all[i].push(null)
+    }
+    last = p.at
+    const values = of(p)
+    all[0].push(p.at)
+    for (let i = 0; i < n; i++) all[i + 1].push(values?.[i] ?? null)
+  }
+  return all
+}
+
+export const laneWaits = (name: string) => columns((p) => p.lanes[name] && [p.lanes[name][2], p.lanes[name][3]], 2)
+export const laneJobs = (name: string) => columns((p) => p.lanes[name] && [p.lanes[name][0], p.lanes[name][1]], 2)
+export const poolWorkers = (name: string) => columns((p) => p.pools[name], 2)
+export const fleetWorkers = () => columns((p) => [p.workers, p.budget || undefined], 2)

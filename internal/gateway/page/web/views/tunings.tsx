@@ -1,0 +1,68 @@
+// Tunings, and the audit log: what was changed by hand, by whom, and a way back.
+import { get, operates, query } from '../api'
+import { useLoad } from '../hooks'
+import { tuningsRevision } from '../live'
+import { At, type Column, Section, State, Table, Text, Trouble } from '../parts'
+import { remove, said, tunings, undoOf } from '../tune'
+import type { AuditEntry, Tuning } from '../types'
+import { count } from '../words'
+
+export function TuningsView() {
+  const revision = tuningsRevision.value
+  const list = useLoad(`tunings ${revision}`, async () => (await tunings()).body, 5000)
+  const log = useLoad(`audit ${revision}`, (end) => get<{ audit: AuditEntry[] }>(query('/v1/audit', { limit: 200 }), end), 5000)
+  const again = () => {
+    list.again()
+    log.again()
+  }
+  const act = (what: () => Promise<void>) => () => said(what).then(again)
+  const rows = list.value?.tunings, entries = log.value?.audit
+  const tuned: Column<Tuning>[] = [
+    { name: 'Field', class: 'name', show: (t) => <Text mono>{t.field}</Text> },
+    { name: 'Value', num: true, show: (t) => <b><Text>{spelled(t.value)}</Text></b> },
+    { name: 'In the file', num: true, show: (t) => <Text class="quiet">{t.file}</Text> },
+    { name: 'By', show: (t) => <Text>{t.by}</Text> },
+    { name: 'Since', class: 'when', show: (t) => <At at={t.at} /> },
+    { name: 'Until', class: 'when', show: (t) => t.until ? <At at={t.until} /> : 'removed' },
+    { name: 'Why', class: 'wide', show: (t) => <Text>{t.reason ?? ''}</Text> },
+    { name: 'In force', show: (t) => t.inForce ? 'yes' : <><State is="not" /> <Text>{t.idle ?? ''}</Text></> },
+    ...(operates() ? [{ name: 'Do', class: 'do', show: (t: Tuning) => (
+      <button type="button" aria-label={`Remove the tuning of ${t.field}`} onClick={act(() => remove(t.field, 'removed'))}>Remove</button>
+    ) }] : []),
+  ]
+  const audited: Column<AuditEntry>[] = [
+    { name: 'At', class: 'when', show: (e) => <At at={e.at} /> },
+    { name: 'By', show: (e) => <Text>{e.by}</Text> },
+    { name: 'Did', show: (e) => e.verb },
+    { name: 'On', class: 'wide on', show: (e) => <Text mono>{e.on}</Text> },
+    { name: 'Change', class: 'wide', show: (e) => <Text>{changed(e)}</Text> },
+    { name: 'Jobs', num: true, show: (e) => e.jobs ? count(e.jobs) : '' },
+    { name: 'Until', class: 'when', show: (e) => e.until ? <At at={e.until} /> : '' },
+    { name: 'Why', class: 'wide', show: (e) => <Text>{e.reason ?? ''}</Text> },
+    ...(operates() ? [{ name: 'Do', class: 'do', show: (e: AuditEntry) => {
+      const undo = rows && entries && undoOf(e, entries, rows)
+      return undo ? <button type="button" aria-label={`Undo: ${e.verb} ${e.on}`} onClick={act(undo)}>Undo</button> : null
+    } }] : []),
+  ]
+  return (
+    <>
+      <div class="title"><h1>Tunings</h1></div>
+      <Section title="In force" note="each overrides a field of the policy file for a while">
+        <Trouble>{list.error}</Trouble>
+        <Table caption="Tunings" columns={tuned} rows={rows} keyOf={(t) => t.field} empty="Nothing is tuned: the policy file counts." />
+      </Section>
+      <Section title="Audit" note="what people did, the latest first">
+        <Trouble>{log.error}</Trouble>
+        <Table caption="Audit log, the latest first" columns={audited} rows={entries} keyOf={(e) => e.at + e.verb + e.on} empty="Nobody has changed anything." />
+      </Section>
+    </>
+  )
+}
+
+const spelled = (v: unknown) => typeof v === 'object' && v !== null
+  ? Object.entries(v).map(([k, x]) => `${k}=${x}`).join(',') : v === null ? 'none' : String(v)
+
+function changed(e: AuditEntry): string {
+  if (e.before === undefined && e.after === undefined) return ''
+  return `${e.before ?? '\u2013'} \u2192 ${e.after ?? '\u2013'}`
+}
