@@ -69,7 +69,7 @@ func eval(t testing.TB, s *servers.Server, expression string) {
 }
 
 func evaluate(s *servers.Server, expression string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	_, err := s.Rabbitmqctl(ctx, "eval", expression)
 	return err
