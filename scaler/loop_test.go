@@ -28,7 +28,8 @@ type outside struct {
 
 	depthsErr, workersErr, poolsErr, policyErr, snapshotErr, recordErr error
 	orderErr, scaleErr                                                 map[string]error // by pool
-	silent                                                             bool             // some queue doesn't answer: the depths come beside an error
+	// some queue doesn't answer: the depths come beside an error
+	silent bool
 	// Depths answers only when its context ends
 	hang bool
 

@@ -233,8 +233,8 @@ func bury(ts *testscript.TestScript, neg bool, args []string) {
 // resumeKey is where a script's way to resume a queue is among its environment's values.
 type resumeKey struct{}
 
-// suspend runs the scripts' command suspend: `suspend QUEUE` stops the queue's process, as a node that hangs does, until
-// `resume`, or the end of the script.
+// suspend runs the scripts' command suspend: `suspend QUEUE` stops the queue's process, as a node that hangs does,
+// until `resume`, or the end of the script.
 func suspend(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: suspend QUEUE")

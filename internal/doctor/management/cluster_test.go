@@ -39,8 +39,8 @@ type three struct {
 	found  doctortest.Findings
 }
 
-// TestExamineCluster walks a cluster through what operators meet: quorum queues on the first node alone, a classic queue
-// whose node is down, and all of it mended.
+// TestExamineCluster walks a cluster through what operators meet: quorum queues on the first node alone, a classic
+// queue whose node is down, and all of it fixed.
 func TestExamineCluster(t *testing.T) {
 	rabbittest.Only(t, lanes.Quorum)
 	c, err := cluster.Start(t.Context(), cluster.Options{Plugins: []string{"rabbitmq_management"}})
@@ -59,8 +59,8 @@ func TestExamineCluster(t *testing.T) {
 	d.back()
 }
 
-// grown has the queues declared where they get one member, as on a node that has no others yet, and does what doctor says
-// of it.
+// grown has the queues declared where they get one member, as on a node that has no others yet, and does what doctor
+// says of it.
 func (d *three) grown() {
 	first := d.Nodes[0]
 	for _, members := range []int{1, 3} {

@@ -38,8 +38,8 @@ func judgeMembers(vhost string, nodes []brokerNode, queues []brokerQueue) (found
 	}
 	if len(down) > 0 {
 		found = append(found, check.Error("classic queues whose node is down: "+doctor.Few(down, 3),
-			"what waits in them waits for that node; new jobs of their lanes go to the default lane on RabbitMQ 3.x, and "+
-				"are refused on 4.x",
+			"what waits in them waits for that node; new jobs of their lanes go to the default lane on RabbitMQ 3.x, "+
+				"and are refused on 4.x",
 			"start that node; lanes that have to go on without a node need quorum queues (siren lanes migrate LANE "+
 				"--to quorum)"))
 	}

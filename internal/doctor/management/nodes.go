@@ -89,8 +89,8 @@ func judgeUnacknowledged(queues []brokerQueue) doctor.Finding {
 		fmt.Sprintf("workers have %s, the forwarder keeps %d until due", say.Plural(running, "job"), held))
 }
 
-// judgeBindings says whether each lane gets its jobs, and the default lane alone what no lane wants. away are queues that
-// are down with their node: some versions of RabbitMQ tell of no bindings of theirs until it is back.
+// judgeBindings says whether each lane gets its jobs, and the default lane alone what no lane wants. away are queues
+// that are down with their node: some versions of RabbitMQ tell of no bindings of theirs until it is back.
 func judgeBindings(jobs, stray []binding, p *lanes.Policy, away []string) doctor.Finding {
 	const check = doctor.Check("broker.bindings")
 	var wrong []string
