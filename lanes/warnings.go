@@ -20,8 +20,8 @@ func (p *Policy) Warnings() []Problem {
 				p.Broker.ConsumerTimeout)
 		}
 		if l.StartWithin < leastStart {
-			w.add(fmt.Sprintf("lanes[%d].startWithin", i), "no fleet keeps %s: to take a job from the broker and start "+
-				"its program takes longer; write %s or more", l.StartWithin, leastStart)
+			w.add(fmt.Sprintf("lanes[%d].startWithin", i), "no fleet keeps %s: to take a job from the broker and "+
+				"start its program takes longer; write %s or more", l.StartWithin, leastStart)
 		}
 		home, _ := p.Home(l.Name)
 		if i > p.Rank(ordinary) && l.Promote == nil && slices.Contains(home.Lanes, ordinary) {
