@@ -1,5 +1,6 @@
 // Package operators is the people at work while things break: they look at lanes and dead letters, move, pause and
-// replay, change the policy, and have siren doctor look. What they know of what there is, and what the commands say, is for the checker to compare.
+// replay, change the policy, and have siren doctor look. What they know of what there is, and what the commands say, is
+// for the checker to compare.
 package operators
 
 import (
@@ -208,8 +209,8 @@ func (o *Operators) pause(ctx context.Context, _ int) {
 	_, _, _ = o.siren(ctx, "lanes", "pause", "bulk", "--for", "5s", "--reason", "faults")
 }
 
-// policy changes the policy, and has the scalers read it, one after the other. From the first time on the queue in which
-// lane former's jobs are is of a type that the lane doesn't have any more.
+// policy changes the policy, and has the scalers read it, one after the other. From the first time on the queue in
+// which lane former's jobs are is of a type that the lane doesn't have any more.
 func (o *Operators) policy(ctx context.Context, round int) {
 	objective := 30 * time.Second
 	if round%2 == 0 {

@@ -28,8 +28,8 @@ const Lease = 5 * time.Second
 
 // policy is what all processes follow. Two pools are frozen, since their workers are started here: so each can be
 // broken by itself. Pool elastic is the scalers'; nobody works in pool shelf, whose lane former has a queue type of its
-// own. What a killed worker was running counts as a crash of that job, and innocent ones may meet several: only those of
-// lane trial are given up soon.
+// own. What a killed worker was running counts as a crash of that job, and innocent ones may meet several: only those
+// of lane trial are given up soon.
 const policy = `
 lanes:
   - {name: express, match: ["urgent=true"], startWithin: 2s, reserve: 1, maxRuntime: 1m, maxCrashes: 50,

@@ -77,8 +77,8 @@ func (w *Waiters) Told(j history.Spec) {
 }
 
 const (
-	// returnsWithin is how long after the fleet is at rest somebody may wait, and vanishesWithin the same where a record
-	// says that the job runs. doubtFor is how long workers may take to tell Redis again what it has lost.
+	// returnsWithin is how long after the fleet is at rest somebody may wait, and vanishesWithin the same where a
+	// record says that the job runs. doubtFor is how long workers may take to tell Redis again what it has lost.
 	returnsWithin  = time.Minute
 	vanishesWithin = 130 * time.Second
 	doubtFor       = 10 * time.Second

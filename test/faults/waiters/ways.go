@@ -46,7 +46,6 @@ type turn struct{ jobs, kept, chosen int }
 // of returns how the next job is to be waited for; nil: it isn't. A plain producer's has no record before it starts. Of
 // those that operators keep until the end there is one for each way.
 func (t *turn) of(j history.Spec) *way {
-	t.jobs++
 	switch {
 	case j.Raw || j.Lane == "former":
 		return nil
@@ -55,7 +54,8 @@ func (t *turn) of(j history.Spec) *way {
 			return nil
 		}
 		return &ways[t.kept-1]
-	case t.jobs%every > 0:
+	}
+	if t.jobs++; t.jobs%every > 0 {
 		return nil
 	}
 	t.chosen++
