@@ -16,7 +16,7 @@ const (
 	// doctorWithin is how long siren doctor may take: a minute for an area that hangs, and as much for the others.
 	doctorWithin = 2 * time.Minute
 	// doctorEvery is how long it rests.
-	doctorEvery = 5 * time.Second
+	doctorEvery = 10 * time.Second
 )
 
 // examine has siren doctor look at all that is broken meanwhile, again and again, until ctx ends.
