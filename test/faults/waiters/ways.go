@@ -41,19 +41,25 @@ var ways = []way{
 }
 
 // turn counts jobs, to choose who is waited for, and how.
-type turn struct{ jobs, kept, chosen int }
+type turn struct{ jobs, kept, former, chosen int }
 
 // of returns how the next job is to be waited for; nil: it isn't. A plain producer's has no record before it starts. Of
-// those that operators keep until the end there is one for each way.
+// those that operators keep until the end there is one for each way: one that is enqueued again isn't of lane kept,
+// where operators know how many there are.
 func (t *turn) of(j history.Spec) *way {
 	switch {
-	case j.Raw || j.Lane == "former":
+	case j.Raw:
+		return nil
+	case j.Lane == "former":
+		if t.former++; t.former == 1 {
+			return &ways[0]
+		}
 		return nil
 	case j.Lane == "kept":
-		if t.kept++; t.kept > len(ways) {
-			return nil
+		if t.kept++; t.kept < len(ways) {
+			return &ways[t.kept]
 		}
-		return &ways[t.kept-1]
+		return nil
 	}
 	if t.jobs++; t.jobs%every > 0 {
 		return nil
