@@ -98,6 +98,50 @@ func TestNodeHangs(t *testing.T) {
 	}
 }
 
+// A session that opens no channel is given up long before a heartbeat is missed, and made elsewhere.
+func TestMuteSession(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, log := open(t, strings.ReplaceAll(list, ",", "?heartbeat=0,")+"?heartbeat=0", time.Hour)
+	c.SetOpens(100 * time.Millisecond)
+	home, others := at(t, c, all)
+	home.Stall()
+	if _, err := c.Channel(rabbittest.Soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if here, _ := at(t, c, all); here != others[0] || home.Connections() != 1 {
+		t.Errorf("%d connections where nothing is answered", home.Connections())
+	}
+	if !strings.Contains(log.String(), "it opens no channel in time") {
+		t.Errorf("it isn't said why:\n%s", log.String())
+	}
+}
+
+// An alarm is a reason to answer nothing: the session stays.
+func TestMuteUnderAnAlarm(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, _ := open(t, list, time.Hour)
+	c.SetOpens(time.Millisecond)
+	home, _ := at(t, c, all)
+	s, err := c.Session(rabbittest.Soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Alarm()
+	home.Stall()
+	opened := make(chan error, 1)
+	go func() {
+		_, err := s.Channel()
+		opened <- err
+	}()
+	time.Sleep(s.OpensWithin() + 100*time.Millisecond)
+	home.Flow()
+	if err := <-opened; err != nil {
+		t.Errorf("the session was given up under an alarm: %v", err)
+	}
+}
+
 // An address that hung answers again: the connection goes back to it.
 func TestHungAddressComesBack(t *testing.T) {
 	rabbittest.Declared(t)

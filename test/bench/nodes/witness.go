@@ -23,6 +23,7 @@ type witness struct {
 type move struct {
 	at   time.Time
 	from string // address
+	lost bool   // by whoever ended it: there was no other one yet
 }
 
 func (w *witness) started(at time.Time) {
@@ -46,7 +47,7 @@ func (w *witness) watch(conn *rabbitlink.Conn) func(context.Context) error {
 			now := conn.Current()
 			if last != nil && now != last {
 				w.mu.Lock()
-				w.moves = append(w.moves, move{time.Now(), last.Address()})
+				w.moves = append(w.moves, move{time.Now(), last.Address(), now == nil})
 				w.mu.Unlock()
 			}
 			last = now
@@ -66,6 +67,22 @@ func (w *witness) gaps(end time.Time, which func(move) bool) (all []float64) {
 			next = w.starts[i]
 		}
 		all = append(all, report.Millis(next.Sub(m.at)))
+	}
+	return all
+}
+
+// pauses returns the longest time that each worker began no job within a time.
+func (r *roll) pauses(from, to time.Time) (all []float64) {
+	for _, w := range r.workers {
+		last, longest := from, time.Duration(0)
+		for _, at := range append(slices.Clone(w.starts), to) {
+			if at.Before(from) || at.After(to) {
+				continue
+			}
+			longest = max(longest, at.Sub(last))
+			last = at
+		}
+		all = append(all, report.Millis(longest))
 	}
 	return all
 }
@@ -115,11 +132,17 @@ func rollFigures(all []*roll) (figures []report.Figure) {
 	for i := range all[0].restarts {
 		gaps(fmt.Sprintf("node %d lost", i+1), func(r *roll) []float64 { return r.gaps(r.restarts[i].in) })
 	}
-	gaps("gone home", func(r *roll) []float64 {
-		return r.gaps(func(m move) bool {
-			return !slices.ContainsFunc(r.restarts, func(one restart) bool { return one.in(m) })
-		})
+	at := func(r *roll, m move) bool {
+		return slices.ContainsFunc(r.restarts, func(one restart) bool { return one.in(m) })
+	}
+	gaps("other node lost", func(r *roll) []float64 {
+		return r.gaps(func(m move) bool { return m.lost && !at(r, m) })
 	})
+	gaps("gone home", func(r *roll) []float64 {
+		return r.gaps(func(m move) bool { return !m.lost && !at(r, m) })
+	})
+	figure("longest pause of a worker", "ms", &report.Aim{AtMost: 5000},
+		func(r *roll) float64 { return share(r.pauses(r.restarts[0].stopped, r.end), 100) })
 	jobs := func(when string, of func(*roll) []float64) {
 		for _, p := range []float64{0, 50, 100} {
 			figure(fmt.Sprintf("jobs of a worker %s, p%.0f", when, p), "", nil,
