@@ -293,6 +293,43 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// A message whose connection leaves one node after the other isn't suspected of having ended it: it is published until
+// it is confirmed.
+func TestLeavingIsNoLoss(t *testing.T) {
+	probe := rabbittest.Declared(t)
+	if _, err := probe.Ch.QueueDeclare("sent", false, true, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	probe.Must(probe.Ch.QueueBind("sent", "express", "siren.jobs", false, nil))
+	_, list := ways(t, 6)
+	c, _ := open(t, list, time.Hour)
+	c.SetHops(0)
+	p := confirms.NewPublisher(c, 0)
+	p.Patience, p.Quiet = time.Hour, time.Hour
+	resume := rabbittest.Suspend(t, "siren.lane.express")
+	published := make(chan error, 1)
+	go func() {
+		published <- rabbittest.EnqueueOne(t.Context(), p, "express", rabbittest.Job("1"), time.Time{})
+	}()
+	sent := func(times int) {
+		t.Helper()
+		rabbittest.Until(t, "it is sent", func() bool { return probe.Ready("sent") == times || len(published) > 0 })
+	}
+	for times := range 4 { // one more than a message is lost without suspicion
+		sent(times + 1)
+		s, err := c.Session(rabbittest.Soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Leave(s, "a test", func(*rabbitlink.Session) error { return nil })
+	}
+	sent(5)
+	resume()
+	if err := <-published; err != nil {
+		t.Error(err)
+	}
+}
+
 // A node that hangs in the middle of the login has refused nobody.
 func TestHungLogin(t *testing.T) {
 	rabbittest.Declared(t)

@@ -257,6 +257,7 @@ func (c *Conn) hold(s *Session, pause *Backoff) (next *Session) {
 	life, end := context.WithCancelCause(c.ctx)
 	c.beside.Go(func() { c.attend(life, s, end) })
 	err := s.last(life)
+	s.left.Store(life.Err() != nil)
 	end(nil)
 	var to *move
 	if errors.As(context.Cause(life), &to) {

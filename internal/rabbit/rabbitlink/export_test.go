@@ -10,6 +10,9 @@ import (
 // SetLooks shortens the time between two looks at the broker's addresses, and between two moves.
 func (c *Conn) SetLooks(every time.Duration) { c.pace = pace{every, every, every} }
 
+// SetHops shortens the time between two moves alone.
+func (c *Conn) SetHops(hop time.Duration) { c.pace.hop = hop }
+
 // SetOpens shortens the time for opening a channel, of sessions to come.
 func (c *Conn) SetOpens(within time.Duration) { c.opens = within }
 

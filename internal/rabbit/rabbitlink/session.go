@@ -33,6 +33,7 @@ type Session struct {
 	alone atomic.Bool      // there is no other address
 	opens time.Duration    // within which a channel is opened
 	mute  atomic.Bool      // none was
+	left  atomic.Bool      // this process ended it, for another one
 	lost  chan *amqp.Error // the reason, then closed; for last
 	over  chan *amqp.Error // closed, after the reason, once every channel of the session knows that it is closed
 	leave chan notice      // for another address
@@ -80,6 +81,10 @@ func (s *Session) Block() (why string, unblocked <-chan struct{}) {
 	defer s.mu.Unlock()
 	return s.why, s.unblocked
 }
+
+// Left reports whether this process has ended the session, or is about to, for another one. Then nothing that came over
+// it can be the cause.
+func (s *Session) Left() bool { return s.left.Load() || s.mute.Load() }
 
 // IsClosed reports whether the session is over.
 func (s *Session) IsClosed() bool { return s.conn.IsClosed() }
