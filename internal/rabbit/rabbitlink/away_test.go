@@ -297,7 +297,7 @@ func TestLeave(t *testing.T) {
 // it is confirmed.
 func TestLeavingIsNoLoss(t *testing.T) {
 	probe := rabbittest.Declared(t)
-	if _, err := probe.Ch.QueueDeclare("sent", false, true, false, false, nil); err != nil {
+	if _, err := probe.Ch.QueueDeclare("sent", false, false, true, false, nil); err != nil {
 		t.Fatal(err)
 	}
 	probe.Must(probe.Ch.QueueBind("sent", "express", "siren.jobs", false, nil))
