@@ -10,6 +10,7 @@ import (
 
 // Channel opens a channel on the session.
 func (s *Session) Channel() (*Channel, error) {
+	defer s.unlessMute()()
 	var ch *amqp.Channel
 	err := s.ask(func() (err error) {
 		ch, err = s.conn.Channel()
