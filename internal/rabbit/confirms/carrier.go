@@ -56,7 +56,7 @@ func (p *Publisher) openCarrier(ch *rabbitlink.Channel) (*carrier, error) {
 	// amqp091 hands a return over before the confirm that follows it on the wire, and waits while a buffer is full.
 	returns := ch.NotifyReturn(make(chan amqp.Return, p.window))
 	confirms := ch.NotifyPublish(make(chan amqp.Confirmation, p.window))
-	if err := ch.Call(func() error { return ch.Confirm(false) }); err != nil {
+	if err := ch.Prompt(func() error { return ch.Confirm(false) }); err != nil {
 		ch.Close()
 		return nil, fmt.Errorf("ask RabbitMQ for confirms: %w", err)
 	}

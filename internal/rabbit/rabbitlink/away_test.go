@@ -112,8 +112,31 @@ func TestMuteSession(t *testing.T) {
 	if here, _ := at(t, c, all); here != others[0] || home.Connections() != 1 {
 		t.Errorf("%d connections where nothing is answered", home.Connections())
 	}
-	if !strings.Contains(log.String(), "it opens no channel in time") {
+	if !strings.Contains(log.String(), "it opens no channel") {
 		t.Errorf("it isn't said why:\n%s", log.String())
+	}
+}
+
+// The same of one that opens a channel, and then gives it no prefetch.
+func TestMuteOnceOpened(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, _ := open(t, strings.ReplaceAll(list, ",", "?heartbeat=0,")+"?heartbeat=0", time.Hour)
+	c.SetOpens(100 * time.Millisecond)
+	home, others := at(t, c, all)
+	ch, err := c.Channel(rabbittest.Soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	home.Stall()
+	if err := ch.Prompt(func() error { return ch.Qos(1, 0, false) }); err == nil {
+		t.Error("a stalled broker has answered")
+	}
+	if _, err := c.Channel(rabbittest.Soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if here, _ := at(t, c, all); here != others[0] {
+		t.Error("the connection stays where nothing is answered")
 	}
 }
 

@@ -42,6 +42,13 @@ func (c *Channel) IsClosed() bool { return c.left.Load() || c.Channel.IsClosed()
 // seconds the session is over.
 func (c *Channel) Call(request func() error) error { return c.Session.ask(request) }
 
+// Prompt runs one request that the broker answers by itself, such as for a prefetch: where it doesn't within the time
+// that it has to open a channel, the session is given up.
+func (c *Channel) Prompt(request func() error) error {
+	defer c.Session.unlessMute()()
+	return c.Session.ask(request)
+}
+
 // Get takes the next message of a queue; false when none is ready.
 func (c *Channel) Get(queue string) (Arrival, bool, error) {
 	var got struct {

@@ -129,10 +129,10 @@ func (s *Session) close(within time.Duration) {
 	_ = s.conn.CloseDeadline(time.Now().Add(within))
 }
 
-// errMute is why a session ended that opened no channel.
-var errMute = errors.New("it opens no channel in time: it is ending the connection, or hangs")
+// errMute is why a session ended that opened no channel, or set none up.
+var errMute = errors.New("it opens no channel, or sets none up, in time: it is ending the connection, or hangs")
 
-// unlessMute abandons the session when no channel is opened in time, and no alarm says why.
+// unlessMute abandons the session when no channel is opened or set up in time, and no alarm says why.
 func (s *Session) unlessMute() (done func()) {
 	t := time.AfterFunc(s.opens, func() {
 		if why, _ := s.Block(); why == "" {
