@@ -28,8 +28,8 @@ type Node struct {
 // URL returns its address, with user and password.
 func (n *Node) URL() string { return n.Server.URL }
 
-// Address returns where it is, as host:port.
-func (n *Node) Address() string {
+// Where returns where it is, as host:port.
+func (n *Node) Where() string {
 	u, err := url.Parse(n.URL())
 	if err != nil {
 		panic(err) // it is ours

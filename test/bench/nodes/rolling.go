@@ -105,7 +105,7 @@ func (r *roll) restartAll(ctx context.Context, l *lab) error {
 
 // restart stops a node, and starts it once all workers go on.
 func (r *roll) restart(ctx context.Context, l *lab, n *cluster.Node) error {
-	now := restart{address: n.Address(), stopped: time.Now()}
+	now := restart{address: n.Where(), stopped: time.Now()}
 	if err := n.Halt(ctx); err != nil {
 		return err
 	}

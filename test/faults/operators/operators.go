@@ -230,14 +230,21 @@ func (o *Operators) policy(ctx context.Context, round int) {
 
 // Finish puts what is kept where a worker takes it.
 func (o *Operators) Finish(ctx context.Context) error {
-	return wait.Until(ctx, time.Minute, "operators to move what they kept", func() (bool, error) {
+	var left error // why it isn't over
+	err := wait.Until(ctx, time.Minute, "operators to move what they kept", func() (bool, error) {
 		for _, from := range []string{kept, spare, former} {
 			o.carry(ctx, from, "bulk", o.shelf.all)
 		}
-		ready, err := o.site.Ready()
-		if err != nil {
+		var ready map[string]int
+		if ready, left = o.site.Ready(); left != nil {
 			return false, nil //nolint:nilerr // there is another time
 		}
-		return ready[o.site.QueueOf(kept)]+ready[o.site.QueueOf(spare)]+ready[o.site.QueueOf(former)] == 0, nil
+		n := ready[o.site.QueueOf(kept)] + ready[o.site.QueueOf(spare)] + ready[o.site.QueueOf(former)]
+		left = fmt.Errorf("%d are left", n)
+		return n == 0, nil
 	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, left)
+	}
+	return nil
 }
