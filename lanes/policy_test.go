@@ -241,6 +241,7 @@ pools:
 - {name: general, lanes: [express, standard%s], guests: [%s], max: 4}
 %s
 budget: 8
+storage: [{prefix: "s3://media/", read: true}]
 `
 	tests := []struct {
 		name                       string
@@ -251,6 +252,15 @@ budget: 8
 			`lanes[2]: "bulk" shares pool "general" with the more urgent "standard" and starves while that alone ` +
 				`keeps the pool full; give it promote, or a pool of its own`,
 		}},
+		{
+			name: "an objective that nobody keeps", guests: "bulk",
+			promote: "}\n- {name: special, match: [vip=true], startWithin: 1ns",
+			more:    "- {name: batch, lanes: [bulk, special], max: 2}",
+			want: []string{
+				"lanes[3].startWithin: no fleet keeps 1ns: to take a job from the broker and start its program takes " +
+					"longer; write 100ms or more",
+			},
+		},
 		{name: "promotion is a remedy", own: ", bulk", promote: ", promote: {after: 20m, to: standard}"},
 		{name: "a pool of its own is one too", guests: "bulk", more: "- {name: batch, lanes: [bulk], max: 2}"},
 		{name: "more than the budget", guests: "bulk", more: "- {name: batch, lanes: [bulk], max: 9}", want: []string{
@@ -291,6 +301,17 @@ budget: 8
 				t.Errorf("Warnings() = %q\nwant %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A policy without storage is one whose jobs all fail.
+func TestWarnsOfNoStorage(t *testing.T) {
+	p, err := Parse([]byte("lanes: [{name: a, startWithin: 1s}]\npools: [{name: p, lanes: [a], max: 1}]\nbudget: 1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := p.Warnings(); len(w) != 1 || w[0].Path != "storage" {
+		t.Errorf("Warnings() = %v", w)
 	}
 }
 

@@ -15,6 +15,7 @@ func withPresets(t *testing.T, presets string) (*Policy, error) {
 lanes: [{name: standard, startWithin: 30s}]
 pools: [{name: general, lanes: [standard], max: 2}]
 budget: 2
+storage: [{prefix: "s3://media/", read: true}]
 ` + presets))
 }
 

@@ -53,6 +53,17 @@ func (p *Policy) QueueOf(lane string) Queue {
 	return Queue{lane, p.typeOf(l)}
 }
 
+// OtherQueues returns the queues that the policy's lanes would have with the other type.
+func (p *Policy) OtherQueues() []Queue {
+	queues := p.Queues()
+	for i, q := range queues {
+		if queues[i].Type = Quorum; q.Type == Quorum {
+			queues[i].Type = Classic
+		}
+	}
+	return queues
+}
+
 func (p *Policy) typeOf(l Lane) string { return cmp.Or(l.QueueType, p.Broker.QueueType, Classic) }
 
 // Queues returns the queues that the lanes use, most urgent first.

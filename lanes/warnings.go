@@ -3,11 +3,12 @@ package lanes
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Warnings says what is allowed but seldom meant: a lane that strict order can starve, a promotion without effect, a
-// maxRuntime that not every broker can give, a reserve or a max that there is no room for, and a preset that means what
-// it means nowhere else.
+// maxRuntime that not every broker can give, a reserve or a max that there is no room for, a preset that means what it
+// means nowhere else, an objective that nobody keeps, and no storage.
 func (p *Policy) Warnings() []Problem {
 	var w Problems
 	ordinary := p.DefaultLane()
@@ -17,6 +18,10 @@ func (p *Policy) Warnings() []Problem {
 				"%s needs RabbitMQ 4.0 or newer, which lets a worker keep a job of this lane for %s; "+
 					"an older one takes it away after %s (broker.consumerTimeout)", l.MaxRuntime, Duration(need),
 				p.Broker.ConsumerTimeout)
+		}
+		if l.StartWithin < leastStart {
+			w.add(fmt.Sprintf("lanes[%d].startWithin", i), "no fleet keeps %s: to take a job from the broker and "+
+				"start its program takes longer; write %s or more", l.StartWithin, leastStart)
 		}
 		home, _ := p.Home(l.Name)
 		if i > p.Rank(ordinary) && l.Promote == nil && slices.Contains(home.Lanes, ordinary) {
@@ -40,8 +45,15 @@ func (p *Policy) Warnings() []Problem {
 		}
 	}
 	p.warnOfPresets(&w)
+	if len(p.Storage) == 0 {
+		w.add("storage", "is empty: jobs may read and write nothing, so each fails; list the URL prefixes that they "+
+			"may use")
+	}
 	return w
 }
+
+// leastStart is the shortest objective that makes sense.
+const leastStart = Duration(100 * time.Millisecond)
 
 // warnOfReserves warns of lanes that are to have more free slots than there can be.
 func (p *Policy) warnOfReserves(w *Problems) {

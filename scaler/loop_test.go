@@ -28,6 +28,8 @@ type outside struct {
 
 	depthsErr, workersErr, poolsErr, policyErr, snapshotErr, recordErr error
 	orderErr, scaleErr                                                 map[string]error // by pool
+	// some queue doesn't answer: the depths come beside an error
+	silent bool
 	// Depths answers only when its context ends
 	hang bool
 
@@ -48,6 +50,9 @@ func (o *outside) Depths(ctx context.Context, queues []lanes.Queue) (map[lanes.Q
 	}
 	if o.depthsErr != nil {
 		return nil, o.depthsErr
+	}
+	if o.silent {
+		return byQueue(o.depths), errOut
 	}
 	return byQueue(o.depths), nil
 }
@@ -682,8 +687,14 @@ func TestLoopLaneWithTwoQueues(t *testing.T) {
 		if !slices.Equal(declared, []string{"bulk.quorum"}) {
 			t.Errorf("declared %v, want once, with the tuning", declared)
 		}
+		l.silent = true
+		delete(l.depths, "bulk")
+		if bulk, e = look(); bulk.Ready != 3 || !bulk.Partial || bulk.Stale || !slices.Equal(e.Former, queues("bulk")) {
+			t.Errorf("bulk is %+v, left over %v; want 3 jobs at least", bulk, e.Former)
+		}
+		l.silent = false
 		l.depths["bulk"] = fleet.Depth{}
-		if bulk, e = look(); bulk.Ready != 3 || len(e.Former) > 0 {
+		if bulk, e = look(); bulk.Ready != 3 || bulk.Partial || len(e.Former) > 0 {
 			t.Errorf("%d jobs wait in bulk, left over %v; want 3 and none", bulk.Ready, e.Former)
 		}
 		delete(l.depths, "bulk.quorum") // its own queue isn't seen

@@ -109,6 +109,9 @@ func see(o *facts.Observation, p *lanes.Policy, depths map[lanes.Queue]fleet.Dep
 		if !answered || d.Ready > 0 {
 			o.Unused = append(o.Unused, q)
 		}
+		if !answered {
+			o.Unseen = append(o.Unseen, q)
+		}
 		if !current && !slices.Contains(o.Former, q.Lane) {
 			o.Former = append(o.Former, q.Lane)
 		}

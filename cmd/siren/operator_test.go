@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
+	"github.com/polyglot-media/siren/internal/rabbit/probe"
+	"github.com/polyglot-media/siren/internal/rabbit/rabbittest"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -225,4 +228,30 @@ func bury(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	send(ts, "", "siren.dead", amqp.Publishing{MessageId: args[0], Headers: headers}, args[4])
+}
+
+// resumeKey is where a script's way to resume a queue is among its environment's values.
+type resumeKey struct{}
+
+// suspend runs the scripts' command suspend: `suspend QUEUE` stops the queue's process, as a node that hangs does,
+// until `resume`, or the end of the script.
+func suspend(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: suspend QUEUE")
+	}
+	_, vhost, err := probe.Login(ts.Getenv("SIREN_AMQP_URL"))
+	ts.Check(err)
+	goOn, err := rabbittest.SuspendIn(rabbitmq.server, vhost, args[0])
+	ts.Check(err)
+	goOn = sync.OnceValue(goOn)
+	ts.Value(envKey{}).(*testscript.Env).Values[resumeKey{}] = goOn
+	ts.Defer(func() { ts.Check(goOn()) })
+}
+
+// resume runs the scripts' command resume: it undoes the last suspend.
+func resume(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: resume")
+	}
+	ts.Check(ts.Value(resumeKey{}).(func() error)())
 }

@@ -63,6 +63,7 @@ func scripts(t *testing.T, dir, media string) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "await": await, "follow": followed, "publish": publish, "bury": bury, "lose": lose,
+			"suspend": suspend, "resume": resume,
 		},
 	}
 }

@@ -101,7 +101,7 @@ func (d *DeadLetters) burst(ctx context.Context, n int) (taken []wire.DeadLetter
 	}
 	d.bursts++
 	tag := fmt.Sprintf("dead-%d", d.bursts)
-	if err := d.ch.Call(func() error { return d.ch.Qos(n, 0, false) }); err != nil {
+	if err := d.ch.Prompt(func() error { return d.ch.Qos(n, 0, false) }); err != nil {
 		return nil, err
 	}
 	letters, err := d.ch.Receive(topology.DeadQueue, tag, nil)

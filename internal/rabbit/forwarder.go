@@ -145,7 +145,7 @@ func (f *forwarder) session(ctx context.Context, queue string) error {
 		return err
 	}
 	defer ch.Close()
-	if err := ch.Call(func() error { return ch.Qos(forwardPrefetch, 0, false) }); err != nil {
+	if err := ch.Prompt(func() error { return ch.Qos(forwardPrefetch, 0, false) }); err != nil {
 		return err
 	}
 	jobs, err := ch.Receive(queue, queue, nil)

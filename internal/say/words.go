@@ -13,7 +13,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// Short says a duration as a person reads it at a glance: 0s, 240ms, 3.2s, 75s, 4m10s, 3h5m.
+// Short says a duration as a person reads it at a glance: 0s, 240ms, 3.2s, 75s, 4m10s, 30m, 1h, 3h5m.
 func Short(d time.Duration) string {
 	switch {
 	case d == 0:
@@ -24,11 +24,19 @@ func Short(d time.Duration) string {
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%.0fs", d.Seconds())
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < time.Hour:
+		return whole(int(d.Minutes()), "m", int(d.Seconds())%60, "s")
 	default:
-		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
+		return whole(int(d.Hours()), "h", int(d.Minutes())%60, "m")
 	}
+}
+
+// whole says so many of a unit, and the rest in the next smaller one where there is any.
+func whole(n int, unit string, rest int, smaller string) string {
+	if rest == 0 {
+		return fmt.Sprintf("%d%s", n, unit)
+	}
+	return fmt.Sprintf("%d%s%d%s", n, unit, rest, smaller)
 }
 
 // Age says how long ago t was; "-" for no time.

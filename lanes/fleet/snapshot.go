@@ -46,7 +46,9 @@ type LaneStatus struct {
 	Paused      bool           `json:"paused,omitempty"`   // nobody takes its jobs
 	Promoted    bool           `json:"promoted,omitempty"` // takes turns with its promote.to
 	Stale       bool           `json:"stale,omitempty"`    // the broker's answer isn't believed
-	Former      bool           `json:"former,omitempty"`   // left the policy; served until it is empty
+	// a queue that the lane had before doesn't answer: what waits in it isn't counted
+	Partial bool `json:"partial,omitempty"`
+	Former  bool `json:"former,omitempty"` // left the policy; served until it is empty
 }
 
 // Objective reports whether 95 % of the window's first starts were in time and no job waits longer than that now. A

@@ -14,6 +14,7 @@ type Observation struct {
 	Depths  map[string]fleet.Depth   // by lane: all of its queues together
 	Former  []string                 // lanes that left the policy and whose queues are still there
 	Unused  []lanes.Queue            // queues that the policy doesn't use any more and that aren't known to be empty
+	Unseen  []lanes.Queue            // those of them that didn't answer
 	Retries map[string]fleet.Delayed // by lane: those that have any
 	Waiting map[string]fleet.Waiting // what the ledger knows of each lane's waiting jobs
 	Before  *fleet.Snapshot          // what the leader before this one saw last; of a leader's first tick only
@@ -61,6 +62,11 @@ func (o Observation) LaneNames(p *lanes.Policy) []string {
 // whole reports whether all existing queues of a lane have answered.
 func (o Observation) whole(lane string) bool {
 	return !slices.ContainsFunc(o.Unused, func(q lanes.Queue) bool { return q.Lane == lane })
+}
+
+// PartlySeen reports whether a queue that the lane had before didn't answer: what is in it isn't counted.
+func (o Observation) PartlySeen(lane string) bool {
+	return slices.ContainsFunc(o.Unseen, func(q lanes.Queue) bool { return q.Lane == lane })
 }
 
 // subscribed returns the lanes that a worker with an idle shared slot takes from: their queues must have a consumer. A

@@ -17,7 +17,7 @@ func laneStatuses(p *lanes.Policy, o facts.Observation, h facts.History, asks []
 		lh, load := h.Lanes[l.Name], loads[l.Name]
 		_, promoted := d.Turns[l.Name]
 		s := lh.Status(o.At, l.StartWithin)
-		s.Name, s.Paused, s.Promoted = l.Name, l.Paused, promoted
+		s.Name, s.Paused, s.Promoted, s.Partial = l.Name, l.Paused, promoted, o.PartlySeen(l.Name)
 		s.Retrying, s.NextRetry = o.Retries[l.Name].Count, o.Retries[l.Name].Next
 		s.Busy, s.Slots = load.busy, load.slots
 		s.Service = lanes.Duration(load.service.Round(time.Millisecond))

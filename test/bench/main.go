@@ -10,6 +10,7 @@
 //	media    a job of each kind beside the bare commands that it runs
 //	many     lists and bulk verbs on fifty thousand jobs: time, and what is asked of Redis
 //	hung     waits by lane when the leader of one lane's queue hangs, on three nodes, beside a raw push consumer
+//	rolling  how soon each worker goes on, and who gets the jobs, as three nodes restart in turn
 //
 // Each figure is the median of so many runs; a ratio is the median of the runs' own ratios, since whatever it is
 // compared with is measured in the same run, just before or after. It all happens on a private RabbitMQ and Redis,
@@ -53,6 +54,7 @@ var parts = []struct {
 	{"many", command.Many},
 	{"media", handle.Media},
 	{"hung", nodes.Hung},
+	{"rolling", nodes.Rolling},
 }
 
 // options is the command line.

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,10 +24,11 @@ import (
 
 // Options says what a cluster is like.
 type Options struct {
-	Nodes  int          // 0: three
-	Dir    string       // keeps data and logs, in a folder for each server; "": temporary ones
-	Log    *slog.Logger // nil: nowhere
-	Config string       // more of rabbitmq.conf
+	Nodes   int          // 0: three
+	Dir     string       // keeps data and logs, in a folder for each server; "": temporary ones
+	Log     *slog.Logger // nil: nowhere
+	Config  string       // more of rabbitmq.conf
+	Plugins []string     // of RabbitMQ to enable
 }
 
 // Cluster is a RabbitMQ of several nodes.
@@ -88,7 +91,7 @@ func (n *Node) start(ctx context.Context, o Options, secret string) (err error) 
 		dir = filepath.Join(dir, n.Name)
 	}
 	n.Server, err = servers.StartRabbitMQ(ctx, servers.Options{
-		Dir: dir, Log: o.Log, Config: strings.Join(config, "\n"), Secret: secret, Host: host,
+		Dir: dir, Log: o.Log, Config: strings.Join(config, "\n"), Plugins: o.Plugins, Secret: secret, Host: host,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.Name, err)
@@ -102,6 +105,11 @@ func (c *Cluster) awaitJoined(ctx context.Context) error {
 		said, err := c.Nodes[0].Eval(ctx, "length(rabbit_nodes:"+c.Nodes[0].running()+"()).")
 		return said == fmt.Sprint(len(c.Nodes)), err
 	})
+}
+
+// Address returns where a port of the node is.
+func (n *Node) Address(port int) string {
+	return net.JoinHostPort(n.cluster.net.address(n.host), strconv.Itoa(port))
 }
 
 // URL returns one with the addresses of all nodes.

@@ -81,6 +81,7 @@ func TestCluster(t *testing.T) {
 		"hang": {third.Hang, third.Resume},
 		"cut":  {func() error { return third.Cut(ctx) }, func() error { return third.Heal(ctx) }},
 		"kill": {third.Kill, func() error { return third.Restart(ctx) }},
+		"halt": {func() error { return third.Halt(ctx) }, func() error { return third.Restart(ctx) }},
 	} {
 		must(f.do())
 		if answers(t, third, time.Second) {
@@ -93,6 +94,7 @@ func TestCluster(t *testing.T) {
 		if !answers(t, third, 30*time.Second) {
 			t.Errorf("%s, undone: it doesn't answer", what)
 		}
+		must(c.AwaitSync(ctx))
 	}
 	must(third.Part(ctx))
 	if !answers(t, third, 30*time.Second) {

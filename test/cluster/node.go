@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -26,6 +27,15 @@ type Node struct {
 
 // URL returns its address, with user and password.
 func (n *Node) URL() string { return n.Server.URL }
+
+// Where returns where it is, as host:port.
+func (n *Node) Where() string {
+	u, err := url.Parse(n.URL())
+	if err != nil {
+		panic(err) // it is ours
+	}
+	return u.Host
+}
 
 // Hang freezes it: its connections stay open, and nothing answers.
 func (n *Node) Hang() error {
@@ -73,6 +83,21 @@ func (n *Node) set(ctx context.Context, arrives bool) (err error) {
 func (n *Node) Kill() error {
 	n.away.Store(true)
 	return n.Server.Kill()
+}
+
+// Halt stops it in order, and returns once it is down. Restart brings it back.
+func (n *Node) Halt(ctx context.Context) error {
+	n.away.Store(true)
+	down := n.Server.Done()
+	if err := n.Server.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-down:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Restart stops it in order when it runs, and starts it with its data. The others must be there.
@@ -141,6 +166,21 @@ func (c *Cluster) Members(ctx context.Context, queue string) (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(said)
+}
+
+// syncWithin is how long a node that is back may take until its members of quorum queues take part again.
+const syncWithin = time.Minute
+
+// AwaitSync waits until no quorum queue depends on every one of a bare majority of its members: the next node may stop.
+func (c *Cluster) AwaitSync(ctx context.Context) error {
+	return wait.Until(ctx, syncWithin, "all members of quorum queues to be there", func() (bool, error) {
+		asked, err := c.Present()
+		if err != nil {
+			return false, err
+		}
+		said, err := asked.Eval(ctx, "length(rabbit_quorum_queue:list_with_minimum_quorum()).")
+		return said == "0", err
+	})
 }
 
 // moveWithin is how long a queue may refuse another leader: a member that was away has to catch up first.

@@ -39,15 +39,16 @@ func ended(s *site.Site, jobs []*history.Attempts, letters int) bool {
 		if j.Confirms == 0 {
 			continue
 		}
-		if j.Fate == history.BadInput || j.Fate == history.Poisonous || names[name] {
+		there := slices.ContainsFunc(s.OutputDirs(), func(dir string) bool {
+			_, err := os.Stat(filepath.Join(dir, name))
+			return err == nil
+		})
+		if j.Fate == history.BadInput || j.Fate == history.Poisonous && !there || names[name] {
 			mustDie++
 			continue
 		}
 		names[name] = true
-		if !slices.ContainsFunc(s.OutputDirs(), func(dir string) bool {
-			_, err := os.Stat(filepath.Join(dir, name))
-			return err == nil
-		}) {
+		if !there {
 			return false
 		}
 	}

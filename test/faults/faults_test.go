@@ -94,14 +94,20 @@ func pass(t *testing.T, o options) verdict.Report {
 	return r
 }
 
+// shows fails when too little happened in a run for its verdict to mean anything.
+func shows(t *testing.T, r verdict.Report, faults int) {
+	t.Helper()
+	if r.Struck() < faults || r.Completed < 100 || r.Redelivered == 0 || r.Waits == 0 || r.Replayed == 0 {
+		t.Errorf("%d faults, %d completed, %d redelivered, %d waited for, %d replayed: that shows nothing", r.Struck(),
+			r.Completed, r.Redelivered, r.Waits, r.Replayed)
+	}
+}
+
 // Two minutes of everything that can break: nothing is lost, nothing is duplicate.
 func TestFaults(t *testing.T) {
 	t.Parallel() // it mostly waits
 	r := pass(t, testOptions(t, 1, 2*time.Minute))
-	if r.Struck() < 15 || r.Completed < 100 || r.Redelivered == 0 {
-		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", r.Struck(), r.Completed,
-			r.Redelivered)
-	}
+	shows(t, r, 15)
 }
 
 // The same on a RabbitMQ of three nodes and a Redis with Sentinels: while one node is away, lanes that others lead keep
@@ -111,10 +117,7 @@ func TestFaultsOnThreeNodes(t *testing.T) {
 	o := testOptions(t, 3, 2*time.Minute)
 	o.rate = 2 // eight servers run, too
 	r := pass(t, o)
-	if r.Struck() < 12 || r.Completed < 100 || r.Redelivered == 0 {
-		t.Errorf("%d faults, %d completed, %d redelivered: that shows nothing", r.Struck(), r.Completed,
-			r.Redelivered)
-	}
+	shows(t, r, 12)
 }
 
 // Where nothing breaks, every job runs once, in time, and the ledger agrees with what there is.
@@ -123,7 +126,7 @@ func TestCalm(t *testing.T) {
 	o := testOptions(t, 1, 10*time.Second)
 	o.calm = true
 	r := pass(t, o)
-	if r.Confirmed != r.Jobs || r.Completed < 10 || r.TwiceDead+r.BehindInLed > 0 {
+	if r.Confirmed != r.Jobs || r.Completed < 10 || r.TwiceDead+r.BehindInLed > 0 || r.Waits == 0 || r.Endless > 0 {
 		t.Errorf("%+v", r)
 	}
 }

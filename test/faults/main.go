@@ -8,8 +8,8 @@
 // else.
 //
 // How the rooms hang together: run.go is the walk. workload and nemesis decide by the seed alone what is enqueued and
-// what is broken, and when, and do it to a site. witness looks on, and gathers what there is at the end into a history.
-// verdict judges that, and knows no I/O.
+// what is broken, and when, and do it to a site. operators and waiters are people and programs at work meanwhile.
+// witness looks on, and gathers what there is at the end into a history. verdict judges that, and knows no I/O.
 //
 // The seed decides the schedule of jobs and faults. Real processes and real time do the rest, so two runs with one seed
 // differ. docs/reliability.md tells what is covered and what isn't.

@@ -17,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/test/faults/operators"
 	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/faults/verdict"
+	"github.com/polyglot-media/siren/test/faults/waiters"
 	"github.com/polyglot-media/siren/test/faults/witness"
 	"github.com/polyglot-media/siren/test/faults/workload"
 )
@@ -108,6 +109,12 @@ func play(
 	}
 	defer p.Close()
 	n := nemesis.New(s)
+	waiting, err := waiters.New(ctx, s)
+	if err != nil {
+		return h, 0, err
+	}
+	defer waiting.Close()
+	p.Told = waiting.Told
 
 	produced := make(chan struct{})
 	stopProducing := beside(ctx, func(ctx context.Context) { defer close(produced); p.Run(ctx) })
@@ -120,6 +127,7 @@ func play(
 		return h, 0, err
 	}
 	defer staff.Close()
+	staff.Pardon = n.Pardon
 	stopCounting := beside(ctx, staff.Count)
 	defer stopCounting()
 	stopOperating := beside(ctx, func(ctx context.Context) {
@@ -158,8 +166,13 @@ func play(
 	if err := witness.AwaitRecords(ctx, s, p.Jobs, n.FailedOver); err != nil {
 		return h, 0, err
 	}
+	if err := waiting.Await(ctx); err != nil {
+		return h, 0, err
+	}
 	stopCounting()
-	h.Answers, h.Staff, h.Most = staff.Answers, staff.Headed, site.MostSized
+	h.Waits = waiting.Close()
+	h.Answers, h.Commands, h.Replayed = staff.Answers, staff.Commands, staff.Replayed()
+	h.Staff, h.Most = staff.Headed, site.MostSized
 	h.Jobs, h.Windows, h.Lost, h.FailedOver = p.Jobs, n.Windows(), n.Lost, n.FailedOver
 	return h, drain, errors.Join(witness.Collect(ctx, s, &h, w), ctx.Err())
 }

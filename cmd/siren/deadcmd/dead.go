@@ -127,6 +127,9 @@ func (c *letterCount) close() {
 // countWithin is how long a list waits for the broker, which it doesn't need.
 const countWithin = time.Second
 
+// noRecord is said where no record tells of a dead job, and there may be letters all the same.
+const noRecord = "no dead job has a record"
+
 // say warns of letters that no list by the records shows.
 func (c *letterCount) say(ctx context.Context, t *show.Table) {
 	if c.gave {
@@ -145,12 +148,14 @@ func (c *letterCount) say(ctx context.Context, t *show.Table) {
 	if err != nil {
 		c.gave = true
 		if ctx.Err() == nil && !errors.Is(err, rabbitlink.ErrUndeclared) {
+			t.Empty = noRecord
 			t.Warn("whether siren.dead has more letters than these isn't known: %v", err)
 		}
 		return
 	}
 	known, err := c.o.Ledger.CountDead(ctx)
 	if err == nil && letters > known {
+		t.Empty = noRecord
 		t.Warn("siren.dead has %s, and %s a record: --from-queue lists what lies there", say.Plural(letters, "letter"),
 			app.Tally(known, "dead job has", "dead jobs have"))
 	}

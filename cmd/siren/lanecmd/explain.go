@@ -69,18 +69,18 @@ func newExplainer(
 
 func printExplained(w io.Writer, x explain.Explanation) error {
 	for _, s := range x.Says {
-		fmt.Fprintln(w, show.Harmless(s))
+		show.Sentence(w, "", s)
 	}
 	if len(x.Limits) > 0 {
 		fmt.Fprintln(w, "\nWhat limits it:")
 		for _, l := range x.Limits {
-			fmt.Fprintln(w, "  - "+show.Harmless(l))
+			show.Sentence(w, "  - ", l)
 		}
 	}
 	if len(x.Plans) > 0 {
 		fmt.Fprintln(w, "\nThe last plans:")
 		for _, p := range x.Plans {
-			fmt.Fprintf(w, "  %s  %s  %s: %s\n", stamp(p.At), p.Pool, p.Reason, show.Harmless(p.Why))
+			show.Sentence(w, "  ", fmt.Sprintf("%s  %s  %s: %s", stamp(p.At), p.Pool, p.Reason, p.Why))
 		}
 	}
 	return nil

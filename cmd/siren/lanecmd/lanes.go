@@ -91,6 +91,8 @@ func laneNote(l fleet.LaneStatus) (note string, style show.Style) {
 		return "left the policy; served until empty", show.Dim
 	case l.Stale:
 		return "stale: the broker's answer isn't believed", show.Yellow
+	case l.Partial:
+		return "at least: its former queue doesn't answer", show.Yellow
 	case l.Paused:
 		return "paused", show.Yellow
 	}

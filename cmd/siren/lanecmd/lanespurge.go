@@ -80,5 +80,8 @@ func waitingNow(l fleet.LaneStatus) string {
 	if l.Stale {
 		return fmt.Sprintf("%d when the broker's answer was last believed", l.Ready)
 	}
+	if l.Partial {
+		return fmt.Sprintf("at least %d: a queue that it had before doesn't answer", l.Ready)
+	}
 	return fmt.Sprintf("now %d", l.Ready)
 }

@@ -192,7 +192,7 @@ func Examine(
 	var jobs, stray []binding
 	if policy != nil && m.ask(ctx, &jobs, "exchanges", vhost, topology.JobsExchange, "bindings", "source") == nil &&
 		m.ask(ctx, &stray, "exchanges", vhost, topology.DefaultExchange, "bindings", "source") == nil {
-		found = append(found, judgeBindings(jobs, stray, policy))
+		found = append(found, judgeBindings(jobs, stray, policy, downQueues(nodes, queues)))
 	}
 	return found
 }
@@ -211,6 +211,16 @@ func sirens(there []brokerQueue, p *lanes.Policy) map[string]string {
 		all[q.Name] = q.Type
 	}
 	return all
+}
+
+// downQueues returns those that are away with their node.
+func downQueues(nodes []brokerNode, queues []brokerQueue) (names []string) {
+	for _, q := range sirensOwn(queues) {
+		if q.down(nodes) {
+			names = append(names, q.Name)
+		}
+	}
+	return names
 }
 
 // sirensOwn returns those of the queues that are Siren's.

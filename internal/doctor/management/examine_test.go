@@ -106,14 +106,19 @@ func TestExamineManagement(t *testing.T) {
 }
 
 // fix does what a finding says, by the shell that a person would use.
-func fix(t *testing.T, s *servers.Server, command string) {
+func fix(t *testing.T, s *servers.Server, commands string) {
 	t.Helper()
-	out, err := exec.Command("sh", "-c", `rabbitmqctl() { printf '%s\n' "$@"; }; `+command).Output()
+	const tools = `rabbitmqctl() { printf '%s\n' rabbitmqctl "$@" ''; }; ` +
+		`rabbitmq-queues() { printf '%s\n' rabbitmq-queues "$@" ''; }; `
+	out, err := exec.Command("bash", "-c", tools+commands).Output()
 	if err != nil {
-		t.Fatalf("%s: %v", command, err)
+		t.Fatalf("%s: %v", commands, err)
 	}
-	if _, err := s.Rabbitmqctl(t.Context(), strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")...); err != nil {
-		t.Fatal(err)
+	for words := range strings.SplitSeq(strings.TrimSuffix(string(out), "\n\n"), "\n\n") {
+		argv := strings.Split(words, "\n")
+		if _, err := s.Tool(t.Context(), argv[0], argv[1:]...); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -238,16 +238,20 @@ func TestJudgeBindings(t *testing.T) {
 	}}
 	jobs := []binding{{"siren.lane.express", "express"}, {"siren.lane.standard.quorum", "standard"}}
 	stray := []binding{{"siren.lane.standard.quorum", ""}}
-	if f := judgeBindings(jobs, stray, p); f.Severity != doctor.OK {
+	if f := judgeBindings(jobs, stray, p, nil); f.Severity != doctor.OK {
 		t.Errorf("%+v", f)
 	}
+	if f := judgeBindings(jobs[:1], nil, p, []string{"siren.lane.standard.quorum"}); f.Severity != doctor.OK {
+		t.Errorf("a queue that is away: %+v", f)
+	}
 	for says, f := range map[string]doctor.Finding{
-		`isn't bound to lane "standard"`: judgeBindings(jobs[:1], stray, p),
+		`isn't bound to lane "standard"`: judgeBindings(jobs[:1], stray, p, nil),
 		`is bound to spy too, by the key "express"`: judgeBindings(append(jobs[:2:2], binding{"spy", "express"}),
-			stray, p),
-		`isn't bound to the default lane "standard"`: judgeBindings(jobs, []binding{{"siren.lane.express", ""}}, p),
+			stray, p, nil),
+		`isn't bound to the default lane "standard"`: judgeBindings(jobs, []binding{{"siren.lane.express", ""}}, p,
+			nil),
 		"is bound to 2 queues": judgeBindings(jobs,
-			append(stray[:1:1], binding{"siren.lane.express", ""}), p),
+			append(stray[:1:1], binding{"siren.lane.express", ""}), p, nil),
 	} {
 		if f.Severity != doctor.Error || !strings.Contains(f.What, says) {
 			t.Errorf("%+v, want %s", f, says)

@@ -26,7 +26,7 @@ func judgeMembers(vhost string, nodes []brokerNode, queues []brokerQueue) (found
 		switch {
 		case q.Type == lanes.Quorum && !queues[i].led(""):
 			away = append(away, fmt.Sprintf("%s (%d of %d)", q.Name, len(queues[i].Online), len(q.Members)))
-		case q.Type != lanes.Quorum && q.Node != "" && !running[q.Node]:
+		case q.down(nodes):
 			down = append(down, q.Name+" ("+q.Node+")")
 		}
 	}
@@ -38,7 +38,8 @@ func judgeMembers(vhost string, nodes []brokerNode, queues []brokerQueue) (found
 	}
 	if len(down) > 0 {
 		found = append(found, check.Error("classic queues whose node is down: "+doctor.Few(down, 3),
-			"what waits in them waits for that node, and new jobs of their lanes go to the default lane",
+			"what waits in them waits for that node; new jobs of their lanes go to the default lane on RabbitMQ 3.x, "+
+				"and are refused on 4.x",
 			"start that node; lanes that have to go on without a node need quorum queues (siren lanes migrate LANE "+
 				"--to quorum)"))
 	}
@@ -47,6 +48,12 @@ func judgeMembers(vhost string, nodes []brokerNode, queues []brokerQueue) (found
 		return append(found, stops...)
 	}
 	return append(found, checkRestart.OK("any one of the nodes can be stopped: every queue goes on without it"))
+}
+
+// down reports whether it is a classic queue whose only node doesn't run.
+func (q brokerQueue) down(nodes []brokerNode) bool {
+	return q.Type != lanes.Quorum && q.Node != "" &&
+		!slices.ContainsFunc(nodes, func(n brokerNode) bool { return n.Name == q.Node && n.Running })
 }
 
 const checkRestart = doctor.Check("broker.restart")

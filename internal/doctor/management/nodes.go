@@ -89,12 +89,14 @@ func judgeUnacknowledged(queues []brokerQueue) doctor.Finding {
 		fmt.Sprintf("workers have %s, the forwarder keeps %d until due", say.Plural(running, "job"), held))
 }
 
-// judgeBindings says whether each lane gets its jobs, and the default lane alone what no lane wants.
-func judgeBindings(jobs, stray []binding, p *lanes.Policy) doctor.Finding {
+// judgeBindings says whether each lane gets its jobs, and the default lane alone what no lane wants. away are queues
+// that are down with their node: some versions of RabbitMQ tell of no bindings of theirs until it is back.
+func judgeBindings(jobs, stray []binding, p *lanes.Policy, away []string) doctor.Finding {
 	const check = doctor.Check("broker.bindings")
 	var wrong []string
 	for _, q := range p.Queues() {
-		if !slices.Contains(jobs, binding{topology.QueueName(q), q.Lane}) {
+		name := topology.QueueName(q)
+		if !slices.Contains(jobs, binding{name, q.Lane}) && !slices.Contains(away, name) {
 			wrong = append(wrong, fmt.Sprintf("%s isn't bound to lane %q", topology.JobsExchange, q.Lane))
 		}
 	}
@@ -105,12 +107,16 @@ func judgeBindings(jobs, stray []binding, p *lanes.Policy) doctor.Finding {
 		}
 	}
 	fallback := topology.QueueName(p.QueueOf(p.DefaultLane()))
-	if !slices.ContainsFunc(stray, func(b binding) bool { return b.Destination == fallback }) {
+	if !slices.ContainsFunc(stray, func(b binding) bool { return b.Destination == fallback }) &&
+		!slices.Contains(away, fallback) {
 		wrong = append(wrong, fmt.Sprintf("%s isn't bound to the default lane %q", topology.DefaultExchange,
 			p.DefaultLane()))
 	}
 	if len(stray) > 1 {
 		wrong = append(wrong, fmt.Sprintf("%s is bound to %d queues", topology.DefaultExchange, len(stray)))
+	}
+	if len(wrong) == 0 && len(away) > 0 {
+		return check.OK("each lane is bound whose queue isn't away with its node")
 	}
 	if len(wrong) == 0 {
 		return check.OK("each lane is bound, and what no lane wants goes to the default lane")

@@ -179,7 +179,7 @@ func TestLimits(t *testing.T) {
 			"pool general: 2 of 3 workers are silent",
 		}},
 		"no scaler": {"standard", func(_ *testing.T, s *Sight) { s.snap.At = moment0.Add(-3 * time.Minute) }, []string{
-			"no scaler has reported for 3m0s: this is what it saw then, and nothing is scaled until one reports",
+			"no scaler has reported for 3m: this is what it saw then, and nothing is scaled until one reports",
 		}},
 		"a refused policy": {
 			"standard", func(_ *testing.T, s *Sight) { s.snap.Refused = "budget: must be at least 1" },
@@ -287,7 +287,7 @@ func TestExplainLane(t *testing.T) {
 				OldestWait: lanes.Duration(time.Hour),
 			})
 		}, []string{
-			"Lane gone: 1 job waits, the oldest for 60m0s; 0 jobs of it run.",
+			"Lane gone: 1 job waits, the oldest for 1h; 0 jobs of it run.",
 			"It has left the policy, and is served until it is empty.",
 			"Pool general serves it last, as it does all that left the policy: 1 worker takes jobs, 0 of 1 slot busy.",
 		}},

@@ -154,6 +154,9 @@ func (s *Sight) limits(lane string) (all []string) {
 	if l, _ := s.laneStatus(lane); l.Stale {
 		all = append(all, fmt.Sprintf("the broker's answer for lane %s is missing or not believed: its pool isn't "+
 			"made smaller, nor sized for what can't be seen", lane))
+	} else if l.Partial {
+		all = append(all, fmt.Sprintf("a queue that lane %s had before doesn't answer: the jobs in it wait for its "+
+			"node, and aren't counted; `siren doctor` names it", lane))
 	}
 	for _, pool := range s.serving(lane) {
 		all = append(all, s.poolLimits(pool, lane)...)

@@ -21,7 +21,7 @@ func crashWithServers(args []string) {
 		if err != nil {
 			panic(err)
 		}
-		if s.ctl != nil {
+		if s.tool != nil {
 			if _, err := s.Rabbitmqctl(ctx, "add_user", "kept", "anything"); err != nil {
 				panic(err)
 			}

@@ -83,8 +83,8 @@ func StartRabbitMQ(ctx context.Context, o Options) (*Server, error) {
 		},
 	}
 	s.logs = []string{s.home.Path("log", keys.Node+".log")}
-	s.ctl = func(ctx context.Context, args ...string) *exec.Cmd {
-		argv := s.argv(o, append([]string{filepath.Join(filepath.Dir(program), "rabbitmqctl")}, args...)...)
+	s.tool = func(ctx context.Context, name string, args ...string) *exec.Cmd {
+		argv := s.argv(o, append([]string{filepath.Join(filepath.Dir(program), name)}, args...)...)
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		cmd.Env, cmd.Dir = r.env(), s.home.Dir
 		return cmd
@@ -99,25 +99,30 @@ func StartRabbitMQ(ctx context.Context, o Options) (*Server, error) {
 // rabbitmqctl in.
 const bootsWithin = 20 * time.Second
 
-// notYet is how rabbitmqctl says that it couldn't ask the server.
+// notYet is how a tool says that it couldn't ask the server.
 var notYet = regexp.MustCompile(`'rabbit' app to be running|unable to perform an operation on node`)
 
 // Rabbitmqctl runs rabbitmqctl on this server and returns what it prints. For tests: "eval" with
 // `rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).` raises an alarm.
 func (s *Server) Rabbitmqctl(ctx context.Context, args ...string) (string, error) {
-	if s.ctl == nil {
-		return "", fmt.Errorf("%s has no rabbitmqctl", s.name)
+	return s.Tool(ctx, "rabbitmqctl", args...)
+}
+
+// Tool does the same with another of RabbitMQ's tools, such as rabbitmq-queues.
+func (s *Server) Tool(ctx context.Context, name string, args ...string) (string, error) {
+	if s.tool == nil {
+		return "", fmt.Errorf("%s has no %s", s.name, name)
 	}
 	var out []byte
 	var err error
 	for end := time.Now().Add(bootsWithin); ; time.Sleep(bootsWithin / 100) {
-		out, err = s.ctl(ctx, args...).CombinedOutput()
+		out, err = s.tool(ctx, name, args...).CombinedOutput()
 		if err == nil || ctx.Err() != nil || time.Now().After(end) || !notYet.Match(out) {
 			break
 		}
 	}
 	if err != nil {
-		return string(out), fmt.Errorf("rabbitmqctl %s: %w: %s", strings.Join(args, " "), err,
+		return string(out), fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err,
 			strings.TrimSpace(string(out)))
 	}
 	return string(out), nil

@@ -70,7 +70,7 @@ type Server struct {
 	// commands are its processes in the order in which they start: the last one is the server, the others what it
 	// needs.
 	commands []command
-	ctl      func(ctx context.Context, args ...string) *exec.Cmd // RabbitMQ only
+	tool     func(ctx context.Context, name string, args ...string) *exec.Cmd // RabbitMQ only
 
 	mu      sync.Mutex
 	version string

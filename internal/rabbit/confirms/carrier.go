@@ -17,6 +17,9 @@ import (
 // errLost is the verdict on a message whose connection broke before its confirm came: it is to be sent again.
 var errLost = lanes.Away(errors.New("the connection was lost"))
 
+// errLeft is the same where the connection was left for another one: that is no suspicion against the message.
+var errLeft = fmt.Errorf("%w: it was left for another one", errLost)
+
 // carrier is one confirming channel of one session, to one address. One goroutine writes to it, since a write hangs
 // when the broker stops reading; another takes what comes back. Both end with the channel.
 type carrier struct {
@@ -53,7 +56,7 @@ func (p *Publisher) openCarrier(ch *rabbitlink.Channel) (*carrier, error) {
 	// amqp091 hands a return over before the confirm that follows it on the wire, and waits while a buffer is full.
 	returns := ch.NotifyReturn(make(chan amqp.Return, p.window))
 	confirms := ch.NotifyPublish(make(chan amqp.Confirmation, p.window))
-	if err := ch.Call(func() error { return ch.Confirm(false) }); err != nil {
+	if err := ch.Prompt(func() error { return ch.Confirm(false) }); err != nil {
 		ch.Close()
 		return nil, fmt.Errorf("ask RabbitMQ for confirms: %w", err)
 	}
@@ -77,7 +80,7 @@ func (c *carrier) carry(ctx context.Context, all []*outgoing, progress func()) (
 	for _, o := range all[:handed] {
 		if o.err = c.await(ctx, o); !errors.Is(o.err, errLost) {
 			progress()
-		} else if o.losses++; o.losses >= maxLosses {
+		} else if o.lost() {
 			o.giveUp(errLost)
 		} else {
 			again = append(again, o)
@@ -148,7 +151,7 @@ func (c *carrier) write() {
 			return
 		}
 		if !c.admitted() {
-			o.done <- errLost
+			o.done <- c.lost()
 			return
 		}
 		if !o.leave() {
@@ -167,7 +170,7 @@ func (c *carrier) write() {
 				continue // nothing was written, the tag wasn't used
 			}
 			c.ch.Session.Broken()
-			c.verdict(tag, errLost) // unless read was first
+			c.verdict(tag, c.lost()) // unless read was first
 			return
 		}
 		tag++
@@ -314,13 +317,21 @@ func (c *carrier) end() {
 	}
 }
 
+// lost returns the verdict on what was under way as the connection ended.
+func (c *carrier) lost() error {
+	if c.ch.Session.Left() {
+		return errLeft
+	}
+	return errLost
+}
+
 // closing returns the verdict on a closed channel. When only the channel closed, the broker has refused something, and
 // would refuse it again.
 func (c *carrier) closing() error {
 	reason := c.ch.Ended()
 	switch {
 	case reason == nil || c.ch.Session.IsClosed():
-		return errLost
+		return c.lost()
 	case reason.Code == amqp.NotFound:
 		return fmt.Errorf("%w (%s)", rabbitlink.ErrUndeclared, reason.Reason)
 	default:

@@ -183,7 +183,8 @@ func tryElsewhere(s *rabbitlink.Session, c *carrier) error {
 	})
 }
 
-// maxLosses is how often a message may go down with its connection before it is suspected of being the cause.
+// maxLosses is how often a message may go down with its connection before it is suspected of being the cause. One that
+// this process has left doesn't count.
 const maxLosses = 3
 
 // Message is a message on its way to the broker: where to, and what is published.
@@ -220,6 +221,14 @@ const (
 // leave marks the message as sent, just before sending; false when nobody wants it any more.
 func (o *outgoing) leave() bool {
 	return o.state.CompareAndSwap(waiting, sent) || o.state.Load() == sent
+}
+
+// lost counts a connection that ended, and is whether there were too many.
+func (o *outgoing) lost() bool {
+	if !errors.Is(o.err, errLeft) {
+		o.losses++
+	}
+	return o.losses >= maxLosses
 }
 
 // giveUp ends the message from its caller's side.

@@ -98,6 +98,73 @@ func TestNodeHangs(t *testing.T) {
 	}
 }
 
+// A session that opens no channel is given up long before a heartbeat is missed, and made elsewhere.
+func TestMuteSession(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, log := open(t, strings.ReplaceAll(list, ",", "?heartbeat=0,")+"?heartbeat=0", time.Hour)
+	c.SetOpens(100 * time.Millisecond)
+	home, others := at(t, c, all)
+	home.Stall()
+	if _, err := c.Channel(rabbittest.Soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if here, _ := at(t, c, all); here != others[0] || home.Connections() != 1 {
+		t.Errorf("%d connections where nothing is answered", home.Connections())
+	}
+	if !strings.Contains(log.String(), "it opens no channel") {
+		t.Errorf("it isn't said why:\n%s", log.String())
+	}
+}
+
+// The same of one that opens a channel, and then gives it no prefetch.
+func TestMuteOnceOpened(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, _ := open(t, strings.ReplaceAll(list, ",", "?heartbeat=0,")+"?heartbeat=0", time.Hour)
+	c.SetOpens(100 * time.Millisecond)
+	home, others := at(t, c, all)
+	ch, err := c.Channel(rabbittest.Soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	home.Stall()
+	if err := ch.Prompt(func() error { return ch.Qos(1, 0, false) }); err == nil {
+		t.Error("a stalled broker has answered")
+	}
+	if _, err := c.Channel(rabbittest.Soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if here, _ := at(t, c, all); here != others[0] {
+		t.Error("the connection stays where nothing is answered")
+	}
+}
+
+// An alarm is a reason to answer nothing: the session stays.
+func TestMuteUnderAnAlarm(t *testing.T) {
+	rabbittest.Declared(t)
+	all, list := ways(t, 2)
+	c, _ := open(t, list, time.Hour)
+	c.SetOpens(time.Millisecond)
+	home, _ := at(t, c, all)
+	s, err := c.Session(rabbittest.Soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Alarm()
+	home.Stall()
+	opened := make(chan error, 1)
+	go func() {
+		_, err := s.Channel()
+		opened <- err
+	}()
+	time.Sleep(s.OpensWithin() + 100*time.Millisecond)
+	home.Flow()
+	if err := <-opened; err != nil {
+		t.Errorf("the session was given up under an alarm: %v", err)
+	}
+}
+
 // An address that hung answers again: the connection goes back to it.
 func TestHungAddressComesBack(t *testing.T) {
 	rabbittest.Declared(t)
@@ -246,6 +313,43 @@ func TestLeave(t *testing.T) {
 	alone := rabbittest.Open(t, home.URL, "alone")
 	if s, err := alone.Session(rabbittest.Soon(t)); err != nil || alone.Leave(s, "anything", fine) {
 		t.Errorf("left the only address: %v", err)
+	}
+}
+
+// A message whose connection leaves one node after the other isn't suspected of having ended it: it is published until
+// it is confirmed.
+func TestLeavingIsNoLoss(t *testing.T) {
+	probe := rabbittest.Declared(t)
+	if _, err := probe.Ch.QueueDeclare("sent", false, false, true, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	probe.Must(probe.Ch.QueueBind("sent", "express", "siren.jobs", false, nil))
+	_, list := ways(t, 6)
+	c, _ := open(t, list, time.Hour)
+	c.SetHops(0)
+	p := confirms.NewPublisher(c, 0)
+	p.Patience, p.Quiet = time.Hour, time.Hour
+	resume := rabbittest.Suspend(t, "siren.lane.express")
+	published := make(chan error, 1)
+	go func() {
+		published <- rabbittest.EnqueueOne(t.Context(), p, "express", rabbittest.Job("1"), time.Time{})
+	}()
+	sent := func(times int) {
+		t.Helper()
+		rabbittest.Until(t, "it is sent", func() bool { return probe.Ready("sent") == times || len(published) > 0 })
+	}
+	for times := range 4 { // one more than a message is lost without suspicion
+		sent(times + 1)
+		s, err := c.Session(rabbittest.Soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Leave(s, "a test", func(*rabbitlink.Session) error { return nil })
+	}
+	sent(5)
+	resume()
+	if err := <-published; err != nil {
+		t.Error(err)
 	}
 }
 

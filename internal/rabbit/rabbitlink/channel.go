@@ -10,6 +10,7 @@ import (
 
 // Channel opens a channel on the session.
 func (s *Session) Channel() (*Channel, error) {
+	defer s.unlessMute()()
 	var ch *amqp.Channel
 	err := s.ask(func() (err error) {
 		ch, err = s.conn.Channel()
@@ -40,6 +41,13 @@ func (c *Channel) IsClosed() bool { return c.left.Load() || c.Channel.IsClosed()
 // Call runs one request to the broker over the channel, bounded in time: one that no queue has to answer for. After 30
 // seconds the session is over.
 func (c *Channel) Call(request func() error) error { return c.Session.ask(request) }
+
+// Prompt runs one request that the broker answers by itself, such as for a prefetch: where it doesn't within the time
+// that it has to open a channel, the session is given up.
+func (c *Channel) Prompt(request func() error) error {
+	defer c.Session.unlessMute()()
+	return c.Session.ask(request)
+}
 
 // Get takes the next message of a queue; false when none is ready.
 func (c *Channel) Get(queue string) (Arrival, bool, error) {

@@ -55,6 +55,7 @@ type Conn struct {
 	options Options
 	log     *slog.Logger
 	pace    pace
+	opens   time.Duration // see opensWithin
 	order   *order
 
 	ctx    context.Context // ends at Close
@@ -86,6 +87,7 @@ func open(within context.Context, o Options) (*Conn, error) {
 		options: o,
 		log:     o.Log.With(slog.String("connection", o.Name)),
 		pace:    pace{lookEvery, lookAgain, hopEvery},
+		opens:   opensWithin,
 		order:   newOrder(),
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
@@ -255,6 +257,7 @@ func (c *Conn) hold(s *Session, pause *Backoff) (next *Session) {
 	life, end := context.WithCancelCause(c.ctx)
 	c.beside.Go(func() { c.attend(life, s, end) })
 	err := s.last(life)
+	s.left.Store(life.Err() != nil)
 	end(nil)
 	var to *move
 	if errors.As(context.Cause(life), &to) {
@@ -265,8 +268,8 @@ func (c *Conn) hold(s *Session, pause *Backoff) (next *Session) {
 	}
 	c.set(nil, err)
 	s.close(closeTimeout)
-	if timedOut(err) {
-		c.order.silent(s.to.at) // no heartbeat comes
+	if timedOut(err) || errors.Is(err, errMute) {
+		c.order.silent(s.to.at) // no heartbeat comes, say
 	}
 	if c.ctx.Err() == nil {
 		c.log.Warn("lost the connection to RabbitMQ; reconnecting", s.where(), slog.Any("error", err))

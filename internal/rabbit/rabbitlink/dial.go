@@ -123,6 +123,7 @@ func (c *Conn) handshake(ctx context.Context, to place, within patience) (*Sessi
 	if settings != nil {
 		settings = settings.Clone() // one host may have several addresses
 	}
+	began := time.Now()
 	conn, err := amqp.DialConfig(to.url, amqp.Config{
 		Heartbeat:       heartbeat,
 		Properties:      properties,
@@ -142,7 +143,9 @@ func (c *Conn) handshake(ctx context.Context, to place, within patience) (*Sessi
 	release()
 	if err == nil {
 		c.order.answered(to.at)
-		return newSession(conn, raw.Conn, to, c.log.With(slog.String("broker", to.Address()))), nil
+		s := newSession(conn, raw.Conn, to, c.log.With(slog.String("broker", to.Address())))
+		s.opens = max(c.opens, 4*time.Since(began))
+		return s, nil
 	}
 	if raw != nil && raw.out.Load() != nil {
 		err = *raw.out.Load() // amqp091 takes a login without an answer for one that is refused

@@ -19,6 +19,11 @@ import (
 // context, and a broker with an alarm may never answer.
 const answerWithin = 30 * time.Second
 
+// opensWithin is how long a broker may take to open a channel, for which it asks nobody else: four times as long as its
+// handshake took if that is more. Before RabbitMQ ends a connection over an error it ends the connection's channels,
+// and waits for those that wait for the leader of a queue: until then it answers nothing, and says nothing.
+const opensWithin = 2 * time.Second
+
 // Session is one live connection. When it is lost, everything that came over it is void.
 type Session struct {
 	conn  *amqp.Connection
@@ -26,6 +31,9 @@ type Session struct {
 	to    place
 	home  address          // the one that the session belongs to, if it isn't this one
 	alone atomic.Bool      // there is no other address
+	opens time.Duration    // within which a channel is opened
+	mute  atomic.Bool      // none was
+	left  atomic.Bool      // this process ended it, for another one
 	lost  chan *amqp.Error // the reason, then closed; for last
 	over  chan *amqp.Error // closed, after the reason, once every channel of the session knows that it is closed
 	leave chan notice      // for another address
@@ -74,6 +82,10 @@ func (s *Session) Block() (why string, unblocked <-chan struct{}) {
 	return s.why, s.unblocked
 }
 
+// Left reports whether this process has ended the session, or is about to, for another one. Then nothing that came over
+// it can be the cause.
+func (s *Session) Left() bool { return s.left.Load() || s.mute.Load() }
+
 // IsClosed reports whether the session is over.
 func (s *Session) IsClosed() bool { return s.conn.IsClosed() }
 
@@ -99,6 +111,9 @@ func (s *Session) Address() string { return s.to.Address() }
 func (s *Session) last(ctx context.Context) error {
 	select {
 	case reason := <-s.lost:
+		if s.mute.Load() {
+			return errMute
+		}
 		if reason == nil {
 			return errors.New("closed")
 		}
@@ -112,6 +127,20 @@ func (s *Session) last(ctx context.Context) error {
 func (s *Session) close(within time.Duration) {
 	defer s.within(within)()
 	_ = s.conn.CloseDeadline(time.Now().Add(within))
+}
+
+// errMute is why a session ended that opened no channel, or set none up.
+var errMute = errors.New("it opens no channel, or sets none up, in time: it is ending the connection, or hangs")
+
+// unlessMute abandons the session when no channel is opened or set up in time, and no alarm says why.
+func (s *Session) unlessMute() (done func()) {
+	t := time.AfterFunc(s.opens, func() {
+		if why, _ := s.Block(); why == "" {
+			s.mute.Store(true)
+			s.Abandon()
+		}
+	})
+	return func() { t.Stop() }
 }
 
 // Abandon drops the connection without a word. Every call that hangs on it returns with an error.

@@ -19,15 +19,27 @@ func Suspend(t testing.TB, queue string) (resume func()) {
 // SuspendOn stops the process of a queue of that broker.
 func SuspendOn(t testing.TB, s *servers.Server, queue string) (resume func()) {
 	t.Helper()
-	tell := func(process string) {
+	must := func(err error) {
 		t.Helper()
-		// of a quorum queue it is {Name, Node}, which sys knows, too
-		eval(t, s, fmt.Sprintf(find+"sys:%s(amqqueue:get_pid(Q)).", queue, process))
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	tell("suspend")
-	resume = sync.OnceFunc(func() { tell("resume") })
+	goOn, err := SuspendIn(s, "/", queue)
+	must(err)
+	resume = sync.OnceFunc(func() { must(goOn()) })
 	t.Cleanup(resume)
 	return resume
+}
+
+// SuspendIn stops the process of a queue of a virtual host of that broker, until resume is called.
+func SuspendIn(s *servers.Server, vhost, queue string) (resume func() error, err error) {
+	tell := func(process string) error {
+		// of a quorum queue it is {Name, Node}, which sys knows, too
+		return evaluate(s, fmt.Sprintf(`{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<%q>>, queue, <<%q>>)), `+
+			"sys:%s(amqqueue:get_pid(Q)).", vhost, queue, process))
+	}
+	return func() error { return tell("resume") }, tell("suspend")
 }
 
 // Down has the broker answer for a classic queue as for one whose node is down: it isn't found, for another reason than
@@ -49,14 +61,16 @@ func Down(t testing.TB, queue string) (up func()) {
 	return up
 }
 
-// find begins an Erlang expression with the queue of virtual host / as Q.
-const find = `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"%s">>)), `
-
 func eval(t testing.TB, s *servers.Server, expression string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if _, err := s.Rabbitmqctl(ctx, "eval", expression); err != nil {
+	if err := evaluate(s, expression); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func evaluate(s *servers.Server, expression string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	_, err := s.Rabbitmqctl(ctx, "eval", expression)
+	return err
 }

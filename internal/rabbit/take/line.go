@@ -72,7 +72,7 @@ func (t *Taker) open(ctx context.Context) (*rabbitlink.Channel, error) {
 		return nil, err
 	}
 	qos := func() (*rabbitlink.Channel, error) {
-		return opened, opened.Call(func() error { return opened.Qos(1, 0, false) })
+		return opened, opened.Prompt(func() error { return opened.Qos(1, 0, false) })
 	}
 	if _, err := rabbitlink.UnlessEnded(ctx, qos, (*rabbitlink.Channel).Close); err != nil {
 		return nil, fmt.Errorf("set the prefetch: %w", err)

@@ -223,7 +223,8 @@ func TestLeavesANodeThatAnswersForNothing(t *testing.T) {
 	here.Stall()
 	rabbittest.Enqueue(t, p, "standard", "2")
 	rabbittest.Settle(t, s, rabbittest.Next(t, s), rabbittest.Ack)
-	if !strings.Contains(said.String(), "none of its queues answers") {
+	if !strings.Contains(said.String(), "none of its queues answers") &&
+		!strings.Contains(said.String(), "it opens no channel") { // whichever is noticed first
 		t.Errorf("it didn't leave by itself:\n%s", said.String())
 	}
 	_, _ = s.Next(rabbittest.Ended())

@@ -16,3 +16,12 @@ type Headcount struct {
 	At      time.Time
 	Workers int
 }
+
+// Command is one that somebody typed.
+type Command struct {
+	At     time.Time
+	Line   string
+	Took   time.Duration
+	Within time.Duration // how long it may take; 0: until it is told to stop
+	Wrong  string        // how it ended as none may; "": it didn't
+}

@@ -21,10 +21,14 @@ type History struct {
 	Events    map[string][]Event    // by job, in the order of time: what the workers' logs tell
 	Left      map[string]int        // messages by queue, siren.dead left out; where there are any
 	RecordsAt time.Time             // when the records were read
-	// What operators' commands said, how many workers the scalers had started, and how many they may start.
-	Answers []Answer
-	Staff   []Headcount
-	Most    int
+	// What operators' commands said and how they ended, how many workers the scalers had started, and how many they may
+	// start.
+	Answers  []Answer
+	Commands []Command
+	Staff    []Headcount
+	Most     int
+	Replayed map[string]bool // the jobs that operators had run again once they were dead
+	Waits    []Wait
 	// What runs and lies about that shouldn't.
 	Programs []string
 	Scratch  []string
@@ -44,7 +48,10 @@ type Output struct {
 }
 
 // Letter is a message in siren.dead.
-type Letter struct{ Reason, Text string }
+type Letter struct {
+	Reason, Text string
+	Copy         int // the number of the message that its job died of
+}
 
 // Event is one line of a worker's log about a job.
 type Event struct {

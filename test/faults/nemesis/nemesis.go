@@ -32,11 +32,12 @@ type Nemesis struct {
 	// FailedOver is when another Redis may have become the primary.
 	FailedOver []time.Time
 	hunted     int // how often a worker was killed for the poisonous job that it ran
+	pardoned   map[string]bool
 }
 
 // New makes one that breaks this site.
 func New(s *site.Site) *Nemesis {
-	return &Nemesis{site: s, log: s.Log, held: map[string]*sync.Mutex{}}
+	return &Nemesis{site: s, log: s.Log, held: map[string]*sync.Mutex{}, pardoned: map[string]bool{}}
 }
 
 // Run carries out the schedule until ctx ends, and returns when all is undone.
@@ -136,7 +137,7 @@ func (n *Nemesis) Hunt(ctx context.Context, poison map[string]bool) {
 			for _, f := range p.Attempts() {
 				name := filepath.Base(f) // the job's id, and the attempt's
 				id := name[:strings.LastIndex(name, "-")]
-				if !poison[id] || killed[f] {
+				if !poison[id] || killed[f] || n.spares(id) {
 					continue
 				}
 				killed[f] = true
@@ -156,6 +157,19 @@ func (n *Nemesis) Hunt(ctx context.Context, poison map[string]bool) {
 			}
 		}
 	}
+}
+
+// Pardon ends the hunt for whoever runs that poisonous job.
+func (n *Nemesis) Pardon(job string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.pardoned[job] = true
+}
+
+func (n *Nemesis) spares(job string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.pardoned[job]
 }
 
 // Err returns what the nemesis couldn't do: then the run proves nothing.

@@ -1,20 +1,22 @@
-// Package operators is the people at work while things break: they look at lanes and dead letters, move and pause, and
-// change the policy. What they know of what there is, and what the commands say, is for the checker to compare.
+// Package operators is the people at work while things break: they look at lanes and dead letters, move, pause and
+// replay, change the policy, and have siren doctor look. What they know of what there is, and what the commands say, is
+// for the checker to compare.
 package operators
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/test/faults/history"
 	"github.com/polyglot-media/siren/test/faults/site"
 	"github.com/polyglot-media/siren/test/wait"
@@ -29,31 +31,49 @@ const (
 // errNone is how the lack of an error is written down.
 var errNone = errors.New("done")
 
-// Operators type commands, one after the other.
+// Operators type commands, one after the other; one of them has siren doctor look meanwhile.
 type Operators struct {
-	site    *site.Site
-	log     *os.File // what was typed, and what came of it
-	shelf   shelf
-	letters int // in siren.dead, as a command has said
-	Answers []history.Answer
-	Headed  []history.Headcount // by Count
+	site     *site.Site
+	shelf    shelf
+	letters  letters
+	formerly string // the queue in which lane former's jobs are
+
+	// Pardon is told of each poisonous job before it is run again: it shall succeed then.
+	Pardon func(job string)
+
+	mu       sync.Mutex
+	log      *os.File // what was typed, and what came of it
+	Answers  []history.Answer
+	Commands []history.Command
+	Headed   []history.Headcount // by Count
 }
 
 // New makes some that work on this site. In its lanes kept and spare, which no worker takes from, there will be so many
 // jobs.
 func New(s *site.Site, kept int) (*Operators, error) {
 	log, err := os.Create(s.Path("log", "operators.log"))
-	return &Operators{site: s, log: log, shelf: newShelf(kept)}, err
+	return &Operators{
+		site: s, log: log, shelf: newShelf(kept), letters: newLetters(), Pardon: func(string) {},
+	}, err
 }
 
 // Close ends what they write down.
 func (o *Operators) Close() { _ = o.log.Close() }
 
+// Replayed returns the jobs that they had run again.
+func (o *Operators) Replayed() map[string]bool { return o.letters.replayed }
+
 // Run goes through all verbs again and again, until ctx ends. All jobs that are to be kept are in their lane.
 func (o *Operators) Run(ctx context.Context) {
 	o.shelf.fill()
+	o.formerly = o.site.QueueOf(former)
+	var beside sync.WaitGroup
+	beside.Go(func() { o.examine(ctx) })
+	defer beside.Wait()
 	for round := 0; ; round++ {
-		for _, verb := range []func(context.Context, int){o.look, o.move, o.dead, o.look, o.move, o.pause, o.policy} {
+		for _, verb := range []func(context.Context, int){
+			o.policy, o.look, o.move, o.dead, o.replay, o.look, o.move, o.pause,
+		} {
 			if wait.Pause(ctx, between) != nil {
 				return
 			}
@@ -76,32 +96,40 @@ func (o *Operators) Count(ctx context.Context) {
 	}
 }
 
-// siren runs a command, and writes down what it said. An err means that it doesn't claim to have done it.
+// siren runs a command that is told to stop after a while, and writes down what it said. An err means that it doesn't
+// claim to have done it.
 func (o *Operators) siren(ctx context.Context, args ...string) (out, warnings string, err error) {
+	c, r := o.run(ctx, patience, args...)
+	o.note(c, r)
+	return r.Out, r.Err, r.Problem
+}
+
+// run runs a command that is told to stop after a while.
+func (o *Operators) run(ctx context.Context, patience time.Duration, args ...string) (history.Command, site.Ran) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, o.site.Siren, args...)
-	cmd.Env = []string{
-		"HOME=" + o.site.Dir, "SIREN_AMQP_URL=" + o.site.AMQPURL(), "SIREN_REDIS_URL=" + o.site.RedisURL(),
-		"SIREN_USER=faults",
+	c := history.Command{At: time.Now(), Line: "siren " + strings.Join(args, " ")}
+	r := o.site.Run(ctx, args...)
+	c.Took, c.Wrong = time.Since(c.At), r.Wrong
+	return c, r
+}
+
+// note writes down what a command said, and how it ended.
+func (o *Operators) note(c history.Command, r site.Ran) {
+	said := r.Out
+	if len(said) > shownMost {
+		said = said[:shownMost] + "…\n"
 	}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
-	cmd.WaitDelay = 10 * time.Second
-	var said, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &stderr
-	began := time.Now()
-	err = cmd.Run()
-	if said.Len() > shownMost {
-		out = said.String()[:shownMost] + "…\n"
-	} else {
-		out = said.String()
-	}
-	fmt.Fprintf(o.log, "%s siren %s\n%s%s(%v after %s)\n", began.Format(history.Clock), strings.Join(args, " "), out,
-		stderr.String(), cmp.Or(err, errNone), time.Since(began).Round(time.Millisecond))
-	return said.String(), stderr.String(), err
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.Commands = append(o.Commands, c)
+	fmt.Fprintf(o.log, "%s %s\n%s%s(%v after %s)\n", c.At.Format(history.Clock), c.Line, said, r.Err,
+		cmp.Or(r.Problem, errNone), c.Took.Round(time.Millisecond))
 }
 
 func (o *Operators) answered(began time.Time, verb, about string, said, known int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.Answers = append(o.Answers, history.Answer{At: began, Verb: verb, About: about, Said: said, Known: known})
 }
 
@@ -147,16 +175,33 @@ func (o *Operators) carry(ctx context.Context, from, to string, limit int) {
 	o.shelf.doubt(from, limit)
 }
 
-// dead counts the letters. Nobody takes one away.
+// dead lists the letters.
 func (o *Operators) dead(ctx context.Context, _ int) {
 	began := time.Now()
 	out, _, err := o.siren(ctx, "dead", "list", "--from-queue", "--limit", "0", "-o", "json")
-	var list []json.RawMessage
+	var list []job.Record
 	if err != nil || json.Unmarshal([]byte(out), &list) != nil {
 		return
 	}
-	o.answered(began, "siren dead list --from-queue", "siren.dead", len(list), o.letters)
-	o.letters = max(o.letters, len(list))
+	o.answered(began, "siren dead list --from-queue", site.DeadQueue, len(list), o.letters.least())
+	o.letters.listed(list)
+}
+
+// replay has some dead jobs run again.
+func (o *Operators) replay(ctx context.Context, _ int) {
+	ids := o.letters.choose()
+	if len(ids) == 0 {
+		return
+	}
+	for _, id := range ids {
+		o.Pardon(id)
+	}
+	began := time.Now()
+	out, _, err := o.siren(ctx, slices.Concat([]string{"dead", "replay", "--rate", "0", "--reason", "faults"}, ids)...)
+	var n int
+	if _, unclear := fmt.Sscanf(out, "%d", &n); unclear == nil && err == nil {
+		o.answered(began, "siren dead replay", site.DeadQueue, n, len(ids))
+	}
 }
 
 // pause has a lane wait for a few seconds.
@@ -164,13 +209,14 @@ func (o *Operators) pause(ctx context.Context, _ int) {
 	_, _, _ = o.siren(ctx, "lanes", "pause", "bulk", "--for", "5s", "--reason", "faults")
 }
 
-// policy changes the policy, and has the scalers read it, one after the other.
+// policy changes the policy, and has the scalers read it, one after the other. From the first time on the queue in
+// which lane former's jobs are is of a type that the lane doesn't have any more.
 func (o *Operators) policy(ctx context.Context, round int) {
 	objective := 30 * time.Second
 	if round%2 == 0 {
 		objective = 25 * time.Second
 	}
-	if err := o.site.WritePolicy(objective); err != nil {
+	if err := o.site.WritePolicy(objective, o.site.OtherType()); err != nil {
 		fmt.Fprintln(o.log, "write the policy:", err)
 		return
 	}
@@ -184,14 +230,21 @@ func (o *Operators) policy(ctx context.Context, round int) {
 
 // Finish puts what is kept where a worker takes it.
 func (o *Operators) Finish(ctx context.Context) error {
-	return wait.Until(ctx, time.Minute, "operators to move what they kept", func() (bool, error) {
-		for _, from := range []string{kept, spare} {
+	var left error // why it isn't over
+	err := wait.Until(ctx, time.Minute, "operators to move what they kept", func() (bool, error) {
+		for _, from := range []string{kept, spare, former} {
 			o.carry(ctx, from, "bulk", o.shelf.all)
 		}
-		ready, err := o.site.Ready()
-		if err != nil {
+		var ready map[string]int
+		if ready, left = o.site.Ready(); left != nil {
 			return false, nil //nolint:nilerr // there is another time
 		}
-		return ready[o.site.QueueOf(kept)]+ready[o.site.QueueOf(spare)] == 0, nil
+		n := ready[o.site.QueueOf(kept)] + ready[o.site.QueueOf(spare)] + ready[o.site.QueueOf(former)]
+		left = fmt.Errorf("%d are left", n)
+		return n == 0, nil
 	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, left)
+	}
+	return nil
 }

@@ -2,10 +2,11 @@ package operators
 
 import "time"
 
-// The lanes whose jobs only operators touch.
+// The lanes whose jobs only operators touch. Those of lane former stay where they are until the end.
 const (
-	kept  = "kept"
-	spare = "spare"
+	kept   = "kept"
+	spare  = "spare"
+	former = "former"
 )
 
 // seenWithin is how old what the scaler reports may be without a warning.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/polyglot-media/siren/internal/procs/servers"
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/test/binary"
 	"github.com/polyglot-media/siren/test/cluster"
 )
@@ -26,8 +27,9 @@ import (
 const Lease = 5 * time.Second
 
 // policy is what all processes follow. Two pools are frozen, since their workers are started here: so each can be
-// broken by itself. Pool elastic is the scalers'; nobody works in pool shelf. What a killed worker was running counts
-// as a crash of that job, and innocent ones may meet several: only those of lane trial are given up soon.
+// broken by itself. Pool elastic is the scalers'; nobody works in pool shelf, whose lane former has a queue type of its
+// own. What a killed worker was running counts as a crash of that job, and innocent ones may meet several: only those
+// of lane trial are given up soon.
 const policy = `
 lanes:
   - {name: express, match: ["urgent=true"], startWithin: 2s, reserve: 1, maxRuntime: 1m, maxCrashes: 50,
@@ -39,12 +41,14 @@ lanes:
   - {name: surge, match: ["surge=true"], startWithin: 10s, maxRuntime: 1m, maxCrashes: 50, retry: *often}
   - {name: kept, match: ["kept=true"], startWithin: 30m, maxRuntime: 1m, maxCrashes: 50, retry: *often}
   - {name: spare, match: ["spare=true"], startWithin: 30m, maxRuntime: 1m, maxCrashes: 50, retry: *often}
+  - {name: former, match: ["former=true"], startWithin: 30m, maxRuntime: 1m, maxCrashes: 50, retry: *often,
+     queueType: %s}
 pools:
   - {name: general, lanes: [express, standard, trial], guests: [bulk], slots: 1, shoulder: {express: 1}, max: 3,
      frozen: true}
   - {name: batch, lanes: [bulk], slots: 1, max: 1, frozen: true}
   - {name: elastic, lanes: [surge], slots: 1, max: %d, hold: 6s}
-  - {name: shelf, lanes: [kept, spare], slots: 1, max: 1, frozen: true}
+  - {name: shelf, lanes: [kept, spare, former], slots: 1, max: 1, frozen: true}
 budget: 6
 timing: {lease: %s, coldStart: 1s}
 broker: {queueType: %s}
@@ -108,7 +112,7 @@ func (s *Site) found(ctx context.Context, queueType string) error {
 		}
 	}
 	s.queueType = queueType
-	if err := s.WritePolicy(30 * time.Second); err != nil {
+	if err := s.WritePolicy(30*time.Second, queueType); err != nil {
 		return err
 	}
 	if s.Siren != "" {
@@ -137,9 +141,18 @@ func (s *Site) Path(names ...string) string {
 	return filepath.Join(append([]string{s.Dir}, names...)...)
 }
 
-// WritePolicy writes the policy, with this objective for lane standard. Scalers read it when they start.
-func (s *Site) WritePolicy(objective time.Duration) error {
-	text := fmt.Sprintf(policy, objective, MostSized, Lease, s.queueType, s.Dir, s.Dir)
+// OtherType returns the type that queues don't have here.
+func (s *Site) OtherType() string {
+	if s.queueType == lanes.Classic {
+		return lanes.Quorum
+	}
+	return lanes.Classic
+}
+
+// WritePolicy writes the policy, with this objective for lane standard and this type for the queue of lane former.
+// Scalers read it when they start.
+func (s *Site) WritePolicy(objective time.Duration, former string) error {
+	text := fmt.Sprintf(policy, objective, former, MostSized, Lease, s.queueType, s.Dir, s.Dir)
 	next := s.policy() + ".new"
 	if err := os.WriteFile(next, []byte(text), 0o644); err != nil {
 		return err

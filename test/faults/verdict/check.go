@@ -36,7 +36,7 @@ func (v violation) String() string {
 
 // check judges a run. It knows nothing but the history.
 func check(h history.History) []violation {
-	c := checker{h: h, groups: map[string][]*history.Attempts{}}
+	c := checker{h: h, groups: map[string][]*history.Attempts{}, ends: map[string]job.State{}}
 	for _, j := range h.Jobs {
 		c.groups[j.OutputName()] = append(c.groups[j.OutputName()], j)
 	}
@@ -46,6 +46,7 @@ func check(h history.History) []violation {
 	c.strangers()
 	c.sights()
 	c.meanwhile()
+	c.waits()
 	c.leftovers()
 	return c.found
 }
@@ -53,6 +54,7 @@ func check(h history.History) []violation {
 type checker struct {
 	h      history.History
 	groups map[string][]*history.Attempts // by the output's name
+	ends   map[string]job.State           // of confirmed jobs: completed or dead; none for a lost one
 	found  []violation
 }
 
@@ -108,10 +110,11 @@ func (c *checker) ownerOf(name string, made history.Output, jobs []*history.Atte
 // completed judges a job that has its output.
 func (c *checker) completed(j *history.Attempts) {
 	id := j.Job.ID
+	c.ends[id] = job.Completed
 	if j.Fate == history.BadInput {
 		c.complain(isWrong, id, "has an output although its input is bad")
 	}
-	if letters := c.h.Letters[id]; len(letters) > 0 {
+	if letters, known := c.standing(id); known && len(letters) > 0 {
 		c.complain(isDoubled, id, "has an output, and a dead letter too: %s: %s", letters[0].Reason, letters[0].Text)
 	}
 	if r, ok := c.h.Records[id]; ok && c.ledgerSaw() && r.State != job.Completed {
@@ -119,9 +122,22 @@ func (c *checker) completed(j *history.Attempts) {
 	}
 }
 
+// standing returns the dead letters of a job that count. One that is older than the message which the record goes by is
+// of an earlier death: whoever had the job run again may have been stopped before the letter was removed. Known is
+// whether that can be told.
+func (c *checker) standing(id string) (letters []history.Letter, known bool) {
+	letters = slices.Clone(c.h.Letters[id])
+	if !c.h.Replayed[id] {
+		return letters, true
+	}
+	r, known := c.h.Records[id]
+	return slices.DeleteFunc(letters, func(l history.Letter) bool { return known && l.Copy < r.Copy }), known
+}
+
 // mustBeDead judges a confirmed job that has no output.
 func (c *checker) mustBeDead(j *history.Attempts, name string, there bool) {
-	id, letters := j.Job.ID, c.h.Letters[j.Job.ID]
+	id := j.Job.ID
+	letters, _ := c.standing(id)
 	if len(letters) == 0 {
 		what := "was confirmed, and has neither output nor dead letter"
 		if there {
@@ -130,6 +146,7 @@ func (c *checker) mustBeDead(j *history.Attempts, name string, there bool) {
 		c.complain(isLost, id, "%s", what)
 		return
 	}
+	c.ends[id] = job.Dead
 	want := map[history.Fate]string{
 		history.BadInput: string(work.BadInput), history.Contested: string(work.OutputExists),
 		history.Poisonous: "poison",

@@ -24,8 +24,22 @@ func (c *checker) meanwhile() {
 				a.At.Format(history.Clock), a.Known)
 		}
 	}
+	c.commands()
 	c.budget()
 	c.records()
+}
+
+// commands complains of each that took too long, or ended as none may.
+func (c *checker) commands() {
+	for _, d := range c.h.Commands {
+		if d.Within > 0 && d.Took > d.Within {
+			c.complain(isWrong, "", "%s of %s took %s, and may take %s", d.Line, d.At.Format(history.Clock),
+				d.Took.Round(time.Second), d.Within)
+		}
+		if d.Wrong != "" {
+			c.complain(isWrong, "", "%s of %s: %s", d.Line, d.At.Format(history.Clock), d.Wrong)
+		}
+	}
 }
 
 // budget complains of each time that there were too many workers for too long.

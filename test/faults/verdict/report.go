@@ -47,7 +47,15 @@ type Report struct {
 
 	Answers  int `json:"answers"` // of operators' commands
 	AllZero  int `json:"answersOfNone"`
+	Commands int `json:"commands"`         // that they typed
+	Replayed int `json:"replayed"`         // dead jobs that they had run again
+	Revived  int `json:"revived"`          // those of them that are completed
 	MostSeen int `json:"mostSizedWorkers"` // at a time
+
+	Waits   int            `json:"waits"`
+	Told    map[string]int `json:"toldEnds"`      // waits by the end that they told
+	Endless int            `json:"waitsEndless"`  // that never returned
+	GaveUp  map[string]int `json:"waitsWithNone"` // by why they told no end
 
 	Express    express     `json:"express"`
 	Violations []violation `json:"violations"`
@@ -59,7 +67,7 @@ type Report struct {
 func Of(h history.History) Report {
 	r := Report{
 		Dead: map[string]int{}, Faults: map[string]int{}, Jobs: len(h.Jobs), RedisLost: len(h.Lost),
-		Violations: check(h),
+		Commands: len(h.Commands), Replayed: len(h.Replayed), Violations: check(h),
 	}
 	for _, j := range h.Jobs {
 		if j.Confirms == 0 {
@@ -71,6 +79,9 @@ func Of(h history.History) Report {
 		switch o, ok := h.Outputs[j.OutputName()]; {
 		case ok && slices.Contains(o.Owners, j.Job.ID):
 			r.Completed++
+			if h.Replayed[j.Job.ID] {
+				r.Revived++
+			}
 		case len(letters) > 0:
 			r.Dead[letters[0].Reason]++
 		}
@@ -100,6 +111,7 @@ func Of(h history.History) Report {
 			}
 		}
 	}
+	r.countWaits(h.Waits)
 	for _, a := range h.Answers {
 		r.Answers++
 		if a.Said == 0 {
@@ -132,6 +144,21 @@ func Of(h history.History) Report {
 	return r
 }
 
+// countWaits counts what those were told who waited for jobs.
+func (r *Report) countWaits(all []history.Wait) {
+	r.Waits, r.Told, r.GaveUp = len(all), map[string]int{}, map[string]int{}
+	for _, w := range all {
+		switch {
+		case w.Over.IsZero():
+			r.Endless++
+		case w.End == "":
+			r.GaveUp[string(w.Gave)]++
+		default:
+			r.Told[string(w.End)]++
+		}
+	}
+}
+
 // tell returns all that is known of one job, in the order of time.
 func tell(h history.History, id string) string {
 	var b strings.Builder
@@ -151,7 +178,15 @@ func tell(h history.History, id string) string {
 		fmt.Fprintf(&b, "record: %s\n", text)
 	}
 	for _, l := range h.Letters[id] {
-		fmt.Fprintf(&b, "dead letter: %s: %s\n", l.Reason, l.Text)
+		fmt.Fprintf(&b, "dead letter: %s: %s (message %d)\n", l.Reason, l.Text, l.Copy)
+	}
+	if h.Replayed[id] {
+		fmt.Fprintln(&b, "operators had it run again")
+	}
+	for _, w := range h.Waits {
+		if w.Job == id {
+			fmt.Fprintf(&b, "%s from %s to %s: %s %s %s\n", w.How, when(w.At), when(w.Over), w.End, w.Gave, w.Said)
+		}
 	}
 	for _, e := range h.Events[id] {
 		fmt.Fprintf(&b, "%s %s\n", e.Worker, e.Line)
@@ -196,7 +231,10 @@ func (r Report) Print(to io.Writer, how string) error {
 	line("duplicates suppressed", "%d", r.Suppressed)
 	line("more than one dead letter", "%d", r.TwiceDead)
 	line("records behind", "%d (the ledger was away when it was to be told)", r.BehindInLed)
-	line("operators", "%d answers of commands, %d of them 0", r.Answers, r.AllZero)
+	line("operators", "%d commands; %d answers, %d of them 0", r.Commands, r.Answers, r.AllZero)
+	line("run again", "%d dead jobs; %d of them are completed", r.Replayed, r.Revived)
+	line("waits", "%d; told the end: %s; told none: %s; never returned: %d", r.Waits, counts(r.Told), counts(r.GaveUp),
+		r.Endless)
 	line("sized workers", "at most %d at a time", r.MostSeen)
 	line("express", "%s", r.Express)
 	line("lost", "%d", r.Lost)

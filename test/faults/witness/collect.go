@@ -113,7 +113,8 @@ func letters(s *site.Site) (map[string][]history.Letter, error) {
 			if why, _ := d.Headers["x-first-death-reason"].(string); reason == "" {
 				reason = "broker: " + why
 			}
-			found[job.ID] = append(found[job.ID], history.Letter{Reason: reason, Text: text})
+			number, _ := d.Headers["replay"].(int64)
+			found[job.ID] = append(found[job.ID], history.Letter{Reason: reason, Text: text, Copy: int(number)})
 		}
 	})
 }

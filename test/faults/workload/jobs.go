@@ -19,10 +19,17 @@ var laneLabels = map[string]map[string]string{
 	"trial":    {"trial": "true"},
 	"surge":    {"surge": "true"},
 	"kept":     {"kept": "true"},
+	"former":   {"former": "true"},
 }
 
-// Kept is how many jobs there are that wait until operators move them.
-const Kept = 12
+// How many jobs there are that wait until operators move them, in each of the two lanes.
+const (
+	Kept   = 12
+	Former = 3
+)
+
+// isKept reports whether jobs of a lane wait for operators.
+func isKept(lane string) bool { return lane == "kept" || lane == "former" }
 
 const (
 	poisonEvery = 40 * time.Second // from one poisonous job to the next
@@ -121,6 +128,9 @@ func extra(r *rand.Rand, duration time.Duration, light []string, place Places) (
 	}
 	for range Kept {
 		one("kept", 0)
+	}
+	for range Former {
+		one("former", 0)
 	}
 	for at := surgeEvery / 4; at < duration; at += surgeEvery {
 		for range surgeJobs {

@@ -30,6 +30,8 @@ type Producers struct {
 	Jobs   []*history.Attempts
 	Open   atomic.Int64  // not confirmed yet
 	Kept   chan struct{} // closed when all jobs that operators keep are confirmed
+	// Told hears of each job once the broker has confirmed it; nil: nobody does.
+	Told func(history.Spec)
 }
 
 // OpenProducers makes both, each with links of its own.
@@ -62,12 +64,12 @@ func (p *Producers) Run(ctx context.Context) {
 	var all, kept sync.WaitGroup
 	for _, j := range p.Jobs {
 		p.Open.Add(1)
-		if j.Lane == "kept" {
+		if isKept(j.Lane) {
 			kept.Add(1)
 		}
 		all.Go(func() {
 			defer p.Open.Add(-1)
-			if j.Lane == "kept" {
+			if isKept(j.Lane) {
 				defer kept.Done()
 			}
 			if wait.Pause(ctx, time.Until(began.Add(j.At))) == nil {
@@ -89,6 +91,9 @@ func (p *Producers) enqueue(ctx context.Context, j *history.Attempts) {
 		if err == nil {
 			if j.Confirms++; j.Confirms == 1 {
 				j.Confirmed = time.Now()
+				if p.Told != nil {
+					p.Told(j.Spec)
+				}
 			}
 			continue
 		}

@@ -27,8 +27,9 @@ type Declarer struct {
 	Known func(ctx context.Context, current []lanes.Queue) ([]lanes.Queue, error)
 	Log   *slog.Logger
 
-	mu   sync.Mutex
-	said string // what was last complained about
+	mu     sync.Mutex
+	said   string // what was last complained about
+	looked bool   // for queues that nobody remembers
 }
 
 // Declare makes the queues and exchanges that the policy asks for, if the broker answers soon; keep tries again.
@@ -40,7 +41,7 @@ func (d *Declarer) try(ctx context.Context, p *lanes.Policy) error {
 	defer d.mu.Unlock()
 	look, cancel := context.WithTimeout(ctx, declareWithin)
 	defer cancel()
-	known, err := d.Known(look, p.Queues())
+	known, err := d.Known(look, append(d.forgotten(look, p), p.Queues()...))
 	if err != nil {
 		d.Log.Debug("can't tell which queues there were before; those used no more stay as they are until this is "+
 			"known", "error", err)
@@ -67,6 +68,21 @@ func (d *Declarer) try(ctx context.Context, p *lanes.Policy) error {
 		return nil
 	}
 	return err
+}
+
+// forgotten returns the queues that lanes of the policy had before their type was changed, as far as the broker has
+// them: once in this process's life, since Redis may have lost its data while no scaler ran.
+func (d *Declarer) forgotten(ctx context.Context, p *lanes.Policy) []lanes.Queue {
+	if d.looked {
+		return nil
+	}
+	there, err := topology.There(ctx, d.Conn, p.OtherQueues())
+	if err != nil {
+		d.Log.Debug("look for queues that nobody remembers; trying again", "error", err)
+		return there
+	}
+	d.looked = true
+	return there
 }
 
 // Await declares, and tries again until the broker answers. The error is ctx's, or that an exchange is of the wrong
