@@ -18,6 +18,9 @@ func TestAdmission(t *testing.T) {
 		t.Fatal(err)
 	}
 	provider := auth.OIDCOptions{Issuer: "http://127.0.0.1:1", Audience: "siren"}
+	nameless := auth.OIDCOptions{Issuer: "https://x"}
+	clear := auth.OIDCOptions{Issuer: "http://x.example", Audience: "y"}
+	tokens, oidc, both := []string{"tokens"}, []string{"oidc"}, []string{"tokens", "oidc"}
 	const local, open = "127.0.0.1:8080", "0.0.0.0:8080"
 	for name, c := range map[string]struct {
 		m        admission
@@ -25,18 +28,18 @@ func TestAdmission(t *testing.T) {
 		variable string
 		fails    string
 	}{
-		"a file":                   {admission{by: []string{"tokens"}, tokens: file}, open, "", ""},
-		"a file by the variable":   {admission{by: []string{"tokens"}}, open, file, ""},
-		"no file":                  {admission{by: []string{"tokens"}}, local, "", "siren tokens create"},
-		"a file that isn't there":  {admission{by: []string{"tokens"}, tokens: file + "x"}, local, "", "siren tokens create"},
-		"a provider":               {admission{by: []string{"oidc"}, oidc: provider}, open, "", ""},
-		"both":                     {admission{by: []string{"tokens", "oidc"}, tokens: file, oidc: provider}, open, "", ""},
-		"both, and no file":        {admission{by: []string{"tokens", "oidc"}, oidc: provider}, open, "", "siren tokens create"},
-		"no issuer":                {admission{by: []string{"oidc"}}, open, "", "--oidc-issuer"},
-		"no audience":              {admission{by: []string{"oidc"}, oidc: auth.OIDCOptions{Issuer: "https://x"}}, open, "", "--oidc-audience"},
-		"an issuer in clear":       {admission{by: []string{"oidc"}, oidc: auth.OIDCOptions{Issuer: "http://x.example", Audience: "y"}}, open, "", "https"},
-		"a provider for nothing":   {admission{by: []string{"tokens"}, tokens: file, oidc: provider}, open, "", "tokens,oidc"},
-		"a file for nothing":       {admission{by: []string{"oidc"}, tokens: file, oidc: provider}, open, "", "tokens,oidc"},
+		"a file":                   {admission{by: tokens, tokens: file}, open, "", ""},
+		"a file by the variable":   {admission{by: tokens}, open, file, ""},
+		"no file":                  {admission{by: tokens}, local, "", "siren tokens create"},
+		"a file that isn't there":  {admission{by: tokens, tokens: file + "x"}, local, "", "siren tokens create"},
+		"a provider":               {admission{by: oidc, oidc: provider}, open, "", ""},
+		"both":                     {admission{by: both, tokens: file, oidc: provider}, open, "", ""},
+		"both, and no file":        {admission{by: both, oidc: provider}, open, "", "siren tokens create"},
+		"no issuer":                {admission{by: oidc}, open, "", "--oidc-issuer"},
+		"no audience":              {admission{by: oidc, oidc: nameless}, open, "", "--oidc-audience"},
+		"an issuer in clear":       {admission{by: oidc, oidc: clear}, open, "", "https"},
+		"a provider for nothing":   {admission{by: tokens, tokens: file, oidc: provider}, open, "", "tokens,oidc"},
+		"a file for nothing":       {admission{by: oidc, tokens: file, oidc: provider}, open, "", "tokens,oidc"},
 		"nobody asked":             {admission{by: []string{"none"}}, local, "", ""},
 		"nobody asked, by name":    {admission{by: []string{"none"}}, "localhost:0", "", ""},
 		"nobody asked, for all":    {admission{by: []string{"none"}}, open, "", "loopback"},
