@@ -37,6 +37,7 @@ const (
   SIREN_REDIS_CA_FILE, _CERT_FILE, _KEY_FILE   the same for Redis
   SIREN_CONTEXT                                context to use; see siren contexts --help
   SIREN_CONFIG                                 file of contexts (default ~/.config/siren/config.yaml)
+  SIREN_GATEWAY_TOKENS                         file of tokens, for siren gateway and siren tokens
   SIREN_USER                                   your name in tunings and in the audit log (default user@host)
   SIREN_ROLE, SIREN_SCRATCH, SIREN_RELEASE     what siren doctor should know of its pod: worker,
                                                scaler or producer; where the scratch folder is;

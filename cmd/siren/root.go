@@ -79,9 +79,8 @@ func newRoot(a *app.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "siren",
 		Short: "Run media jobs from lanes on a fleet that grows with what waits",
-		Long: `Siren runs media jobs from RabbitMQ lanes on a fleet of workers. Urgent jobs get
-through at once, the lower lanes pull over, and the fleet grows with what waits.
-Try it: siren demo`,
+		Long: `Siren runs media jobs from RabbitMQ lanes on a fleet of workers that grows with what
+waits. Urgent jobs get through at once, the lower lanes pull over. Try it: siren demo`,
 		Example:       "  siren up\n  siren lanes --watch",
 		Version:       versionLine(),
 		SilenceErrors: true,

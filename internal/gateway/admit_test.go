@@ -51,7 +51,8 @@ func TestWhoIsLetIn(t *testing.T) {
 func TestNobodyCanTell(t *testing.T) {
 	d := open(t, func(o *Options) { o.Guard = unsure{} })
 	a := d.ask(t, "op", http.MethodGet, "/v1/kinds", "")
-	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || strings.Contains(a.body, "10.0.0.1") {
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" ||
+		strings.Contains(a.body, "10.0.0.1") {
 		t.Errorf("%d %v %s", a.status, a.header, a.body)
 	}
 }
@@ -82,7 +83,8 @@ func TestRoles(t *testing.T) {
 	} {
 		for _, who := range []string{"read", "prod", "op"} {
 			a := d.ask(t, who, c.method, c.path, c.body)
-			if may := strings.Contains(c.may, who); may == (a.status == http.StatusForbidden) || a.status == http.StatusUnauthorized {
+			may := strings.Contains(c.may, who)
+			if may == (a.status == http.StatusForbidden) || a.status == http.StatusUnauthorized {
 				t.Errorf("%s %s as %s: %d %s", c.method, c.path, who, a.status, a.body)
 			}
 		}
@@ -91,15 +93,16 @@ func TestRoles(t *testing.T) {
 
 // operations are all that the document has, with a path to ask for in each.
 func (d *door) operations(t *testing.T, id string) (all []operation) {
+	words := strings.NewReplacer("{id}", id, "{field}", "budget", "{verb}", "cancel", "{name}", "standard")
 	for path, item := range d.api.OpenAPI().Paths {
 		for method, o := range map[string]*huma.Operation{
-			"GET": item.Get, "POST": item.Post, "PUT": item.Put, "DELETE": item.Delete, "PATCH": item.Patch, "HEAD": item.Head,
+			"GET": item.Get, "POST": item.Post, "PUT": item.Put, "DELETE": item.Delete, "PATCH": item.Patch,
+			"HEAD": item.Head,
 		} {
 			if o == nil {
 				continue
 			}
-			filled := strings.NewReplacer("{id}", id, "{field}", "budget", "{verb}", "cancel", "{name}", "standard").Replace(path)
-			body := ""
+			filled, body := words.Replace(path), ""
 			switch {
 			case o.OperationID == "enqueue":
 				body = jobText
@@ -170,7 +173,8 @@ func TestTenants(t *testing.T) {
 		t.Errorf("its own job isn't listed: %s", a.body)
 	}
 	for path, want := range map[string]string{"": mine, "/logs": "log", "/events": mine} {
-		if a := d.ask(t, "acme", "GET", "/v1/jobs/"+mine+path, ""); a.status != http.StatusOK || !strings.Contains(a.body, want) {
+		a := d.ask(t, "acme", "GET", "/v1/jobs/"+mine+path, "")
+		if a.status != http.StatusOK || !strings.Contains(a.body, want) {
 			t.Errorf("its own job%s: %d %s", path, a.status, a.body)
 		}
 	}
@@ -196,14 +200,16 @@ func TestTenantOfAJob(t *testing.T) {
 		body string
 		want int
 	}{
-		"nothing said":           {jobText, http.StatusAccepted},
-		"its own label":          {with(`"labels": {"tenant": "acme"}`), http.StatusAccepted},
-		"another's label":        {with(`"labels": {"tenant": "globex"}`), http.StatusUnprocessableEntity},
-		"an empty label":         {with(`"labels": {"tenant": ""}`), http.StatusUnprocessableEntity},
-		"its own id":             {with(`"id": "acme.` + theirs + `"`), http.StatusAccepted},
-		"another's id":           {with(`"id": "globex.1"`), http.StatusUnprocessableEntity},
-		"the id of another's":    {with(`"id": "` + theirs + `"`), http.StatusUnprocessableEntity},
-		"one of several that is": {`[` + jobText + `,` + with(`"labels": {"tenant": "globex"}`) + `]`, http.StatusUnprocessableEntity},
+		"nothing said":        {jobText, http.StatusAccepted},
+		"its own label":       {with(`"labels": {"tenant": "acme"}`), http.StatusAccepted},
+		"another's label":     {with(`"labels": {"tenant": "globex"}`), http.StatusUnprocessableEntity},
+		"an empty label":      {with(`"labels": {"tenant": ""}`), http.StatusUnprocessableEntity},
+		"its own id":          {with(`"id": "acme.` + theirs + `"`), http.StatusAccepted},
+		"another's id":        {with(`"id": "globex.1"`), http.StatusUnprocessableEntity},
+		"the id of another's": {with(`"id": "` + theirs + `"`), http.StatusUnprocessableEntity},
+		"one of several that is": {
+			`[` + jobText + `,` + with(`"labels": {"tenant": "globex"}`) + `]`, http.StatusUnprocessableEntity,
+		},
 	} {
 		a := d.ask(t, "acme", "POST", "/v1/jobs", c.body)
 		if a.status != c.want {
@@ -212,13 +218,14 @@ func TestTenantOfAJob(t *testing.T) {
 	}
 	same := with(`"dedupKey": "k"`)
 	first := d.ask(t, "globex", "POST", "/v1/jobs", same)
-	if a := d.ask(t, "acme", "POST", "/v1/jobs", same); a.status != http.StatusAccepted || strings.Contains(a.body, "duplicate") {
+	a := d.ask(t, "acme", "POST", "/v1/jobs", same)
+	if a.status != http.StatusAccepted || strings.Contains(a.body, "duplicate") {
 		t.Errorf("a dedupKey that another tenant has: %d %s (%s)", a.status, a.body, first.body)
 	}
 	if a := d.ask(t, "acme", "POST", "/v1/jobs", same); !strings.Contains(a.body, "duplicate") {
 		t.Errorf("its own dedupKey: %d %s", a.status, a.body)
 	}
-	a := d.ask(t, "globex", "POST", "/v1/jobs", jobText, "Idempotency-Key", "k")
+	a = d.ask(t, "globex", "POST", "/v1/jobs", jobText, "Idempotency-Key", "k")
 	if b := d.ask(t, "acme", "POST", "/v1/jobs", jobText, "Idempotency-Key", "k"); a.status != http.StatusAccepted ||
 		b.status != http.StatusAccepted || a.body == b.body {
 		t.Errorf("an Idempotency-Key that another tenant has: %s %s", a.body, b.body)
@@ -247,11 +254,12 @@ func TestOtherSitesPages(t *testing.T) {
 		d := open(t, guard)
 		for from, refused := range map[string]bool{
 			"Sec-Fetch-Site cross-site": true, "Sec-Fetch-Site same-site": true, "Sec-Fetch-Site same-origin": false,
-			"Sec-Fetch-Site none": false, "Origin https://evil.example": true, "Origin null": true, "Origin " + d.url: false,
+			"Sec-Fetch-Site none": false, "Origin https://evil.example": true, "Origin null": true,
+			"Origin " + d.url: false,
 		} {
 			header, value, _ := strings.Cut(from, " ")
-			if a := d.ask(t, "op", "POST", "/v1/jobs", jobText, header, value); (a.status == http.StatusForbidden) != refused ||
-				!refused && a.status != http.StatusAccepted {
+			a := d.ask(t, "op", "POST", "/v1/jobs", jobText, header, value)
+			if want := map[bool]int{true: http.StatusForbidden, false: http.StatusAccepted}[refused]; a.status != want {
 				t.Errorf("%s, %s: %d %s", name, from, a.status, a.body)
 			}
 		}
@@ -259,7 +267,8 @@ func TestOtherSitesPages(t *testing.T) {
 		if a.status != http.StatusUnsupportedMediaType {
 			t.Errorf("%s, a form: %d %s", name, a.status, a.body)
 		}
-		if a := d.ask(t, "op", "GET", "/v1/kinds", "", "Origin", "https://evil.example"); a.header.Get("Access-Control-Allow-Origin") != "" {
+		a = d.ask(t, "op", "GET", "/v1/kinds", "", "Origin", "https://evil.example")
+		if a.header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: another site's page may read: %v", name, a.header)
 		}
 	}
@@ -269,10 +278,11 @@ func TestOtherSitesPages(t *testing.T) {
 func TestHostOfAnybody(t *testing.T) {
 	d := open(t, func(o *Options) { o.Guard = auth.Anybody{Name: "ann"} })
 	for host, want := range map[string]int{
-		"evil.example": http.StatusForbidden, "evil.example:8080": http.StatusForbidden, "10.0.0.1:8080": http.StatusForbidden,
+		"evil.example": http.StatusForbidden, "evil.example:8080": http.StatusForbidden,
+		"10.0.0.1:8080":          http.StatusForbidden,
 		"localhost.evil.example": http.StatusForbidden, "127.0.0.1.evil.example": http.StatusForbidden,
-		"localhost": http.StatusOK, "localhost:8080": http.StatusOK, "127.0.0.1:1": http.StatusOK, "[::1]:1": http.StatusOK,
-		"[::1]": http.StatusOK,
+		"localhost": http.StatusOK, "localhost:8080": http.StatusOK, "127.0.0.1:1": http.StatusOK,
+		"[::1]:1": http.StatusOK, "[::1]": http.StatusOK,
 	} {
 		if a := d.ask(t, "", "GET", "/v1/kinds", "", "Host", host); a.status != want {
 			t.Errorf("%s: %d %s", host, a.status, a.body)

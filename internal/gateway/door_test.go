@@ -68,7 +68,8 @@ func open(t *testing.T, change func(*Options)) *door {
 		_, err := auth.AddToken(file, p)
 		h.Must(err)
 	}
-	log, quiet := slog.New(slog.NewTextHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})), slog.New(slog.DiscardHandler)
+	log := slog.New(slog.NewTextHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	quiet := slog.New(slog.DiscardHandler)
 	guard, err := auth.OpenTokens(t.Context(), file, time.Now, log)
 	h.Must(err)
 	conn, err := h.Desk.Connect(t.Context(), "gateway")
@@ -76,7 +77,8 @@ func open(t *testing.T, change func(*Options)) *door {
 	t.Cleanup(func() { conn.Close() })
 	o := Options{
 		House: House{
-			Producer: client.Over(conn, h.Store, log), Ledger: jobledger.New(h.Store, quiet), Board: redis.NewBoard(h.Store, quiet),
+			Producer: client.Over(conn, h.Store, log),
+			Ledger:   jobledger.New(h.Store, quiet), Board: redis.NewBoard(h.Store, quiet),
 			Roster: redis.NewRoster(h.Store, quiet), Tunings: redis.NewTunings(h.Store, quiet),
 			Efforts: redis.NewEfforts(h.Store), Once: redis.NewOnce(h.Store), Connect: h.Desk.Connect, Now: h.Desk.Now,
 		},

@@ -27,9 +27,8 @@ Every request says who makes it (Authorization: Bearer …): by a token of siren
 Ingress, or a proxy in front of it.`,
 		Example: `  siren gateway --auth none
   siren gateway --address 0.0.0.0:8080 --tokens tokens.yaml
-  siren gateway --address 0.0.0.0:8080 --auth oidc --oidc-issuer https://login.example.com \
-    --oidc-audience siren`,
-		Args:    cobra.NoArgs,
+  siren gateway --auth oidc --oidc-issuer https://login.example.com --oidc-audience siren`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if f.Log, err = a.Logger(slog.LevelInfo); err != nil {
 				return err

@@ -46,11 +46,11 @@ func (m *admission) add(c *cobra.Command) {
 	fs.StringVar(&m.oidc.Issuer, "oidc-issuer", "", "`URL` of the OpenID provider, as its tokens have it")
 	fs.StringVar(&m.oidc.Audience, "oidc-audience", "", "`NAME` of this gateway at the provider: tokens must be for it")
 	fs.StringVar(&m.oidc.Subject, "oidc-subject-claim", "sub", "`CLAIM` with the name of whoever shows a token")
-	fs.StringVar(&m.oidc.Roles, "oidc-roles-claim", "roles", "`CLAIM` with their roles; with dots for one in another, as "+
-		"in realm_access.roles")
+	fs.StringVar(&m.oidc.Roles, "oidc-roles-claim", "roles", "`CLAIM` with their roles; with dots for one in another, "+
+		"as in realm_access.roles")
 	fs.StringVar(&m.oidc.RolePrefix, "oidc-role-prefix", "", "what Siren's roles begin with there, as in siren-")
-	fs.StringVar(&m.oidc.Tenant, "oidc-tenant-claim", "", "`CLAIM` with their tenant, or * for everybody's jobs; without "+
-		"this flag nobody has a tenant")
+	fs.StringVar(&m.oidc.Tenant, "oidc-tenant-claim", "", "`CLAIM` with their tenant, or * for everybody's jobs; "+
+		"without this flag nobody has a tenant")
 }
 
 // guard makes what knows who is who, until ctx ends.
@@ -90,7 +90,8 @@ func (m *admission) check(address string) error {
 			return fmt.Errorf("--auth %q: say %s, or tokens,oidc", how, say.Listed(admissions))
 		}
 	}
-	tokens, oidc, nobody := slices.Contains(m.by, byTokens), slices.Contains(m.by, byOIDC), slices.Contains(m.by, byNobody)
+	tokens, oidc := slices.Contains(m.by, byTokens), slices.Contains(m.by, byOIDC)
+	nobody := slices.Contains(m.by, byNobody)
 	switch {
 	case len(m.by) == 0:
 		return fmt.Errorf("--auth says nothing: say %s, or tokens,oidc", say.Listed(admissions))
@@ -99,14 +100,16 @@ func (m *admission) check(address string) error {
 	case nobody:
 		return onLoopback(address)
 	case tokens && m.file() == "":
-		return errors.New("it isn't said who may ask: `siren tokens create NAME --role producer --file tokens.yaml` makes " +
-			"a token, and --tokens tokens.yaml lets in who has it; on this machine alone, --auth none lets in everybody")
+		return errors.New("it isn't said who may ask: `siren tokens create NAME --role producer --file tokens.yaml` " +
+			"makes a token, and --tokens tokens.yaml lets in who has it; on this machine alone, --auth none lets in " +
+			"everybody")
 	case !tokens && m.tokens != "":
 		return errors.New("--tokens is for --auth tokens; say --auth tokens,oidc for both")
 	case oidc && m.oidc.Issuer == "":
 		return errors.New("--auth oidc needs --oidc-issuer, the URL of the OpenID provider as its tokens have it")
 	case oidc && m.oidc.Audience == "":
-		return errors.New("--auth oidc needs --oidc-audience: the provider's tokens for other programs would let people in")
+		return errors.New("--auth oidc needs --oidc-audience: the provider's tokens for other programs would let " +
+			"people in")
 	case oidc:
 		if err := m.oidc.Check(); err != nil {
 			return fmt.Errorf("--auth oidc: %w", err)

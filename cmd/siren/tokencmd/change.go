@@ -53,7 +53,8 @@ them.`,
 	c.Flags().StringSliceVar(&may, "role", nil, "what it lets do: some of "+strings.Join(names, ", ")+" (required)")
 	app.CompleteFlag(c, "role", app.Fixed(names...))
 	c.Flags().StringVar(&t.Tenant, "tenant", "", "tenant whose jobs alone it lets see and make (default everybody's)")
-	c.Flags().StringVar(&expires, "expires", "", "how long it lets anybody in, as in 90d or 12h (default until it is revoked)")
+	c.Flags().StringVar(&expires, "expires", "", "how long it lets anybody in, as in 90d or 12h (default until it "+
+		"is revoked)")
 	fileFlag(c, &file)
 	_ = c.MarkFlagRequired("role")
 	return c
@@ -68,8 +69,8 @@ func create(a *app.App, path string, t auth.Token) error {
 	}
 	odd, err := auth.AddToken(path, t)
 	if errors.Is(err, auth.ErrTaken) {
-		return exit.With(exit.Conflict, fmt.Errorf("%s has a token %s already; choose another name, or revoke that one first",
-			path, t.Name))
+		return exit.With(exit.Conflict, fmt.Errorf("%s has a token %s already; choose another name, or revoke that "+
+			"one first", path, t.Name))
 	}
 	if err != nil {
 		return err
@@ -123,7 +124,9 @@ func newRevoke(a *app.App) *cobra.Command {
 few seconds; with a Secret of Kubernetes, once the Secret was changed and has reached its pods.`,
 		Example: "  siren tokens revoke upload --file tokens.yaml",
 		Args:    cobra.MinimumNArgs(1),
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(
+			_ *cobra.Command, args []string, _ string,
+		) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return names(file, args), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -149,7 +152,8 @@ few seconds; with a Secret of Kubernetes, once the Secret was changed and has re
 func revoke(a *app.App, path, name string) error {
 	odd, err := auth.RemoveToken(path, name)
 	if errors.Is(err, auth.ErrNoToken) {
-		return exit.With(exit.NotFound, fmt.Errorf("%s has no token %s; `siren tokens list` lists those there are", path, name))
+		return exit.With(exit.NotFound, fmt.Errorf("%s has no token %s; `siren tokens list` lists those there are",
+			path, name))
 	}
 	if err != nil {
 		return err

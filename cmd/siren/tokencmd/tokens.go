@@ -99,7 +99,8 @@ func table(all []auth.Token, now time.Time) ([]row, *show.Table) {
 	for _, token := range all {
 		expired := token.Expired(now)
 		rows = append(rows, row{token, expired})
-		t.Add(token.Name, roles(token), cmp.Or(token.Tenant, "-"), expiry(token, expired), day(token.Created), token.SHA256)
+		t.Add(token.Name, roles(token), cmp.Or(token.Tenant, "-"), expiry(token, expired), day(token.Created),
+			token.SHA256)
 		if expired {
 			t.Paint("EXPIRES", show.Red)
 		}

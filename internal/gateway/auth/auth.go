@@ -1,5 +1,5 @@
-// Package auth says who makes a request to the gateway, and what they may do: by the tokens of a file, or by the JWTs of
-// an OpenID provider.
+// Package auth says who makes a request to the gateway, and what they may do: by the tokens of a file, or by the JWTs
+// of an OpenID provider.
 //
 // It decides nothing about a request beyond that: which role an operation needs, and whose job is whose, lives in
 // internal/gateway.
@@ -57,7 +57,7 @@ type Guards []Guard
 
 // Identify returns who shows the token.
 func (g Guards) Identify(ctx context.Context, token string) (Identity, error) {
-	unknown := error(ErrUnknown)
+	unknown := ErrUnknown
 	for _, guard := range g {
 		i, err := guard.Identify(ctx, token)
 		if err == nil {

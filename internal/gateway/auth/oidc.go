@@ -49,7 +49,8 @@ const (
 
 // algorithms are those by which a token may be signed: with a key that the provider alone has.
 var algorithms = []string{
-	oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
+	oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512,
+	oidc.EdDSA,
 }
 
 // Check refuses options that can't be meant so.
@@ -57,11 +58,13 @@ func (o OIDCOptions) Check() error {
 	u, err := url.Parse(o.Issuer)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("issuer %q: write the provider's URL as its tokens have it, as in https://login.example.com", o.Issuer)
+		return fmt.Errorf("issuer %q: write the provider's URL as its tokens have it, as in https://login.example.com",
+			o.Issuer)
 	case !confidential(u):
 		return fmt.Errorf("issuer %q: it must be https, or others could put keys of their own in its place", o.Issuer)
 	case o.Audience == "":
-		return errors.New("no audience: say whom the provider's tokens must be for, or those for other programs let people in")
+		return errors.New("no audience: say whom the provider's tokens must be for, or those for other programs let " +
+			"people in")
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ type Token struct {
 	Tenant  string    `json:"tenant,omitempty"`
 	Created time.Time `json:"created,omitzero"`
 	Expires time.Time `json:"expires,omitzero"` // zero: never
-	SHA256  string    `json:"sha256"`           // of the token, in hex: it has 256 random bits, so a slow hash adds nothing
+	SHA256  string    `json:"sha256"`           // in hex; a slow hash adds nothing to 256 random bits
 }
 
 // Expired reports whether the token lets nobody in any more.
@@ -84,7 +84,8 @@ func CheckTenant(name string) error {
 func (t Token) Check() error {
 	var errs []error
 	if !nameForm.MatchString(t.Name) {
-		errs = append(errs, fmt.Errorf("name %q: write at most 63 letters, digits and . _ @ -, a letter or digit first", t.Name))
+		errs = append(errs, fmt.Errorf("name %q: write at most 63 letters, digits and . _ @ -, a letter or digit first",
+			t.Name))
 	}
 	if len(t.Roles) == 0 {
 		errs = append(errs, fmt.Errorf("no roles: say some of %s", roleNames()))
@@ -219,7 +220,8 @@ func change(path string, do func([]Token) ([]Token, error)) (odd string, err err
 	if err != nil {
 		return odd, err
 	}
-	return odd, replaceFile(path, append([]byte("# Written by siren tokens. The tokens themselves aren't kept anywhere.\n"), text...))
+	const head = "# Written by siren tokens. The tokens themselves aren't kept anywhere.\n"
+	return odd, replaceFile(path, append([]byte(head), text...))
 }
 
 // lockFolder waits until nobody else has locked the folder: a lock on the file itself would go when it is replaced.
@@ -241,8 +243,8 @@ func lockFolder(dir string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// replaceFile writes a file in one step, so that nobody reads half of it. Only its owner may read a new one; one that was
-// there keeps its owner and who may read it.
+// replaceFile writes a file in one step, so that nobody reads half of it. Only its owner may read a new one; one that
+// was there keeps its owner and who may read it.
 func replaceFile(path string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".tokens-*")
 	if err != nil {

@@ -113,7 +113,8 @@ func (t *Tokens) Identify(_ context.Context, token string) (Identity, error) {
 	case !ok:
 		return Identity{}, fmt.Errorf("%w: it isn't in the file of tokens", ErrUnknown)
 	case known.Expired(t.now()):
-		return Identity{}, fmt.Errorf("%w: %s expired at %s", ErrUnknown, known.Name, known.Expires.Format(time.RFC3339))
+		return Identity{}, fmt.Errorf("%w: %s expired at %s", ErrUnknown, known.Name,
+			known.Expires.Format(time.RFC3339))
 	}
 	return Identity{Subject: known.Name, Tenant: known.Tenant, Roles: known.Roles}, nil
 }

@@ -66,7 +66,8 @@ func TestTokens(t *testing.T) {
 		must(t, err)
 		in := func(token string) (Identity, error) { return g.Identify(t.Context(), token) }
 
-		if i, err := in(ann); err != nil || i.Subject != "ann" || i.Tenant != "" || !i.May(Operator) || i.May(Producer) {
+		i, err := in(ann)
+		if err != nil || i.Subject != "ann" || i.Tenant != "" || !i.May(Operator) || i.May(Producer) {
 			t.Errorf("ann: %+v, %v", i, err)
 		}
 		if i, err := in(acme); err != nil || i.Subject != "upload" || i.Tenant != "acme" || !i.May(Producer) {
@@ -137,7 +138,8 @@ func TestTokensOfAFileThatChanges(t *testing.T) {
 		good, err := os.ReadFile(path)
 		must(t, err)
 		for name, broken := range map[string]string{
-			"no YAML": "tokens: [", "nothing": "\n", "an unknown field": "tokens: []\nfoo: 1", "no hash": "tokens: [{name: x, roles: [reader]}]",
+			"no YAML": "tokens: [", "nothing": "\n", "an unknown field": "tokens: []\nfoo: 1",
+			"no hash": "tokens: [{name: x, roles: [reader]}]",
 		} {
 			before := strings.Count(l.String(), "level=ERROR")
 			must(t, os.WriteFile(filepath.Join(dir, "2", "tokens.yaml"), []byte(broken), 0o600))
