@@ -53,6 +53,8 @@ goes on this machine's own address alone. TLS is for an Ingress, or a proxy in f
 	fs := c.Flags()
 	fs.StringVar(&f.Address, "address", "127.0.0.1:8080", "address to answer requests on; port 0 is any free one")
 	fs.StringVar(&f.Listen, "listen", "127.0.0.1:0", "address of /metrics, /livez and /readyz; port 0 is any free one")
+	fs.DurationVar(&f.StopDelay, "stop-delay", 0,
+		"how long it goes on answering after SIGTERM, while /readyz says no, so that nobody sends it requests any more")
 	app.OneOf(c, &how, "auth", "", "how it is known who makes a request", byTokens, byNobody)
 	return c
 }
