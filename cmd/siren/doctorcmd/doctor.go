@@ -125,7 +125,8 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+say.Listed(names)+
 		"; a heading's words do, too")
 	fs.StringSliceVar(&f.roles, "role", nil,
-		"what this machine and its URLs are for, `ROLES`: "+say.Listed(examined())+" (default SIREN_ROLE, else all but gateway)")
+		"what this machine and its URLs are for, `ROLES`: "+say.Listed(examined())+
+			" (default SIREN_ROLE, else all but gateway)")
 	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
 	app.OneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
 	f.kube.AddNames(fs)
@@ -172,7 +173,7 @@ func runDoctor(ctx context.Context, a *app.App, f doctorFlags) error {
 // errSaid is a failure that the output has told.
 var errSaid = errors.New("")
 
-// examined returns the roles that a machine may be for: without being told, doctor takes it for one of all but a gateway.
+// examined returns the roles that a machine may be for. When none is named, it is taken for one of all but a gateway.
 func examined() []string { return append(role.All(), role.Gateway) }
 
 // complete takes from the environment what no flag says, and refuses what isn't there.
