@@ -4,12 +4,14 @@
      Write on amq.default is the default exchange: dead-lettering needs it when the lanes are declared, retries and dead letters are published to it. */}}
 {{- define "siren.rabbitmq.permissions" -}}
 {{- $everything := dict "configure" ".*" "write" ".*" "read" ".*" -}}
-{{- dict
-      "siren" $everything
-      "scaler" (dict
+{{- $lanes := dict
         "configure" "^siren\\.(jobs|default|dead|(lane|delay)\\..+)$"
         "write" "^(amq\\.default|siren\\.(jobs|default|lane\\..+))$"
-        "read" "^siren\\.(jobs|default|dead|(lane|delay)\\..+)$")
+        "read" "^siren\\.(jobs|default|dead|(lane|delay)\\..+)$" -}}
+{{- dict
+      "siren" $everything
+      "scaler" $lanes
+      "gateway" $lanes
       "worker" (dict
         "configure" "^$"
         "write" "^amq\\.default$"

@@ -10,7 +10,7 @@
 {{- .url -}}
 {{- end -}}
 
-{{/* The Secret and its key that hold the URL of RabbitMQ for scaler or worker, as JSON; {} when nothing says where it is, for which checks.yaml fails:
+{{/* The Secret and its key that hold the URL of RabbitMQ for scaler, worker or gateway, as JSON; {} when nothing says where it is, for which checks.yaml fails:
      (dict "root" $ "role" "worker"). */}}
 {{- define "siren.rabbitmq.secret" -}}
 {{- $r := .root.Values.rabbitmq -}}
@@ -43,7 +43,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The same of Redis, for scaler, worker or operator. The operator is who types commands in a scaler's pod; without a login for that it is the
+{{/* The same of Redis, for scaler, worker, gateway or operator. The operator is who types commands in a scaler's pod; without a login for that it is the
      scaler's. */}}
 {{- define "siren.redis.secret" -}}
 {{- $r := .root.Values.redis -}}

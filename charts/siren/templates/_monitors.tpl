@@ -1,12 +1,12 @@
 {{/* What PodMonitor and ServiceMonitor have in common. */}}
 
-{{/* What selects the pods of scaler and workers, or their Services. */}}
+{{/* What selects the pods of scaler, workers and gateway, or their Services. */}}
 {{- define "siren.monitor.selector" -}}
 matchLabels:
   app.kubernetes.io/name: {{ include "siren.name" . | quote }}
   app.kubernetes.io/instance: {{ .Release.Name | quote }}
 matchExpressions:
-  - {key: app.kubernetes.io/component, operator: In, values: [scaler, worker]}
+  - {key: app.kubernetes.io/component, operator: In, values: [scaler, worker, gateway]}
 {{- end -}}
 
 {{/* The job that Prometheus calls their series: what the alerts go by. It is what a PodMonitor's name makes of itself. */}}

@@ -125,7 +125,8 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 	fs.StringSliceVar(&f.only, "only", nil, "look only at these `AREAS`: "+say.Listed(names)+
 		"; a heading's words do, too")
 	fs.StringSliceVar(&f.roles, "role", nil,
-		"what this machine and its URLs are for, `ROLES`: "+say.Listed(role.All())+" (default SIREN_ROLE, else all)")
+		"what this machine and its URLs are for, `ROLES`: "+say.Listed(examined())+
+			" (default SIREN_ROLE, else all but gateway)")
 	fs.StringVar(&f.scratch, "scratch", "", "scratch folder of the workers here (default SIREN_SCRATCH, else theirs)")
 	app.OneOf(c, &f.failOn, "fail-on", "", "the least that makes the exit code other than 0", "warning", "error")
 	f.kube.AddNames(fs)
@@ -133,7 +134,7 @@ when something doesn't work; with --fail-on error a warning is 0 too.`,
 	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
 	app.CompleteFlag(c, "scratch", app.Folders)
 	app.CompleteFlag(c, "only", app.Fixed(names...))
-	app.CompleteFlag(c, "role", app.Fixed(role.All()...))
+	app.CompleteFlag(c, "role", app.Fixed(examined()...))
 	return c
 }
 
@@ -172,6 +173,9 @@ func runDoctor(ctx context.Context, a *app.App, f doctorFlags) error {
 // errSaid is a failure that the output has told.
 var errSaid = errors.New("")
 
+// examined returns the roles that a machine may be for. When none is named, it is taken for one of all but a gateway.
+func examined() []string { return append(role.All(), role.Gateway) }
+
 // complete takes from the environment what no flag says, and refuses what isn't there.
 func (f *doctorFlags) complete() error {
 	f.management = cmp.Or(f.management, os.Getenv("SIREN_MANAGEMENT_URL"))
@@ -185,8 +189,8 @@ func (f *doctorFlags) complete() error {
 		f.roles = role.All()
 	}
 	for _, r := range f.roles {
-		if !slices.Contains(role.All(), r) {
-			return fmt.Errorf("no role %q%s", r, plain.ThereAre(r, role.All()))
+		if !slices.Contains(examined(), r) {
+			return fmt.Errorf("no role %q%s", r, plain.ThereAre(r, examined()))
 		}
 	}
 	names := areaNames()

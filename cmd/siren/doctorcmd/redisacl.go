@@ -127,6 +127,8 @@ func Takes(c *cobra.Command) string {
 		return "a " + role.Worker
 	case "scaler":
 		return "a " + role.Scaler
+	case "gateway":
+		return "a " + role.Gateway
 	case "enqueue", "jobs get", "jobs watch", "jobs logs":
 		return "a " + role.Producer + " or an " + role.Operator
 	default:

@@ -47,6 +47,8 @@ Ingress, or a proxy in front of it.`,
 	fs.StringVar(&f.Address, "address", "127.0.0.1:8080", "address to answer requests on; port 0 is any free one")
 	fs.StringVar(&f.Listen, "listen", "127.0.0.1:0", "address of /metrics, /livez and /readyz; port 0 is any free one")
 	m.add(c)
+	fs.DurationVar(&f.StopDelay, "stop-delay", 0,
+		"how long it goes on answering after SIGTERM, while /readyz says no, so that nobody sends it requests any more")
 	return c
 }
 

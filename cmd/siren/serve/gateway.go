@@ -28,8 +28,10 @@ type Gateway struct {
 	Guard    auth.Guard
 	Bounds   gateway.Bounds
 	Version  string // of Siren
-	At       reach.Endpoints
-	Log      *slog.Logger
+	// how long it goes on answering, as not ready, once it was told to stop: until nobody sends it requests any more
+	StopDelay time.Duration
+	At        reach.Endpoints
+	Log       *slog.Logger
 }
 
 // stopWithin is how long requests that are being answered may take once a gateway was told to stop.
@@ -52,7 +54,8 @@ func (f Gateway) Run(ctx context.Context) error {
 	if f.Listen != "" {
 		registry := newRegistry()
 		redislink.RegisterRefusals(registry, store)
-		server, err := ops.Listen(f.Listen, ops.Handler(registry, alive, readyOnce(publish, store)), log)
+		server, err := ops.Listen(f.Listen, ops.Handler(registry, alive,
+			readyUntil(ctx, readyOnce(publish, store))), log)
 		if err != nil {
 			return err
 		}
@@ -88,6 +91,11 @@ func (f Gateway) Run(ctx context.Context) error {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
+	}
+	select {
+	case err := <-served:
+		return err
+	case <-time.After(f.StopDelay):
 	}
 	g.Stop()
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)

@@ -80,6 +80,16 @@ func readyOnce(c *rabbitlink.Conn, store *redislink.Store) ops.Probe {
 	}
 }
 
+// readyUntil makes a probe that is as another until ctx ends, and not ready from then on: requests go elsewhere.
+func readyUntil(ctx context.Context, ready ops.Probe) ops.Probe {
+	return func() error {
+		if ctx.Err() != nil {
+			return errors.New("it was told to stop")
+		}
+		return ready()
+	}
+}
+
 // stopServer ends the metrics and probes; nil has none.
 func stopServer(s *ops.Server) {
 	if s == nil {

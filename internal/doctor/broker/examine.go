@@ -79,7 +79,10 @@ func (x *examiner) publishes(ctx context.Context) {
 	for _, to := range []struct {
 		exchange string
 		roles    []string
-	}{{topology.JobsExchange, []string{role.Scaler, role.Producer}}, {"", []string{role.Worker}}} {
+	}{
+		{topology.JobsExchange, []string{role.Scaler, role.Producer, role.Gateway}},
+		{"", []string{role.Worker, role.Gateway}},
+	} {
 		roles := slices.DeleteFunc(to.roles, func(role string) bool { return !x.has(role) })
 		if len(roles) == 0 {
 			continue

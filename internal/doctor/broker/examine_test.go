@@ -61,13 +61,16 @@ func TestExamineHealthyBroker(t *testing.T) {
 func TestExamineUserWithoutRights(t *testing.T) {
 	rabbittest.Declared(t)
 	rabbittest.User(t, "nobody", `^$`, `^$`, `^$`)
-	all := examined(t, "nobody", rabbittest.Policy(t), role.All()...)
+	all := examined(t, "nobody", rabbittest.Policy(t), append(role.All(), role.Gateway)...)
 	all.WellFormed(t)
 	all.Want(t, "broker.rights.worker", doctor.Error, "publish to exchange amq.default")
 	all.Want(t, "broker.rights.worker", doctor.Error, "read siren.lane.…")
 	all.Want(t, "broker.rights.worker", doctor.Error, "(for all roles at once)")
 	all.Want(t, "broker.rights.producer", doctor.Error, "publish to exchange siren.jobs")
 	all.Want(t, "broker.rights.scaler", doctor.Error, "declare")
+	all.Want(t, "broker.rights.gateway", doctor.Error, "publish to exchange siren.jobs")
+	all.Want(t, "broker.rights.gateway", doctor.Error, "read siren.lane.…")
+	all.Want(t, "broker.rights.gateway", doctor.Error, "read siren.dead")
 
 	// Any of the fixes is enough for all of the roles.
 	fix, _, _ := strings.Cut(all.Of("broker.rights.producer")[0].Fix, " (")
@@ -83,7 +86,7 @@ func TestExamineUserWithoutRights(t *testing.T) {
 
 // The permissions that the fixes name are enough, and each role is content with its own.
 func TestExamineNamesTheRightsNeeded(t *testing.T) {
-	for _, role := range role.All() {
+	for _, role := range append(role.All(), role.Gateway) {
 		t.Run(role, func(t *testing.T) {
 			rabbittest.Declared(t)
 			rabbittest.User(t, role, `^$`, `^$`, `^$`)

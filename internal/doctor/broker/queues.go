@@ -46,9 +46,7 @@ func (x *examiner) queues(ctx context.Context) {
 		if w.Lane == "" {
 			r = role.Scaler
 		}
-		if x.has(r) && errors.Is(x.Consume(ctx, w.Name), lanes.ErrRefused) {
-			x.refused(r, "read "+patternOf(w.Name))
-		}
+		x.reads(ctx, w.Name, r, role.Gateway)
 	}
 	if x.has(role.Scaler) {
 		x.declares(ctx)
@@ -60,6 +58,17 @@ func (x *examiner) queues(ctx context.Context) {
 		x.add(judgeDoubtful(doubtful))
 	}
 	x.leftovers(ctx, all)
+}
+
+// reads tries whether the queue can be read, for those of the roles that are looked at.
+func (x *examiner) reads(ctx context.Context, queue string, roles ...string) {
+	roles = slices.DeleteFunc(roles, func(role string) bool { return !x.has(role) })
+	if len(roles) == 0 || !errors.Is(x.Consume(ctx, queue), lanes.ErrRefused) {
+		return
+	}
+	for _, role := range roles {
+		x.refused(role, "read "+patternOf(queue))
+	}
 }
 
 // typesOf lists the types among the queues.

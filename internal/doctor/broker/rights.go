@@ -19,6 +19,10 @@ var rightsOf = map[string]rights{
 		`^siren\.(jobs|default|dead|(lane|delay)\..+)$`, `^(amq\.default|siren\.(jobs|default|lane\..+))$`,
 		`^siren\.(jobs|default|dead|(lane|delay)\..+)$`,
 	},
+	role.Gateway: {
+		`^siren\.(jobs|default|dead|(lane|delay)\..+)$`, `^(amq\.default|siren\.(jobs|default|lane\..+))$`,
+		`^siren\.(jobs|default|dead|(lane|delay)\..+)$`,
+	},
 	role.Worker:   {`^$`, `^amq\.default$`, `^siren\.lane\..+$`},
 	role.Producer: {`^$`, `^siren\.jobs$`, `^$`},
 }
@@ -43,6 +47,7 @@ func judgeRights(r, user, vhost string, others bool, refusals []string) doctor.F
 	return check.Error(fmt.Sprintf("user %q may not %s", user, strings.Join(refusals, ", nor ")), map[string]string{
 		role.Scaler:   "a scaler with this user can't declare the queues, or can't bring retries back",
 		role.Worker:   "a worker with this user can't take jobs, or can't put off or bury those that fail",
+		role.Gateway:  "a gateway with this user can't enqueue, move or look at jobs",
 		role.Producer: "a producer with this user can't enqueue a job",
 	}[r], fix)
 }

@@ -139,7 +139,7 @@ func TestJudgeRights(t *testing.T) {
 		"too much": {worker, everything, doctor.Note, `may do more than a worker does: `},
 		"all roles": {
 			access.Roles(), everything, doctor.OK,
-			"may do what a worker and a scaler and a producer and an operator does",
+			"may do what a worker and a scaler and a producer and an operator and a gateway does",
 		},
 		"Redis can't": {access.Roles(), trial{failed: map[access.Use]error{{
 			Pattern: "siren:jobs",
