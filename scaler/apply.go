@@ -105,3 +105,13 @@ func (l *Loop) publish(ctx context.Context, e lanes.Effective, d law.Decision, o
 	}
 	return nil
 }
+
+// note tells the history of the tick. Nothing else waits for that.
+func (l *Loop) note(ctx context.Context, s fleet.Snapshot) {
+	if l.o.History == nil {
+		return
+	}
+	if err := l.o.History(ctx, s); err != nil {
+		l.o.Log.Debug("write the history", "error", err)
+	}
+}

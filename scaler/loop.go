@@ -70,6 +70,8 @@ type Options struct {
 	// Sight publishes a Sight, as ReadSight reads it; nil: nobody asks.
 	Sight   func(ctx context.Context, text []byte) error
 	Version string // of siren, for the sight
+	// History writes the history of lanes and pools; it is told of each tick. nil: there is none.
+	History func(ctx context.Context, s fleet.Snapshot) error
 	// Leading says whether this scaler may act. nil: always.
 	Leading func(ctx context.Context) (bool, error)
 	Log     *slog.Logger    // nil: nowhere
@@ -203,6 +205,7 @@ func (l *Loop) tick(ctx context.Context) error {
 	}
 	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, e, d, o))
 	l.showSight(ctx, e, d, o, before)
+	l.note(ctx, d.Snapshot)
 	l.compare(ctx, &e.Policy, o)
 	l.o.Metrics.show(d.Snapshot)
 	l.o.Metrics.tune(e)

@@ -141,6 +141,32 @@ func TestLoopShowsOnlyWhileItLeads(t *testing.T) {
 	})
 }
 
+// The history hears of each tick of the leader, and what becomes of it changes nothing.
+func TestLoopTellsTheHistory(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loopTest) {
+		leading := false
+		var told []fleet.Snapshot
+		l.o.Leading = func(context.Context) (bool, error) { return leading, nil }
+		l.o.History = func(_ context.Context, s fleet.Snapshot) error {
+			told = append(told, s)
+			return errOut
+		}
+		l.depths["standard"] = fleet.Depth{Ready: 3}
+		l.seconds(2)
+		if len(told) > 0 {
+			t.Fatal("tells what the leader should")
+		}
+		leading = true
+		l.seconds(2)
+		if len(told) != len(l.snapshots) || len(told) == 0 || told[0].Point().Lanes["standard"].Ready != 3 {
+			t.Errorf("told %+v, of %d snapshots", told, len(l.snapshots))
+		}
+		if strings.Contains(l.log.String(), "WARN") {
+			t.Errorf("a history that can't be written fails the tick:\n%s", &l.log)
+		}
+	})
+}
+
 // A sight of another version is none: that one may decide otherwise.
 func TestSightOfAnotherVersion(t *testing.T) {
 	text, err := Sight{Version: "v2", Leader: "me"}.encode()

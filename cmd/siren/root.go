@@ -22,6 +22,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/cmd/siren/tokencmd"
 	"github.com/polyglot-media/siren/cmd/siren/tunecmd"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 )
@@ -112,7 +113,8 @@ Try it: siren demo`,
 	add("fleet", lanecmd.NewLanes(a), lanecmd.NewPools(a), lanecmd.NewWorkers(a), lanecmd.NewExplain(a),
 		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a))
 	add("change", tunecmd.NewTunings(a), tunecmd.NewBudget(a), lanecmd.NewAudit(a))
-	add("run", runcmd.NewUp(a), democmd.New(a), runcmd.NewWorker(a), runcmd.NewScaler(a), runcmd.NewGateway(a))
+	add("run", runcmd.NewUp(a), democmd.New(a), runcmd.NewWorker(a), runcmd.NewScaler(a), runcmd.NewGateway(a),
+		tokencmd.NewTokens(a))
 	add("other", doctorcmd.NewDoctor(a), doctorcmd.NewContexts(a), doctorcmd.NewRedisACL(a), newOptions(a),
 		newVersion(a))
 	root.SetCompletionCommandGroupID("other")

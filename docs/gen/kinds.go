@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"strings"
-	"time"
 
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -57,72 +55,12 @@ func presetReference() string {
 	return b.String()
 }
 
-// jobSchema returns the JSON Schema of a job: the fields of job.Job, and for each kind its params.
+// jobSchema returns the JSON Schema of a job, as its file has it.
 func jobSchema() (string, error) {
-	var all []any
-	for _, k := range kinds.All() {
-		params := map[string]any{}
-		for _, p := range k.Params {
-			schema := map[string]any{"anyOf": []any{p.Schema(), map[string]any{"type": "null"}}}
-			params[p.Name] = schema
-			if p.Was != "" {
-				params[p.Was] = map[string]any{"anyOf": schema["anyOf"], "deprecated": true}
-			}
-		}
-		all = append(all, map[string]any{
-			"if": map[string]any{
-				"properties": map[string]any{"kind": map[string]any{"const": k.Name}}, "required": []string{"kind"},
-			},
-			"then": map[string]any{"properties": map[string]any{"params": map[string]any{
-				"properties":           params,
-				"additionalProperties": false,
-			}}},
-		})
-	}
-	properties := map[string]any{}
-	for i := range reflect.TypeFor[job.Job]().NumField() {
-		f := reflect.TypeFor[job.Job]().Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		properties[name] = map[string]any{"type": schemaType(f.Type)}
-	}
-	bound := func(field string, more map[string]any) {
-		for k, v := range more {
-			properties[field].(map[string]any)[k] = v
-		}
-	}
-	bound("version", map[string]any{"const": job.WireVersion})
-	bound("id", map[string]any{"pattern": `^[A-Za-z0-9._-]{1,64}$`})
-	bound("kind", map[string]any{"enum": kinds.Names()})
-	bound("preset", map[string]any{"pattern": `^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?@[1-9][0-9]{0,5}$`})
-	bound("labels", map[string]any{"additionalProperties": map[string]any{
-		"type":      "string",
-		"maxLength": job.MaxLabelValue,
-	}, "maxProperties": job.MaxLabels})
-	bound("input", map[string]any{"format": "uri", "maxLength": job.MaxURL})
-	bound("output", map[string]any{"format": "uri", "maxLength": job.MaxURL})
-	bound("priority", map[string]any{"minimum": 0, "maximum": lanes.MaxPriority})
-	bound("expiresAt", map[string]any{"format": "date-time"})
-	text, err := json.MarshalIndent(map[string]any{
-		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A job of Siren",
-		"$comment": "written by docs/gen from job.Job and lanes/kinds",
-		"type":     "object", "required": []string{"id", "input", "output"}, "properties": properties,
-		"anyOf": []any{
-			map[string]any{"required": []string{"kind"}}, map[string]any{"required": []string{"preset"}},
-		},
-		"allOf": all,
-	}, "", "  ")
+	schema := job.Schema()
+	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	schema["$comment"] = "written by docs/gen from job.Job and lanes/kinds"
+	schema["title"] = "A job of Siren"
+	text, err := json.MarshalIndent(schema, "", "  ")
 	return string(text) + "\n", err
-}
-
-func schemaType(t reflect.Type) string {
-	switch {
-	case t == reflect.TypeFor[time.Time](), t == reflect.TypeFor[lanes.Duration](), t.Kind() == reflect.String:
-		return "string"
-	case t.Kind() == reflect.Bool:
-		return "boolean"
-	case t.Kind() == reflect.Int:
-		return "integer"
-	default:
-		return "object"
-	}
 }

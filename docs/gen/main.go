@@ -1,6 +1,6 @@
 // Command gen writes what follows from the code: docs/metrics.md from the registered metrics, docs/policy.md from the
 // comments and defaults of lanes.Policy, with its JSON Schema, docs/kinds.md and docs/job.schema.json from lanes/kinds,
-// and the chart's VALUES.md, schema, policy defaults and Redis users from the code and from its values.yaml. `make
+// docs/openapi.json from internal/gateway, and the chart's VALUES.md, schema, policy defaults and Redis users from the code and from its values.yaml. `make
 // verify` fails when they are not up to date.
 package main
 
@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/polyglot-media/siren/cmd/siren/serve/upkeep"
+	"github.com/polyglot-media/siren/internal/gateway"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/lanes"
@@ -44,6 +45,11 @@ func main() {
 		log.Fatal(err)
 	}
 	write("docs/job.schema.json", schema)
+	api, err := gateway.New(gateway.Options{}).OpenAPI()
+	if err != nil {
+		log.Fatal(err)
+	}
+	write("docs/openapi.json", string(api)+"\n")
 	chart, err := chartFiles(chartDir, "lanes/policy.go")
 	if err != nil {
 		log.Fatal(err)

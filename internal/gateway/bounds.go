@@ -183,8 +183,8 @@ func (g *Gateway) admit(c huma.Context, next func(huma.Context)) {
 		return
 	}
 	_, w := humago.Unwrap(c)
-	token, _ := strings.CutPrefix(c.Header("Authorization"), "Bearer ")
-	i, err := g.guard.Identify(c.Context(), strings.TrimSpace(token))
+	token := bearerOf(c.Header("Authorization"))
+	i, err := g.guard.Identify(c.Context(), token)
 	switch {
 	case errors.Is(err, auth.ErrCantTell):
 		g.log.Warn("who makes a request can't be told", "error", err)
@@ -203,6 +203,16 @@ func (g *Gateway) admit(c huma.Context, next func(huma.Context)) {
 	default:
 		next(huma.WithValue(c, whoKey{}, i))
 	}
+}
+
+// bearerOf returns the token of an Authorization header; "" without one. Whether a scheme's letters are small doesn't
+// count (RFC 9110, 11.1).
+func bearerOf(header string) string {
+	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
+	if !strings.EqualFold(scheme, bearer) {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 func named(roles []auth.Role) string {

@@ -33,7 +33,9 @@ type House struct {
 	Roster   *redis.Roster
 	Tunings  *redis.Tunings
 	Efforts  *redis.Efforts
+	History  *redis.History
 	Once     *redis.Once
+	Blocked  func() string                                                    // why RabbitMQ takes nothing from the producer's connection now; "": it does
 	Connect  func(ctx context.Context, name string) (*rabbitlink.Conn, error) // to the broker
 	Now      func() time.Time                                                 // Redis' clock
 }
@@ -63,17 +65,19 @@ type Gateway struct {
 
 // New makes a gateway.
 func New(o Options) *Gateway {
+	huma.DefaultArrayNullable = false // answers have [] for none
 	g := &Gateway{
 		House: o.House, guard: o.Guard, bounds: o.Bounds.withDefaults(), version: o.Version, log: o.Log,
 		stopping: make(chan struct{}),
 	}
 	g.paces.rate = g.bounds.Rate
 	mux := http.NewServeMux()
-	g.api = humago.New(mux, config(o.Version))
+	g.api = humago.New(mux, config())
 	g.api.UseMiddleware(g.admit)
 	g.addJobs()
 	g.addJob()
 	g.addViews()
+	g.addHistory()
 	g.addDead()
 	g.addTunings()
 	g.addStreams()
@@ -91,8 +95,8 @@ func (g *Gateway) OpenAPI() ([]byte, error) { return g.api.OpenAPI().MarshalJSON
 // bearer is the name of the way that requests say who makes them.
 const bearer = "bearer"
 
-func config(version string) huma.Config {
-	c := huma.DefaultConfig("Siren", version)
+func config() huma.Config {
+	c := huma.DefaultConfig("Siren", "1")
 	c.Info.Description = "Enqueue media jobs, and see what becomes of them, and why. Times are RFC 3339; durations are " +
 		"written as 1m30s. Fields may be added to answers; ignore those that you don't know."
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {Type: "http", Scheme: "bearer"}}
@@ -118,6 +122,9 @@ func on[In, Out any](g *Gateway, o huma.Operation, do func(context.Context, *In)
 func forRoles(o huma.Operation, roles []auth.Role) huma.Operation {
 	o.Metadata = map[string]any{rolesOf: roles}
 	o.Security = []map[string][]string{{bearer: {}}}
+	if o.Method == http.MethodPost || o.Method == http.MethodPut {
+		o.Errors = append(o.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
 	o.Errors = append(o.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests,
 		http.StatusServiceUnavailable)
 	return o

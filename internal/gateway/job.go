@@ -19,13 +19,13 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// byID names a job.
-type byID struct {
+// ByID names a job.
+type ByID struct {
 	ID string `path:"id" maxLength:"256" doc:"The job's id."`
 }
 
-// why is the reason for a change.
-type why struct {
+// Why is the reason for a change.
+type Why struct {
 	Reason string `query:"reason" doc:"Why, for the others and the audit log: at most 200 characters."`
 }
 
@@ -52,7 +52,7 @@ func (g *Gateway) addJob() {
 		return o
 	}
 	on(g, op("get-job", http.MethodGet, "", "Show everything known of a job"),
-		func(ctx context.Context, in *byID) (*recordOut, error) {
+		func(ctx context.Context, in *ByID) (*recordOut, error) {
 			r, err := g.find(ctx, in.ID)
 			return &recordOut{r}, err
 		}, auth.Producer, auth.Reader)
@@ -63,15 +63,15 @@ func (g *Gateway) addJob() {
 
 	on(g, verb("cancel-job", http.MethodDelete, "", "Call off a job, a running one too"),
 		func(ctx context.Context, in *struct {
-			byID
-			why
+			ByID
+			Why
 		}) (*verbOut, error) {
 			return g.do(ctx, in.ID, in.Reason, jobs.Cancel(g.desk(ctx), ""))
 		}, auth.Producer, auth.Operator)
 	on(g, verb("retry-job", http.MethodPost, "/retry", "Run a dead, retrying, cancelled or missing job again at once"),
 		func(ctx context.Context, in *struct {
-			byID
-			why
+			ByID
+			Why
 		}) (*verbOut, error) {
 			e, err := operate.InForce(ctx, g.Board)
 			if err != nil {
@@ -82,8 +82,8 @@ func (g *Gateway) addJob() {
 	on(g, verb("promote-job", http.MethodPost, "/promote", "Put a queued job into another lane: the most urgent one, "+
 		"unless a lane is given"),
 		func(ctx context.Context, in *struct {
-			byID
-			why
+			ByID
+			Why
 			Lane string `query:"lane" doc:"The lane to put it into."`
 		}) (*verbOut, error) {
 			e, err := operate.InForce(ctx, g.Board)
@@ -155,7 +155,7 @@ type logsOut struct {
 }
 
 // logs returns what a job's programs said last; "" when nothing is kept.
-func (g *Gateway) logs(ctx context.Context, in *byID) (*logsOut, error) {
+func (g *Gateway) logs(ctx context.Context, in *ByID) (*logsOut, error) {
 	if _, err := g.find(ctx, in.ID); err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (g *Gateway) logs(ctx context.Context, in *byID) (*logsOut, error) {
 type explainOut struct{ Body explain.Explanation }
 
 // explainJob explains a job. A tenant isn't told of the scaler's plans.
-func (g *Gateway) explainJob(ctx context.Context, in *byID) (*explainOut, error) {
+func (g *Gateway) explainJob(ctx context.Context, in *ByID) (*explainOut, error) {
 	if _, err := g.find(ctx, in.ID); err != nil {
 		return nil, err
 	}

@@ -58,7 +58,8 @@ type enqueueOut struct {
 
 func (g *Gateway) addJobs() {
 	registry := g.api.OpenAPI().Components.Schemas
-	one := registry.Schema(typeOf[job.Job](), true, "Job")
+	registry.Map()["Job"] = &huma.Schema{Extensions: jobSchema()}
+	one := &huma.Schema{Ref: "#/components/schemas/Job"}
 	min, max := 1, mostJobs
 	many := &huma.Schema{Type: huma.TypeArray, Items: one, MinItems: &min, MaxItems: &max}
 	on(g, huma.Operation{
@@ -80,8 +81,7 @@ func (g *Gateway) addJobs() {
 			}}}},
 		}},
 		MaxBodyBytes: mostBody, SkipValidateBody: true, Tags: []string{"jobs"},
-		Errors: []int{http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge,
-			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity},
+		Errors: []int{http.StatusConflict, http.StatusUnprocessableEntity},
 	}, g.enqueue, auth.Producer, auth.Operator)
 
 	on(g, huma.Operation{
@@ -89,6 +89,13 @@ func (g *Gateway) addJobs() {
 		Summary: "List jobs, the newest first",
 		Errors:  []int{http.StatusUnprocessableEntity},
 	}, g.listJobs, auth.Producer, auth.Reader)
+}
+
+// jobSchema is the schema of a job that may leave its id to the gateway.
+func jobSchema() map[string]any {
+	schema := job.Schema()
+	schema["required"] = []string{"input", "output"}
+	return schema
 }
 
 // enqueue puts the jobs of a request into their lanes.
@@ -204,6 +211,9 @@ func idFor(i auth.Identity, key string, n int) string {
 
 // send enqueues jobs.
 func (g *Gateway) send(ctx context.Context, s sending) (*enqueueOut, error) {
+	if why := g.Blocked(); why != "" {
+		return nil, operate.Unreachable.Errorf("RabbitMQ takes no jobs at this moment (%s); nothing is enqueued", why)
+	}
 	outcomes := g.Producer.EnqueueBatch(ctx, s.jobs)
 	all := EnqueuedJobs{Jobs: make([]Enqueued, len(outcomes))}
 	var failed error
@@ -309,13 +319,13 @@ func shallow(body []byte) error {
 }
 
 type listIn struct {
-	choice
+	Choice
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"How many at most."`
 	After string `query:"after" doc:"Go on behind an earlier answer: what its next said."`
 }
 
-// choice is the parameters that choose jobs.
-type choice struct {
+// Choice is the parameters that choose jobs.
+type Choice struct {
 	Lane     string `query:"lane" doc:"Only jobs of this lane."`
 	State    string `query:"state" enum:"queued,running,retrying,completed,dead,cancelled,missing" doc:"Only jobs in this state."`
 	Kind     string `query:"kind" doc:"Only jobs of this kind."`
@@ -351,7 +361,7 @@ func (g *Gateway) listJobs(ctx context.Context, in *listIn) (*listOut, error) {
 }
 
 // filter returns the filter that the parameters mean.
-func (c choice) filter(ctx context.Context, now time.Time) (jobrecord.Filter, error) {
+func (c Choice) filter(ctx context.Context, now time.Time) (jobrecord.Filter, error) {
 	q := jobrecord.Filter{Lane: c.Lane, State: job.State(c.State), Kind: c.Kind}
 	if _, err := labels.Parse(c.Selector); err != nil {
 		return q, invalid("selector=%q: %w", c.Selector, err)

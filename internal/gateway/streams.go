@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/danielgtaylor/huma/v2/sse"
 
 	"github.com/polyglot-media/siren/internal/gateway/auth"
@@ -51,7 +52,7 @@ const (
 )
 
 type eventsIn struct {
-	byID
+	ByID
 	Last string `header:"Last-Event-ID" doc:"What was seen last: it isn't sent again."`
 }
 
@@ -64,8 +65,10 @@ func (g *Gateway) addStreams() {
 			Tags: []string{"streams"}, Errors: []int{http.StatusNotFound},
 		}, roles)
 	}
-	sse.Register(g.api, op("watch-job", "/v1/jobs/{id}/events", "Watch a job until it has ended",
-		"Server-sent events: the job now and after each change, then one that it has ended.", auth.Producer, auth.Reader),
+	watch := op("watch-job", "/v1/jobs/{id}/events", "Watch a job until it has ended",
+		"Server-sent events: the job now and after each change, then one that it has ended.", auth.Producer, auth.Reader)
+	watch.Middlewares = huma.Middlewares{g.found}
+	sse.Register(g.api, watch,
 		map[string]any{"job": JobEvent{}, "end": EndEvent{}, "trouble": TroubleEvent{}, "alive": AliveEvent{}}, g.watchJob)
 	sse.Register(g.api, op("watch-fleet", "/v1/events", "Watch the lanes, the pools, the decisions and the tunings",
 		"Server-sent events: what the leading scaler saw, each second; each plan that it makes; and that the tunings have "+
@@ -89,14 +92,24 @@ func (g *Gateway) streaming(ctx context.Context) (context.Context, context.Cance
 	return ctx, end
 }
 
+// found has the stream of a job begin only if whoever asks may see the job: from then on it is too late for a status.
+func (g *Gateway) found(c huma.Context, next func(huma.Context)) {
+	_, err := g.find(c.Context(), c.Param("id"))
+	if err == nil {
+		next(c)
+		return
+	}
+	var problem huma.StatusError
+	if errors.As(g.problem(c.Context(), err), &problem) {
+		_, w := humago.Unwrap(c)
+		refuse(w, problem.GetStatus(), problem.Error())
+	}
+}
+
 // watchJob sends a job's record now and after each change, until it has ended.
 func (g *Gateway) watchJob(ctx context.Context, in *eventsIn, send sse.Sender) {
 	ctx, end := g.streaming(ctx)
 	defer end()
-	if _, err := g.find(ctx, in.ID); err != nil {
-		_ = send.Data(EndEvent{err.Error()})
-		return
-	}
 	records, errs := make(chan job.Record), make(chan error)
 	go func() {
 		defer close(records)

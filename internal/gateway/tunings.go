@@ -21,14 +21,15 @@ type tuningsOut struct {
 	Body tune.List
 }
 
-type changing struct {
+// Changing says which tuning is changed, and how.
+type Changing struct {
 	Field string `path:"field" maxLength:"300" doc:"The field of the policy, as in lanes.express.reserve."`
 	Match string `header:"If-Match" doc:"Change nothing unless the tunings are still at this revision: the ETag of an earlier answer."`
 	Dry   bool   `query:"dryRun" doc:"Change nothing, and show the plans that it leads to, before and after."`
 }
 
 type setIn struct {
-	changing
+	Changing
 	Body Setting
 }
 
@@ -40,8 +41,8 @@ type Setting struct {
 }
 
 type removeIn struct {
-	changing
-	why
+	Changing
+	Why
 }
 
 type changeOut struct {
@@ -85,7 +86,7 @@ func (g *Gateway) addTunings() {
 func etag(revision int64) string { return strconv.Quote(strconv.FormatInt(revision, 10)) }
 
 // terms returns the terms of a change.
-func (c changing) terms(reason string, period time.Duration) (t tune.Terms, err error) {
+func (c Changing) terms(reason string, period time.Duration) (t tune.Terms, err error) {
 	t = tune.Terms{DryRun: c.Dry, For: period}
 	if t.Reason, err = reasonOf(reason); err != nil {
 		return t, err
@@ -111,7 +112,7 @@ func (g *Gateway) setTuning(ctx context.Context, in *setIn) (*changeOut, error) 
 		return nil, err
 	}
 	c, err := g.tuneDesk(ctx).Set(ctx, terms, tune.To(in.Field, in.Body.Value))
-	return g.changed(ctx, in.changing, terms, c, err)
+	return g.changed(ctx, in.Changing, terms, c, err)
 }
 
 // removeTuning ends a tuning.
@@ -121,11 +122,11 @@ func (g *Gateway) removeTuning(ctx context.Context, in *removeIn) (*changeOut, e
 		return nil, err
 	}
 	c, err := g.tuneDesk(ctx).Remove(ctx, terms, in.Field)
-	return g.changed(ctx, in.changing, terms, c, err)
+	return g.changed(ctx, in.Changing, terms, c, err)
 }
 
 // changed says what a change has led to, or would lead to.
-func (g *Gateway) changed(ctx context.Context, in changing, terms tune.Terms, c tune.Change, err error) (*changeOut, error) {
+func (g *Gateway) changed(ctx context.Context, in Changing, terms tune.Terms, c tune.Change, err error) (*changeOut, error) {
 	desk := g.tuneDesk(ctx)
 	if err != nil {
 		if terms.Revision != nil {

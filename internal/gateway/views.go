@@ -17,8 +17,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
-// seen is what the leading scaler saw last, without its lanes and pools.
-type seen struct {
+// Seen is what the leading scaler saw last, without its lanes and pools.
+type Seen struct {
 	At       time.Time `json:"at" doc:"When the leading scaler saw this."`
 	Leader   string    `json:"leader"`
 	Revision int64     `json:"revision" doc:"Of the policy in force."`
@@ -27,20 +27,20 @@ type seen struct {
 	Others   int       `json:"others,omitempty" doc:"Workers that count against the budget and aren't this scaler's."`
 }
 
-func seenOf(s fleet.Snapshot) seen {
-	return seen{s.At, s.Leader, s.Revision, s.Refused, s.Budget, s.Others}
+func seenOf(s fleet.Snapshot) Seen {
+	return Seen{s.At, s.Leader, s.Revision, s.Refused, s.Budget, s.Others}
 }
 
 type lanesOut struct {
 	Body struct {
-		seen
+		Seen
 		Lanes []fleet.LaneStatus `json:"lanes" nullable:"false" doc:"The most urgent first."`
 	}
 }
 
 type poolsOut struct {
 	Body struct {
-		seen
+		Seen
 		Pools []fleet.PoolStatus `json:"pools" nullable:"false"`
 	}
 }
@@ -126,14 +126,14 @@ func (g *Gateway) addViews() {
 		func(ctx context.Context, _ *struct{}) (*lanesOut, error) {
 			s, err := operate.LastSeen(ctx, g.Board)
 			out := &lanesOut{}
-			out.Body.seen, out.Body.Lanes = seenOf(s), append([]fleet.LaneStatus{}, s.Lanes...)
+			out.Body.Seen, out.Body.Lanes = seenOf(s), append([]fleet.LaneStatus{}, s.Lanes...)
 			return out, err
 		}, auth.Reader)
 	on(g, op("list-pools", "pools", "Show the workers of each pool, and why there are so many"),
 		func(ctx context.Context, _ *struct{}) (*poolsOut, error) {
 			s, err := operate.LastSeen(ctx, g.Board)
 			out := &poolsOut{}
-			out.Body.seen, out.Body.Pools = seenOf(s), append([]fleet.PoolStatus{}, s.Pools...)
+			out.Body.Seen, out.Body.Pools = seenOf(s), append([]fleet.PoolStatus{}, s.Pools...)
 			return out, err
 		}, auth.Reader)
 	on(g, op("explain-lane", "lanes/{name}/explain", "Explain how a lane fares, and what limits it"),

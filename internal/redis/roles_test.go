@@ -34,7 +34,8 @@ import (
 )
 
 // roleSteps is all that the processes of each role, and people, do with this package, in an order in which each finds
-// what it needs. What is added to the code of a role is added here. A step of no role prepares something.
+// what it needs. What is added to the code of a role is added here. A step of no role prepares something. The gateway
+// does what operators do, and what is its own.
 var roleSteps = []struct {
 	role string
 	does func(t *testing.T, s *redislink.Store)
@@ -49,6 +50,7 @@ var roleSteps = []struct {
 		redistest.Must(t, err)
 		redistest.Must(t, b.PutSnapshot(ctx, fleet.Snapshot{}))
 		redistest.Must(t, b.PutSight(ctx, []byte("what was seen")))
+		redistest.Must(t, redis.NewHistory(s).Note(ctx, fleet.Snapshot{At: time.Now()}))
 		_, err = b.Snapshot(ctx) // of the leader before it
 		redistest.Must(t, err)
 		redistest.Must(t, b.Record(ctx, fleet.Plan{Pool: "general"}))
@@ -156,6 +158,8 @@ var roleSteps = []struct {
 		}
 		_, err = b.Sight(ctx)
 		redistest.Must(t, err)
+		_, _, err = redis.NewHistory(s).Since(ctx, redis.Of{}, time.Now().Add(-time.Hour), time.Now())
+		redistest.Must(t, err)
 		seen, _, err := tunings.Now(ctx)
 		redistest.Must(t, err)
 		tuning := lanes.Tuning{Field: "lanes.bulk.paused", Value: []byte("true")}
@@ -169,7 +173,7 @@ var roleSteps = []struct {
 		entries, err := tunings.Audit(ctx, time.Time{}, 10)
 		redistest.Must(t, err)
 		for _, e := range entries {
-			if e.Login != access.User(role.Operator) || e.By != "somebody else" {
+			if e.Login != s.Client().Do(ctx, "ACL", "WHOAMI").Val() || e.By != "somebody else" {
 				t.Errorf("an audit entry says %+v, not with which login", e)
 			}
 		}
@@ -227,6 +231,16 @@ var roleSteps = []struct {
 		redistest.Must(t, err)
 		redistest.Must(t, l.ReleaseKey(ctx, d.Job))
 		redistest.Must(t, l.Withdraw(ctx, "mine"))
+	}},
+	{role.Gateway, func(t *testing.T, s *redislink.Store) {
+		ctx, once := t.Context(), redis.NewOnce(s)
+		for _, answer := range [][]byte{nil, []byte("{}")} {
+			_, err := once.Begin(ctx, "key", "print")
+			redistest.Must(t, err)
+			redistest.Must(t, once.End(ctx, "key", "print", answer))
+		}
+		_, err := once.Begin(ctx, "key", "print")
+		redistest.Must(t, err)
 	}},
 	{role.Worker, func(t *testing.T, s *redislink.Store) {
 		again := redistest.Delivery("died", "bulk")
@@ -310,7 +324,6 @@ func watchOne(t *testing.T, l *jobledger.Ledger, id string) {
 func TestRolesMayWhatTheyDo(t *testing.T) {
 	_, admin := redistest.Fresh(t)
 	ctx := t.Context()
-	redistest.Must(t, admin.Do(ctx, "FLUSHALL").Err())
 	redistest.Must(t, redistest.Refused(redistest.Shared.URL, redistest.OtherUsers...))
 	redistest.Must(t, admin.Do(ctx, "ACL", "LOG", "RESET").Err())
 	stores := map[string]*redislink.Store{"": redistest.Open(t, strings.TrimSuffix(redistest.Shared.URL, "/0")+"/1")}
@@ -319,29 +332,31 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 	}
 	said := monitor(t)
 	used := map[string]map[access.Use]bool{}
-	for i, step := range roleSteps {
-		if step.role == "" {
-			step.does(t, stores[""])
-			continue
-		}
-		redistest.Must(t, admin.ScriptFlush(ctx).Err()) // so that each script is sent
-		redistest.Must(t, admin.Do(ctx, "ECHO", fmt.Sprint("begin ", i)).Err())
-		step.does(t, stores[step.role])
-		for _, f := range database.Examine(ctx, stores[step.role], step.role) {
-			if f.Check == "redis.rights" && f.Severity != doctor.OK {
-				t.Errorf("%s: %+v", step.role, f)
+	for _, operator := range []string{role.Operator, role.Gateway} {
+		redistest.Must(t, admin.Do(ctx, "FLUSHALL").Err())
+		for i, step := range roleSteps {
+			as := step.role
+			if as == role.Operator {
+				as = operator
 			}
-		}
-		redistest.Must(t, admin.Do(ctx, "ECHO", fmt.Sprint("end ", i)).Err())
-		if used[step.role] == nil {
-			used[step.role] = map[access.Use]bool{}
-		}
-		for line := range between(t, said, fmt.Sprint("begin ", i), fmt.Sprint("end ", i)) {
-			for _, u := range access.Uses(step.role) {
-				if isOf(line, u) {
-					used[step.role][u] = true
+			if as == "" {
+				step.does(t, stores[""])
+				continue
+			}
+			if used[as] == nil {
+				used[as] = map[access.Use]bool{}
+			}
+			redistest.Must(t, admin.ScriptFlush(ctx).Err()) // so that each script is sent
+			from, to := fmt.Sprint("begin ", i, operator), fmt.Sprint("end ", i, operator)
+			redistest.Must(t, admin.Do(ctx, "ECHO", from).Err())
+			step.does(t, stores[as])
+			for _, f := range database.Examine(ctx, stores[as], as) {
+				if f.Check == "redis.rights" && f.Severity != doctor.OK {
+					t.Errorf("%s: %+v", as, f)
 				}
 			}
+			redistest.Must(t, admin.Do(ctx, "ECHO", to).Err())
+			note(used[as], access.Uses(as), between(t, said, from, to))
 		}
 	}
 	redistest.Must(t, redistest.Refused(redistest.Shared.URL, "weak", "refused"))
@@ -351,6 +366,15 @@ func TestRolesMayWhatTheyDo(t *testing.T) {
 				t.Errorf("a %s may %s %s, and doesn't: take it out of internal/redis/access", role, u.Command,
 					u.Pattern)
 			}
+		}
+	}
+}
+
+// note adds those of the uses that the lines are of.
+func note(used map[access.Use]bool, all []access.Use, lines iter.Seq[[]string]) {
+	for line := range lines {
+		for _, u := range all {
+			used[u] = used[u] || isOf(line, u)
 		}
 	}
 }
@@ -446,6 +470,7 @@ func TestRefusals(t *testing.T) {
 		do  func(*redislink.Store) error
 	}
 	producer, worker, scaler, operator := role.Producer, role.Worker, role.Scaler, role.Operator
+	gateway := role.Gateway
 	granted := work.Claim{State: work.Granted, JobID: "running", Token: 1}
 	for what, c := range map[string]refused{
 		"pause a lane": {[]string{producer, worker}, func(s *redislink.Store) error {
@@ -478,29 +503,29 @@ func TestRefusals(t *testing.T) {
 		"renew a claim": {[]string{producer}, func(s *redislink.Store) error {
 			return redistest.LedgerOn(s).Renew(ctx, granted, job.Progress{})
 		}},
-		"keep a log": {[]string{producer, scaler, operator}, func(s *redislink.Store) error {
+		"keep a log": {[]string{producer, scaler, operator, gateway}, func(s *redislink.Store) error {
 			return redistest.LedgerOn(s).KeepLog(ctx, "queued", "said")
 		}},
 		"make a record": {[]string{scaler}, func(s *redislink.Store) error {
 			_, err := redistest.LedgerOn(s).CreateAll(ctx, []work.Delivery{redistest.Delivery("new", "bulk")})
 			return err
 		}},
-		"publish a policy": {[]string{producer, worker, operator}, func(s *redislink.Store) error {
+		"publish a policy": {[]string{producer, worker, operator, gateway}, func(s *redislink.Store) error {
 			_, err := redis.NewBoard(s, redistest.Discard).PublishPolicy(ctx, lanes.Effective{})
 			return err
 		}},
-		"lead": {[]string{producer, worker, operator}, func(s *redislink.Store) error {
+		"lead": {[]string{producer, worker, operator, gateway}, func(s *redislink.Store) error {
 			_, err := redis.NewBoard(s, redistest.Discard).Lead(ctx, "me", time.Minute)
 			return err
 		}},
-		"beat as a worker": {[]string{producer, scaler, operator}, func(s *redislink.Store) error {
+		"beat as a worker": {[]string{producer, scaler, operator, gateway}, func(s *redislink.Store) error {
 			_, err := redis.NewRoster(s, redistest.Discard).Beat(ctx, fleet.Heartbeat{Worker: "w"})
 			return err
 		}},
-		"retire a worker": {[]string{producer, worker, operator}, func(s *redislink.Store) error {
+		"retire a worker": {[]string{producer, worker, operator, gateway}, func(s *redislink.Store) error {
 			return redis.NewRoster(s, redistest.Discard).Retire(ctx, []string{"w"}, time.Minute)
 		}},
-		"park a worker": {[]string{producer, worker, operator}, func(s *redislink.Store) error {
+		"park a worker": {[]string{producer, worker, operator, gateway}, func(s *redislink.Store) error {
 			return redis.NewRoster(s, redistest.Discard).Park(ctx, []string{"w"}, time.Minute)
 		}},
 		"read the roster": {[]string{producer, worker}, func(s *redislink.Store) error {
@@ -510,6 +535,17 @@ func TestRefusals(t *testing.T) {
 		"rescue a job": {[]string{producer}, func(s *redislink.Store) error {
 			_, err := redistest.LedgerOn(s).Rescue(ctx, []job.Record{{ID: "running"}})
 			return err
+		}},
+		"answer a request once": {[]string{producer, worker, scaler, operator}, func(s *redislink.Store) error {
+			_, err := redis.NewOnce(s).Begin(ctx, "key", "print")
+			return err
+		}},
+		"read the history": {[]string{producer, worker}, func(s *redislink.Store) error {
+			_, _, err := redis.NewHistory(s).Since(ctx, redis.Of{}, time.Now(), time.Now())
+			return err
+		}},
+		"write the history": {[]string{producer, worker, operator, gateway}, func(s *redislink.Store) error {
+			return redis.NewHistory(s).Note(ctx, fleet.Snapshot{At: time.Now()})
 		}},
 		"list the jobs": {[]string{producer, worker, scaler}, func(s *redislink.Store) error {
 			_, err := redistest.LedgerOn(s).List(ctx, jobrecord.Filter{})

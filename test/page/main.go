@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -167,18 +168,19 @@ func gateway(ctx context.Context, who auth.Guard) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	started, failed := make(chan string, 1), make(chan error, 1)
-	g := serve.Gateway{
-		Address: "127.0.0.1:0", Guard: who, Version: "page", At: at, Log: slog.New(slog.DiscardHandler),
-		Started: func(url string) { started <- url },
-	}
-	go func() { failed <- g.Run(ctx) }()
-	select {
-	case url := <-started:
-		return url, nil
-	case err := <-failed:
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		return "", err
 	}
+	g := serve.Gateway{
+		Listener: listener, Guard: who, Version: "page", At: at, Log: slog.New(slog.DiscardHandler),
+	}
+	go func() {
+		if err := g.Run(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "page: a gateway ended:", err)
+		}
+	}()
+	return "http://" + listener.Addr().String(), nil
 }
 
 // harm is text that would do something if it were taken for more than text.

@@ -108,7 +108,7 @@ func newSiteOn(t *testing.T, amqpURL, pools string) *site {
 		"XDG_STATE_HOME=" + filepath.Join(s.dir, "state"),
 		"SIREN_AMQP_URL=" + s.amqpURL, "SIREN_REDIS_URL=" + s.redisFor(role.Producer),
 	}
-	for _, role := range []string{role.Operator, role.Scaler, role.Worker} {
+	for _, role := range []string{role.Operator, role.Scaler, role.Worker, role.Gateway} {
 		s.env = append(s.env, fmt.Sprintf("SIREN_REDIS_%s_URL=%s", strings.ToUpper(role), s.redisFor(role)))
 	}
 	var err error

@@ -13,7 +13,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/intake"
-"github.com/polyglot-media/siren/internal/say"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"

@@ -8,40 +8,34 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
-	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
-	"github.com/polyglot-media/siren/internal/gateway/auth"
 	"github.com/polyglot-media/siren/lanes/role"
-)
-
-// The ways in which a gateway may know who is who.
-const (
-	byTokens = "tokens"
-	byNobody = "none"
 )
 
 func NewGateway(a *app.App) *cobra.Command {
 	var f serve.Gateway
-	how := byTokens
+	var m admission
 	c := &cobra.Command{
 		Use:   "gateway",
 		Short: "Answer HTTP: enqueue jobs, look at everything, and change what runs",
 		Long: `Answer HTTP requests until SIGTERM: jobs come in, and whoever may looks at lanes, fleet
 and jobs and changes what runs, as with this command line. /openapi.json says what may be asked.
 
-Every request says who makes it (Authorization: Bearer …). --auth none asks nobody, and
-goes on this machine's own address alone. TLS is for an Ingress, or a proxy in front of it.`,
-		Example: "  siren gateway --auth none",
+Every request says who makes it (Authorization: Bearer …): by a token of siren tokens
+(--auth tokens), by a JWT of an OpenID provider (--auth oidc), or either (--auth tokens,oidc).
+--auth none asks nobody, and goes on this machine's own address alone. TLS is for an
+Ingress, or a proxy in front of it.`,
+		Example: `  siren gateway --auth none
+  siren gateway --address 0.0.0.0:8080 --tokens tokens.yaml
+  siren gateway --address 0.0.0.0:8080 --auth oidc --oidc-issuer https://login.example.com \
+    --oidc-audience siren`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if f.Log, err = a.Logger(slog.LevelInfo); err != nil {
 				return err
 			}
-			if how == byNobody {
-				if err := onLoopback(f.Address); err != nil {
-					return exit.With(exit.Usage, err)
-				}
-				f.Guard = auth.Anybody{Name: app.Who("")}
+			if f.Guard, err = m.guard(cmd.Context(), f.Address, f.Log); err != nil {
+				return err
 			}
 			if f.At, err = a.EndpointsOf(role.Gateway); err != nil {
 				return err
@@ -53,7 +47,7 @@ goes on this machine's own address alone. TLS is for an Ingress, or a proxy in f
 	fs := c.Flags()
 	fs.StringVar(&f.Address, "address", "127.0.0.1:8080", "address to answer requests on; port 0 is any free one")
 	fs.StringVar(&f.Listen, "listen", "127.0.0.1:0", "address of /metrics, /livez and /readyz; port 0 is any free one")
-	app.OneOf(c, &how, "auth", "", "how it is known who makes a request", byTokens, byNobody)
+	m.add(c)
 	return c
 }
 

@@ -5,17 +5,21 @@ import (
 	_ "embed"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
+	"github.com/polyglot-media/siren/internal/gateway/auth"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/role"
 	"github.com/polyglot-media/siren/worker/storage"
@@ -45,7 +49,7 @@ func Below(yaml, dir string) (string, error) {
 }
 
 func NewUp(a *app.App) *cobra.Command {
-	var policyFile, media, data string
+	var policyFile, media, data, address string
 	var drain time.Duration
 	c := &cobra.Command{
 		Use:   "up",
@@ -66,13 +70,17 @@ instead of its own, once it has reached them.`,
 			if err != nil {
 				return err
 			}
-			return up(cmd.Context(), a, policy, data, drain, log)
+			return up(cmd.Context(), a, policy, upFlags{
+				data: data, drain: drain, address: address, anyPort: !cmd.Flags().Changed("address"),
+			}, log)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&policyFile, "policy", "", "policy file (default a built-in one: express, standard and bulk)")
 	f.StringVar(&media, "media", ".", "folder that jobs may read and write under the built-in policy")
 	f.StringVar(&data, "data", "", "folder that keeps queues and records from run to run (default a temporary one)")
+	f.StringVar(&address, "address", "127.0.0.1:8080", "address of the web page and the HTTP API, on this machine; "+
+		"where it is taken, and isn't given, another port; \"\": there are none")
 	f.DurationVar(&drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after Ctrl-C")
 	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
 	app.CompleteFlag(c, "media", app.Folders)
@@ -87,9 +95,16 @@ func policyOr(file, media string) (*lanes.Policy, error) {
 	return LocalPolicy(media)
 }
 
-func up(
-	ctx context.Context, a *app.App, policy *lanes.Policy, data string, drain time.Duration, log *slog.Logger,
-) error {
+// upFlags is what `siren up` may be told.
+type upFlags struct {
+	data    string
+	drain   time.Duration
+	address string // of the gateway; "": there is none
+	anyPort bool   // where that address is taken
+}
+
+func up(ctx context.Context, a *app.App, policy *lanes.Policy, f upFlags, log *slog.Logger) error {
+	data, drain := f.data, f.drain
 	if l, ok := reach.Running(); ok {
 		return l.Taken()
 	}
@@ -110,9 +125,10 @@ func up(
 	defer s.Stop()
 	kept := data != "" || at.AMQP.URL != ""
 	at.AMQP.FallBack(s.AMQPURL)
-	workers := at
+	workers, people := at, at
 	at.Redis.FallBack(s.RedisFor(role.Scaler))
 	workers.Redis.FallBack(s.RedisFor(role.Worker))
+	people.Redis.FallBack(s.RedisFor(role.Gateway))
 	forget, err := reach.Register(s.AMQPURL, s.RedisURL)
 	if err != nil {
 		return err
@@ -123,10 +139,16 @@ func up(
 			fmt.Fprintln(a.Err, "Stopping the private servers …")
 		}
 	}()
-	fmt.Fprintf(a.Out, `Siren is up. In another terminal:
+	page, stop, err := f.openPage(ctx, people, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	fmt.Fprintf(a.Out, `Siren is up%s
+In another terminal:
 %s  siren lanes --watch
 %sCtrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. %s
-`, insteadOf(), firstJob(policy), lanes.Duration(drain), whatWaits(data, kept))
+`, page, insteadOf(), firstJob(policy), lanes.Duration(drain), whatWaits(data, kept))
 	logs := data
 	if data != "" {
 		logs = filepath.Join(data, "fleet")
@@ -142,6 +164,35 @@ func up(
 			say(d)
 		},
 	}.Run(ctx)
+}
+
+// openPage starts the gateway, for everybody on this machine, and returns the end of a sentence that says where.
+func (f upFlags) openPage(ctx context.Context, at reach.Endpoints, log *slog.Logger) (where string, stop func(), err error) {
+	if f.address == "" {
+		return ".", func() {}, nil
+	}
+	if err := onLoopback(f.address); err != nil {
+		return "", nil, exit.With(exit.Usage, err)
+	}
+	l, err := net.Listen("tcp", f.address)
+	if err != nil && f.anyPort {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return "", nil, exit.With(exit.Usage, fmt.Errorf("the web page can't be there: %w; choose another address with "+
+			"--address", err))
+	}
+	ctx, end := context.WithCancel(ctx)
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		err := serve.Gateway{
+			Listener: l, Guard: auth.Anybody{Name: app.Who("")}, Version: app.Version(), At: at, Log: log,
+		}.Run(ctx)
+		if err != nil {
+			log.Error("the web page and the HTTP API have ended", "error", err)
+		}
+	})
+	return ": http://" + l.Addr().String(), func() { end(); serving.Wait() }, nil
 }
 
 // givenWithin is how long `siren up` tries to reach a server that it was given.

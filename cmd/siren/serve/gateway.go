@@ -22,14 +22,14 @@ import (
 
 // Gateway is the HTTP gateway, in this process.
 type Gateway struct {
-	Address string // where it listens for requests; port 0: any free one
-	Listen  string // address of metrics and probes; "": there are none
-	Guard   auth.Guard
-	Bounds  gateway.Bounds
-	Version string // of Siren
-	At      reach.Endpoints
-	Started func(url string) // is told where it listens; nil: nobody is
-	Log     *slog.Logger
+	Address  string       // where it listens for requests; port 0: any free one
+	Listener net.Listener // that it listens on instead; nil: none
+	Listen   string       // address of metrics and probes; "": there are none
+	Guard    auth.Guard
+	Bounds   gateway.Bounds
+	Version  string // of Siren
+	At       reach.Endpoints
+	Log      *slog.Logger
 }
 
 // stopWithin is how long requests that are being answered may take once a gateway was told to stop.
@@ -66,23 +66,24 @@ func (f Gateway) Run(ctx context.Context) error {
 			Ledger:   jobledger.New(store, quiet), Board: redis.NewBoard(store, quiet),
 			Roster: redis.NewRoster(store, quiet), Tunings: redis.NewTunings(store, quiet),
 			Efforts: redis.NewEfforts(store), Once: redis.NewOnce(store), Now: store.Now,
+			Blocked: func() string { return blocked(publish) },
+			History: redis.NewHistory(store),
 			Connect: func(ctx context.Context, name string) (*rabbitlink.Conn, error) {
 				return f.connect(ctx, store, name)
 			},
 		},
 		Guard: f.Guard, Bounds: f.Bounds, Version: f.Version, Log: log,
 	})
-	l, err := net.Listen("tcp", f.Address)
-	if err != nil {
-		return fmt.Errorf("listen for requests: %w; choose another address with --address", err)
+	l := f.Listener
+	if l == nil {
+		if l, err = net.Listen("tcp", f.Address); err != nil {
+			return fmt.Errorf("listen for requests: %w; choose another address with --address", err)
+		}
 	}
 	server := &http.Server{Handler: g, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	log.Info("answering requests", "address", l.Addr().String())
-	if f.Started != nil {
-		f.Started("http://" + l.Addr().String())
-	}
 	select {
 	case err := <-served:
 		return err
@@ -95,6 +96,14 @@ func (f Gateway) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// blocked says why the broker takes nothing from a connection now; "" when it does, or there is none.
+func blocked(c *rabbitlink.Conn) (why string) {
+	if s := c.Current(); s != nil {
+		why, _ = s.Block()
+	}
+	return why
 }
 
 // connectWithin is how long a request waits for the broker.

@@ -88,6 +88,7 @@ func (s scalerProcess) run(ctx context.Context) error {
 		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare,
 		Last:    redis.NewBoard(s.store, s.log).Snapshot,
 		Tunings: keeper.Now, Nudge: tunings.Changed(ctx), Sight: redis.NewBoard(s.store, s.log).PutSight,
+		History: redis.NewHistory(s.store).Note,
 		Version: s.version,
 		Leading: s.leading, Known: s.known, Declare: t.Declare, Log: s.log, Metrics: metrics,
 	})

@@ -17,6 +17,7 @@ var examples = map[string]string{
 	"EVAL": "return 1 KEY", "EVALSHA": "0000000000000000000000000000000000000000 1 KEY",
 	"DEL": "KEY", "PERSIST": "KEY", "PEXPIRE": "KEY 1", "GET": "KEY", "SET": "KEY a",
 	"HDEL": "KEY a", "HGETALL": "KEY", "HINCRBY": "KEY a 1", "HMGET": "KEY a", "HSET": "KEY a 1", "HSETNX": "KEY a 1",
+	"LPUSH": "KEY a", "LRANGE": "KEY 0 0", "LTRIM": "KEY 0 1",
 	"SADD": "KEY a", "SMEMBERS": "KEY",
 	"ZADD": "KEY 1 a", "ZCARD": "KEY", "ZCOUNT": "KEY 0 1", "ZRANGE": "KEY 0 0",
 	"ZRANGEBYSCORE": "KEY 0 1",

@@ -16,6 +16,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/audit"
@@ -49,6 +50,7 @@ type House struct {
 	Desk    *operate.Desk
 	Policy  lanes.Policy
 	Broker  *servers.Server
+	Store   *redislink.Store
 	Channel *amqp.Channel
 	Warned  []string
 	Noted   []audit.Entry
@@ -62,6 +64,7 @@ func NewHouse(t *testing.T, policy string) *House {
 	h.Must(err)
 	h.Policy = *p
 	store := redistest.Open(t, redisServer.URL)
+	h.Store = store
 	board := redis.NewBoard(store, redistest.Discard)
 	_, err = board.PublishPolicy(t.Context(), lanes.Effective{Policy: h.Policy})
 	h.Must(err)

@@ -1,10 +1,10 @@
 package jobrecord
 
 import (
-	"regexp"
 	"context"
 	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"

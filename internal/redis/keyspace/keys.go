@@ -40,6 +40,9 @@ func Dedup(key string) string { return "siren:dedup:" + key }
 // Once names the string, with a TTL, of a request to the gateway that is carried out once.
 func Once(key string) string { return "siren:once:" + key }
 
+// History names the list, with a TTL, of a history's points that are a step apart, the latest first: see redis.History.
+func History(step string) string { return "siren:history:" + step }
+
 // Moves names the channel that says that the job's record has changed.
 func Moves(id string) string { return "siren:moves:" + id }
 

@@ -58,7 +58,7 @@ const AnyRole = "any-role"
 // OtherUsers are those of whom tests want refusals.
 var OtherUsers = []string{
 	"weak", "refused", access.User(role.Producer), access.User(role.Worker),
-	access.User(role.Scaler), access.User(role.Operator),
+	access.User(role.Scaler), access.User(role.Operator), access.User(role.Gateway),
 }
 
 // users returns the lines of redis.conf that make a user of each role, and anyRole.
