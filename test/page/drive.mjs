@@ -28,6 +28,7 @@ const views = [
 /** Opens a tab that notes what goes wrong in it. */
 async function tab(options = {}) {
   const page = await browser.newPage()
+  page.setDefaultTimeout(10_000)
   if (options.colorScheme) await page.emulateMedia({ colorScheme: options.colorScheme })
   if (options.width) await page.setViewportSize({ width: options.width, height: 844 })
   page.wrong = []
@@ -141,11 +142,11 @@ await check('a tuning is tried, set, in force, and undone', async () => {
 })
 
 await check('the audit log takes back what was done, to the value that was before', async () => {
-  for (const value of [2, 3]) await api('/v1/tunings/pools.general.max', { method: 'PUT', body: JSON.stringify({ value, reason: 'audit' }) })
+  for (const value of [3, 4]) await api('/v1/tunings/pools.general.max', { method: 'PUT', body: JSON.stringify({ value, reason: 'audit' }) })
   await see(page, 'tunings')
   await page.click('button[aria-label="Undo: tune pools.general.max"]')
-  await until(async () => same('max', (await tunings())['pools.general.max'], 2))
-  await until(async () => same('in the table', await page.textContent('tr:has(td:has-text("pools.general.max")) td[data-name=Value]'), '2'))
+  await until(async () => same('max', (await tunings())['pools.general.max'], 3))
+  await until(async () => same('in the table', await page.textContent('tr:has(td:has-text("pools.general.max")) td[data-name=Value]'), '3'))
   await page.click('button[aria-label="Remove the tuning of pools.general.max"]')
   await until(async () => same('max', (await tunings())['pools.general.max'], undefined))
 })

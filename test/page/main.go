@@ -136,7 +136,7 @@ func up(ctx context.Context, siren, dir string) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := exec.CommandContext(ctx, siren, "up", "--policy", file, "--drain-timeout", "2s")
+	c := exec.CommandContext(ctx, siren, "up", "--policy", file, "--drain-timeout", "2s", "--address", "")
 	c.Stdout, c.Stderr, c.SysProcAttr = log, log, &syscall.SysProcAttr{Setpgid: true}
 	if err := c.Start(); err != nil {
 		return nil, err
