@@ -17,7 +17,7 @@ export function clean(text: string): string {
 
 /** Returns the address if a link may lead there, else undefined. */
 export function safeHref(href: string): string | undefined {
-  if (href.startsWith('#/')) return href
+  if (/^(#main$|#\/|\/[a-z.]+$)/.test(href)) return href
   try {
     const { protocol } = new URL(href)
     return protocol === 'https:' || protocol === 'http:' ? href : undefined

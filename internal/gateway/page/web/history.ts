@@ -13,9 +13,11 @@ interface Point {
 }
 
 let points: Point[] = [] // the oldest first
-let step = 10 // s between kept points
 const dense = 900 // s within which each live point is held
 const longest = 6 * 3600
+
+/** How far apart points are that are so old, in seconds. */
+const step = (age: number) => (age > 1800 ? 60 : 10)
 
 /** Grows with each point that is added. */
 export const grown = signal(0)
@@ -24,17 +26,23 @@ export const grown = signal(0)
 export const range = signal(900)
 export const ranges: [number, string][] = [[900, '15 min'], [3600, '1 h'], [6 * 3600, '6 h']]
 
-/** Asks for what was before. A gateway that keeps nothing answers 404: then the charts begin now. */
+/** Asks for what was before, far back and, closer together, lately. */
 export async function loadHistory() {
+  const [far, near] = await Promise.all([kept('6h'), kept('30m')])
+  const lately = near.length ? near[0].at : Infinity
+  const all = [...far.filter((p) => p.at < lately), ...near]
+  const last = all.length ? all[all.length - 1].at : 0
+  points = [...all, ...points.filter((p) => p.at > last)]
+  grown.value++
+}
+
+/** Returns what the gateway kept; nothing where it can't say: then the charts begin now. */
+async function kept(since: string): Promise<Point[]> {
   try {
-    const h = await get<{ step: string; points: HistoryPoint[] | null }>(query('/v1/history', { since: '6h' }))
-    step = Math.max(1, ms(h.step) / 1000)
-    const kept = (h.points ?? []).map(fromHistory)
-    const last = kept.length ? kept[kept.length - 1].at : 0
-    points = [...kept, ...points.filter((p) => p.at > last)]
-    grown.value++
+    const { points } = await get<{ points: HistoryPoint[] }>(query('/v1/history', { since }))
+    return points.map(fromHistory)
   } catch {
-    // there is none
+    return []
   }
 }
 
@@ -61,12 +69,12 @@ export function add(s: Snapshot) {
 /** Counts the workers that count against the budget. */
 export const asked = (s: Snapshot) => s.pools.reduce((n, p) => n + p.replicas, s.others ?? 0)
 
-/** Leaves of older points one in each step, and none that are too old. */
+/** Leaves one of older points in each step, and none that are too old. */
 function thin(at: number) {
   let last = -Infinity
   points = points.filter((p) => {
     if (p.at < at - longest) return false
-    if (p.at > at - dense || p.at - last >= step) {
+    if (p.at > at - dense || p.at - last >= step(at - p.at)) {
       last = p.at
       return true
     }
@@ -81,7 +89,7 @@ export function columns(of: (p: Point) => (number | undefined)[] | undefined, n:
   let last = 0
   for (const p of points) {
     if (p.at < end - range.value) continue
-    if (last && p.at - last > 3.5 * step) {
+    if (last && p.at - last > 3.5 * step(end - p.at)) {
       all[0].push(last + 1)
       for (let i = 1; i <= n; i++) all[i].push(null)
     }

@@ -43,11 +43,11 @@ function Page() {
   const here = within[route.value.view] ?? route.value.view
   return (
     <>
-      <a class="skip" href="#main" onClick={(e) => {
-        e.preventDefault()
-        document.getElementById('main')?.focus()
-      }}>Skip to the content</a>
       <header class="top">
+        <a class="skip" href="#main" onClick={(e) => {
+          e.preventDefault()
+          document.getElementById('main')?.focus()
+        }}>Skip to the content</a>
         <a class="brand" href={to('')} aria-label="Siren, overview"><i aria-hidden="true" />Siren</a>
         <nav aria-label="Views">
           {views.filter(([view]) => seesFleet.value || view === 'jobs').map(([view, name]) => (

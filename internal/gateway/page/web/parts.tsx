@@ -155,6 +155,7 @@ export function Dialog({ title, close, children }: Children & { title: string; c
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null
     box.current?.showModal()
+    box.current?.querySelector<HTMLElement>('select, input')?.focus()
     return () => before?.focus()
   }, [])
   return (

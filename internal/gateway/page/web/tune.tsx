@@ -115,7 +115,7 @@ function Tune({ title, prefix, fields, close }: { title: string; prefix: string;
                 <option value="false">no</option>
               </select>
             ) : (
-              <input required value={value} inputMode={field.is === 'count' ? 'numeric' : 'text'} autocomplete="off"
+              <input key={field.is} required value={value} inputMode={field.is === 'count' ? 'numeric' : 'text'} autocomplete="off"
                 pattern={field.is === 'count' ? '[0-9]+' : undefined} placeholder={field.is === 'count' ? '2' : '30s'}
                 onInput={(e) => edit(() => setValue(e.currentTarget.value))} />
             )}

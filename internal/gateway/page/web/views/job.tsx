@@ -143,7 +143,7 @@ function Request({ job: j }: { job: Job }) {
 
 /** A URL: a link if it leads to the web, else text. */
 function Address({ url }: { url: string }) {
-  return safeHref(url) && !url.startsWith('#')
+  return safeHref(url) && URL.canParse(url)
     ? <a class="mono url" href={url} target="_blank" rel="noopener noreferrer"><bdi>{url}</bdi></a>
     : <span class="mono url"><bdi>{url}</bdi></span>
 }
