@@ -21,7 +21,7 @@ func TestGatewayIsAsItSays(t *testing.T) {
 	s.scaler()
 	g := s.gateway("gateway", "")
 	text := g.answers(t, 200, "GET", "/openapi.json", "").body
-	d := &document{t: t, compiler: jsonschema.NewCompiler(), schemas: map[string]*jsonschema.Schema{}}
+	d := &document{t: t, compiler: jsonschema.NewCompiler(), schemas: map[string]*jsonschema.Schema{}, wrong: map[string]bool{}}
 	s.unmarshal(text, &d.api)
 	parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	s.must(err)
@@ -64,6 +64,7 @@ type document struct {
 	compiler *jsonschema.Compiler
 	schemas  map[string]*jsonschema.Schema
 	rand     *rand.Rand
+	wrong    map[string]bool // answers that were complained about
 }
 
 func sorted(v any) func(func(string, any) bool) {
@@ -194,27 +195,30 @@ func (d *document) value(schema any, odd bool, deep int) any {
 // check checks an answer.
 func (d *document) check(operation map[string]any, path, method, asked string, r reply) {
 	d.t.Helper()
-	if about := fmt.Sprint(method, path, r.status); d.wrong[about] {
-		return
-	} else if failed := d.t.Failed(); !failed {
-		defer func() { d.wrong[about] = d.t.Failed() }() // once is enough
+	about := fmt.Sprint(method, path, r.status)
+	wrong := func(format string, args ...any) {
+		d.t.Helper()
+		if !d.wrong[about] { // once is enough
+			d.t.Errorf(format, args...)
+		}
+		d.wrong[about] = true
 	}
 	if r.status >= 500 {
-		d.t.Errorf("%s %s: %s", method, asked, r)
+		wrong("%s %s: %s", method, asked, r)
 		return
 	}
 	code := fmt.Sprint(r.status)
 	declared := at(operation, "responses", code)
 	if declared == nil {
 		if code = "default"; at(operation, "responses", code) == nil || r.status < 400 {
-			d.t.Errorf("%s %s: the document has no answer %d: %s", method, asked, r.status, r)
+			wrong("%s %s: the document has no answer %d: %s", method, asked, r.status, r)
 			return
 		}
 	}
 	kind := r.header.Get("Content-Type")
 	if at(operation, "responses", code, "content", kind, "schema") == nil {
 		if len(r.body) > 0 {
-			d.t.Errorf("%s %s: the document has no %s in answer %s: %s", method, asked, kind, code, r)
+			wrong("%s %s: the document has no %s in answer %s: %s", method, asked, kind, code, r)
 		}
 		return
 	}
@@ -234,6 +238,6 @@ func (d *document) check(operation map[string]any, path, method, asked string, r
 		err = schema.Validate(v)
 	}
 	if err != nil {
-		d.t.Errorf("%s %s: the answer isn't as the document says: %v: %.300s", method, asked, err, r.body)
+		wrong("%s %s: the answer isn't as the document says: %v: %.300s", method, asked, err, r.body)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/operate/intake"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
 	"github.com/polyglot-media/siren/internal/say"
@@ -264,7 +265,7 @@ func parseParams(kind string, pairs []string) (json.RawMessage, error) {
 func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []string) error {
 	latest := map[string]job.Record{}
 	var failed []job.Record
-	var vanished []error
+	var vanished, gone []error
 	shown := time.Time{}
 	trouble := show.NewTrouble(a.Err)
 	for r, err := range ledger.Watch(ctx, ids...) {
@@ -275,6 +276,10 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 		trouble.Say(nil)
 		if errors.Is(err, job.ErrVanished) {
 			vanished = append(vanished, err)
+			continue
+		}
+		if app.RedisNotFound(err) { // Redis has lost its record; the others are waited for
+			gone = append(gone, operate.NoJob(r.ID))
 			continue
 		}
 		if err != nil && ctx.Err() == nil {
@@ -305,9 +310,12 @@ func waitFor(ctx context.Context, a *app.App, ledger *jobledger.Ledger, ids []st
 		fmt.Fprintln(a.Err, show.Harmless(err.Error()))
 	}
 	if n := len(failed) + len(vanished); n > 0 {
+		for _, err := range gone {
+			fmt.Fprintln(a.Err, show.Harmless(err.Error()))
+		}
 		return exit.With(exit.JobFailed, fmt.Errorf("%d of %s failed", n, say.Plural(len(ids), "job")))
 	}
-	return nil
+	return errors.Join(gone...)
 }
 
 // why returns what there is to say of a job that failed.

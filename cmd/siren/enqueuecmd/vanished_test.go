@@ -10,6 +10,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/redis/redistest"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
 )
 
@@ -28,5 +29,26 @@ func TestVanished(t *testing.T) {
 	}
 	if text := said.String(); !strings.Contains(text, "vanished") || !strings.Contains(text, "job") {
 		t.Errorf("it said %q, and %q", text, out.String())
+	}
+}
+
+// Of several jobs that are waited for Redis has lost one's record: the others are waited for all the same, and the exit
+// code is that of a job that isn't found.
+func TestLostRecord(t *testing.T) {
+	l, _ := redistest.FreshLedger(t)
+	c := redistest.Claim(t, l, redistest.Delivery("job", "bulk"), "w1", work.Granted)
+	var out, said bytes.Buffer
+	a := &app.App{Streams: app.Streams{Out: &out, Err: &said}}
+	ended := make(chan error, 1)
+	go func() { ended <- waitFor(t.Context(), a, l, []string{"lost", "job"}) }()
+	select {
+	case err := <-ended:
+		t.Fatalf("the other job wasn't waited for: %v", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	redistest.Must(t, l.Close(t.Context(), c, work.Outcome{State: job.Completed}))
+	err := <-ended
+	if exit.Code(err) != exit.NotFound || !strings.Contains(err.Error(), `no job "lost"`) {
+		t.Errorf("%v, exit code %d", err, exit.Code(err))
 	}
 }
