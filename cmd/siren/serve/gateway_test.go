@@ -33,20 +33,22 @@ func TestGatewayStopsLater(t *testing.T) {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
+	requests, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + requests.Addr().String()
 	const delay = 8 * time.Second // far more than two requests take
 	ctx, stop := context.WithCancel(t.Context())
-	started, ended := make(chan string, 1), make(chan error, 1)
+	ended := make(chan error, 1)
 	go func() {
 		ended <- Gateway{
-			Address: "127.0.0.1:0", Listen: probes, StopDelay: delay, Guard: auth.Anybody{Name: "me"},
-			At: reach.Plain(s.AMQPURL, s.RedisFor(role.Gateway)), Log: log, Started: func(url string) { started <- url },
+			Listener: requests, Listen: probes, StopDelay: delay, Guard: auth.Anybody{Name: "me"},
+			At: reach.Plain(s.AMQPURL, s.RedisFor(role.Gateway)), Log: log,
 		}.Run(ctx)
 	}()
-	var url string
-	select {
-	case url = <-started:
-	case err := <-ended:
-		t.Fatal(err)
+	if status, text := get(t, url+"/openapi.json"); status != http.StatusOK {
+		t.Fatalf("a request: %d %s", status, text)
 	}
 	stop()
 	told := time.Now()
