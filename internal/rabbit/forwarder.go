@@ -76,8 +76,9 @@ type forwarder struct {
 	policy  func() *lanes.Policy
 	log     *slog.Logger
 
-	mu   sync.Mutex
-	said string // what was last complained about
+	mu     sync.Mutex
+	said   string // what was last complained about
+	saidAt time.Time
 
 	arrivals chan delayed
 	landed   chan flight
@@ -121,6 +122,9 @@ func (f *forwarder) feed(ctx context.Context, queue string, end context.CancelCa
 	}
 }
 
+// complainEvery is the least time between two complaints: all delay queues lose their channels at once.
+const complainEvery = 5 * time.Second
+
 // complain warns, the same only once; nil takes it back.
 func (f *forwarder) complain(err error) {
 	f.mu.Lock()
@@ -132,8 +136,8 @@ func (f *forwarder) complain(err error) {
 	case errors.Is(err, rabbitlink.ErrUndeclared):
 		err = rabbitlink.ErrUndeclared // the same of every queue
 	}
-	if text := plain.Trouble(err); text != f.said {
-		f.said = text
+	if text := plain.Trouble(err); text != f.said && time.Since(f.saidAt) > complainEvery {
+		f.said, f.saidAt = text, time.Now()
 		f.log.Warn("delayed jobs wait: the forwarder lost its channel; retrying", slog.Any("error", err))
 	}
 }

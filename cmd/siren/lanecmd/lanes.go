@@ -75,13 +75,25 @@ func LaneTable(snap fleet.Snapshot) *show.Table {
 			retrying += " (next in " + say.Short(max(0, l.NextRetry.Sub(snap.At))) + ")"
 		}
 		note, style := laneNote(l)
-		t.Add(l.Name, strconv.Itoa(l.Ready), retrying, strconv.Itoa(l.Busy), strconv.Itoa(l.Slots),
+		t.Add(l.Name, readyOf(l), retrying, strconv.Itoa(l.Busy), strconv.Itoa(l.Slots),
 			fmt.Sprintf("%.0f", l.InPerMin), fmt.Sprintf("%.0f", l.OutPerMin),
 			say.Short(l.OldestWait.D()), say.Short(l.P95Wait.D()), l.StartWithin.String(),
 			strconv.Itoa(l.Skipped), strconv.Itoa(l.Started), strconv.Itoa(l.InTime), say.Short(l.Service.D()), note)
 		t.Paint("STATUS", style)
 	}
 	return t
+}
+
+// readyOf returns how many jobs wait, as far as that is known.
+func readyOf(l fleet.LaneStatus) string {
+	n := strconv.Itoa(l.Ready)
+	switch {
+	case l.Stale:
+		n += "?"
+	case l.Partial:
+		n += "+"
+	}
+	return n
 }
 
 // laneNote returns the last column: met or missed, and whatever is unusual.

@@ -18,17 +18,17 @@ const (
 	// pollEvery is the safety net under the notices of moves: a notice that is missed costs so much time at most.
 	pollEvery = 2 * time.Second
 	// vanishedAfter is how long nothing has to be heard of a running job's worker, and nobody to rescue the job, for a
-	// watch to give it up: longer than the leading scaler takes to do so.
+	// watch to give it up: longer than the leading scaler takes to do so. So long may a record be gone that was there,
+	// too: workers tell a Redis again what it has lost, and a waiting job has a record again when it starts.
 	vanishedAfter = 2 * time.Minute
-	// restoredWithin is how long a record may be gone that was there: the workers tell a Redis again what it has lost.
-	restoredWithin = 20 * time.Second
 )
 
 // Watch yields the record of each job as it is now and after every change that is seen, until all have come to an end
 // (job.State.Final), the loop is left, or ctx ends; then its error is the last thing yielded. Changes in quick
 // succession may be seen as one; the end is never missed.
 //
-// A job without a record yields ErrNotFound and is watched no longer: the error's record has its ID and nothing else.
+// A job without a record, or whose record has been gone for two minutes, yields ErrNotFound and is watched no longer: the
+// error's record has its ID and nothing else.
 // One that says running while nothing is heard of its worker for two minutes yields its record with job.ErrVanished,
 // and is watched no longer either.
 // lanes.ErrAway, with an empty record, doesn't end the watch: it goes on once Redis is back. Thousands of jobs at once
@@ -184,7 +184,7 @@ func (w *watch) news(id string, h map[string]string) (job.Record, error) {
 		if _, known := w.gone[id]; !known {
 			w.gone[id] = time.Now()
 		}
-		if w.seen[id] != unseen && time.Since(w.gone[id]) < restoredWithin {
+		if w.seen[id] != unseen && time.Since(w.gone[id]) < w.reader.patience() {
 			return job.Record{}, nil
 		}
 		delete(w.seen, id)

@@ -83,7 +83,7 @@ func (c *checker) late(w history.Wait) {
 	}
 	since := latest(append(c.troubles(w.Over), w.At, r.EndedAt)...)
 	allowed := toldWithin
-	if w.Gave == history.Vanished {
+	if w.Gave == history.Vanished || w.Gave == history.NoRecord {
 		allowed += silentFor
 	}
 	if took := w.Over.Sub(since); took > allowed {

@@ -19,6 +19,8 @@ const (
 	reconcileEvery = 5 * time.Second
 	// declareWithin bounds one look, so that a broker that doesn't answer holds nothing up.
 	declareWithin = 10 * time.Second
+	// waitsFor is how long the one who declares is held up by it.
+	waitsFor = time.Second
 )
 
 // Declarer keeps the broker's queues and exchanges as the policy in force says.
@@ -32,8 +34,19 @@ type Declarer struct {
 	looked bool   // for queues that nobody remembers
 }
 
-// Declare makes the queues and exchanges that the policy asks for, if the broker answers soon; keep tries again.
-func (d *Declarer) Declare(ctx context.Context, p *lanes.Policy) { _ = d.try(ctx, p) }
+// Declare makes the queues and exchanges that the policy asks for, and returns when they are there, or after a second:
+// a queue that doesn't answer holds no tick up. Keep tries again.
+func (d *Declarer) Declare(ctx context.Context, p *lanes.Policy) {
+	tried := make(chan struct{})
+	go func() {
+		defer close(tried)
+		_ = d.try(ctx, p)
+	}()
+	select {
+	case <-tried:
+	case <-time.After(waitsFor):
+	}
+}
 
 // try makes one attempt. A queue with other arguments than those asked for is complained about, and used as it is.
 func (d *Declarer) try(ctx context.Context, p *lanes.Policy) error {
@@ -118,7 +131,7 @@ func (d *Declarer) Keep(
 			continue
 		}
 		if p := inForce(); p != nil { // else the first tick is yet to come
-			d.Declare(ctx, p)
+			_ = d.try(ctx, p)
 		}
 	}
 }
