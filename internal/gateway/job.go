@@ -65,14 +65,16 @@ func (g *Gateway) addJob() {
 		func(ctx context.Context, in *struct {
 			ByID
 			Why
-		}) (*verbOut, error) {
+		},
+		) (*verbOut, error) {
 			return g.do(ctx, in.ID, in.Reason, jobs.Cancel(g.desk(ctx), ""))
 		}, auth.Producer, auth.Operator)
 	on(g, verb("retry-job", http.MethodPost, "/retry", "Run a dead, retrying, cancelled or missing job again at once"),
 		func(ctx context.Context, in *struct {
 			ByID
 			Why
-		}) (*verbOut, error) {
+		},
+		) (*verbOut, error) {
 			e, err := operate.InForce(ctx, g.Board)
 			if err != nil {
 				return nil, err
@@ -85,7 +87,8 @@ func (g *Gateway) addJob() {
 			ByID
 			Why
 			Lane string `query:"lane" doc:"The lane to put it into."`
-		}) (*verbOut, error) {
+		},
+		) (*verbOut, error) {
 			e, err := operate.InForce(ctx, g.Board)
 			if err != nil {
 				return nil, err

@@ -67,8 +67,10 @@ func (g *Gateway) addTunings() {
 	op := func(id, method, path, summary string) huma.Operation {
 		return huma.Operation{
 			OperationID: id, Method: method, Path: "/v1/tunings" + path, Summary: summary, Tags: []string{"tunings"},
-			Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed,
-				http.StatusUnprocessableEntity},
+			Errors: []int{
+				http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed,
+				http.StatusUnprocessableEntity,
+			},
 			MaxBodyBytes: oneBody,
 		}
 	}

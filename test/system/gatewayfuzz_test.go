@@ -134,7 +134,10 @@ func (d *document) pick(of []any, other any) any {
 }
 
 var oddities = []any{
-	"", nil, -1, 1e300, true, "\x1b[31m", "‮", strings.Repeat("x", 3000), []any{}, map[string]any{"a": []any{nil}}, "../..",
+	"", nil, -1, 1e300, true, "\x1b[31m", "‮", strings.Repeat("x", 3000),
+	[]any{},
+	map[string]any{"a": []any{nil}},
+	"../..",
 	"'; DROP", 0, "1", "\r\nX: y",
 }
 

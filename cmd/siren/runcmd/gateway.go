@@ -29,7 +29,7 @@ Ingress, or a proxy in front of it.`,
   siren gateway --address 0.0.0.0:8080 --tokens tokens.yaml
   siren gateway --address 0.0.0.0:8080 --auth oidc --oidc-issuer https://login.example.com \
     --oidc-audience siren`,
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if f.Log, err = a.Logger(slog.LevelInfo); err != nil {
 				return err
