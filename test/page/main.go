@@ -152,7 +152,9 @@ func up(ctx context.Context, siren, dir string) (stop func(), err error) {
 	go func() { ended <- c.Wait() }()
 	stop = func() {
 		_ = syscall.Kill(-c.Process.Pid, syscall.SIGINT)
-		<-ended
+		if err := <-ended; err != nil {
+			fmt.Fprintln(os.Stderr, "page: siren up ended:", err)
+		}
 	}
 	for range 600 {
 		if _, there := reach.Running(); there {

@@ -73,8 +73,8 @@ func TestPageIsServed(t *testing.T) {
 
 // Nothing but this origin gives the page anything, besides pictures and films from where they may come.
 func TestPageMayNot(t *testing.T) {
-	const strict = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
-		"media-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+	const strict = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+		"img-src 'self' data:; media-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 	for _, path := range []string{"/", "/page.js", "/x"} {
 		h := ask(t, Handler(), path).Header()
 		for name, want := range map[string]string{
@@ -85,8 +85,8 @@ func TestPageMayNot(t *testing.T) {
 			}
 		}
 	}
-	w := ask(t, Handler("https://media.example.com/films/", "http://[::1]:9000", "javascript:x", "https://a b", `https://x";`,
-		"https://user@x", "*"), "/")
+	w := ask(t, Handler("https://media.example.com/films/", "http://[::1]:9000", "javascript:x", "https://a b",
+		`https://x";`, "https://user@x", "*"), "/")
 	got := w.Header().Get("Content-Security-Policy")
 	if !strings.Contains(got, "img-src 'self' https://media.example.com http://[::1]:9000 data:; "+
 		"media-src 'self' https://media.example.com http://[::1]:9000; ") {
