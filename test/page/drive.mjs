@@ -234,6 +234,7 @@ await check('a picture or film is shown from here alone, and links lead to the w
   const links = await shown.evaluate(() => [...document.querySelectorAll('main a[target]')].map((a) => [a.getAttribute('href'), a.rel]))
   same('links', links, [[`${o.open}/picture.png`, 'noopener noreferrer'], ['https://elsewhere.invalid/x.png', 'noopener noreferrer']])
   same('wrong', shown.wrong, [])
+  same('from where pictures may come', /img-src ([^;]*)/.exec((await fetch(o.open)).headers.get('Content-Security-Policy'))[1], "'self' https://pictures.invalid data:")
   await shown.close()
 })
 

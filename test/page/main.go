@@ -183,6 +183,7 @@ func gateway(ctx context.Context, version string, who auth.Guard) (string, error
 	}
 	g := serve.Gateway{
 		Listener: listener, Guard: who, Version: version, At: at, Log: slog.New(slog.DiscardHandler),
+		Outputs: []string{"https://pictures.invalid"},
 	}
 	go func() {
 		if err := g.Run(ctx); err != nil {
