@@ -66,7 +66,8 @@ func Handler(origins ...string) http.Handler {
 func policyOf(origins []string) string {
 	media := strings.Join(append([]string{"'self'"}, known(origins)...), " ")
 	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
-		"img-src " + media + " data:; media-src " + media + "; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+		"img-src " + media + " data:; media-src " + media + "; " +
+		"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 }
 
 // known returns what of the origins is one: nothing else gets into a header.
