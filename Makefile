@@ -63,6 +63,10 @@ chart: ## lint the Helm chart and run its unit tests
 players: install build ## play what jobs make in Chromium, with hls.js, and read playlists with m3u8-parser; a minute
 	@scripts/players
 
+.PHONY: page
+page: install build ## drive the gateway's web page in Chromium, on a fleet with jobs; a minute
+	@scripts/page
+
 .PHONY: race
 race: install ## run all tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -p 1 -timeout 30m ./...
@@ -81,9 +85,10 @@ fmt: ## format the code
 	$(TOOL) golangci-lint fmt
 
 .PHONY: generate
-generate: ## write the generated docs
+generate: ## write the generated docs, and the gateway's web page
 	$(GO) run ./docs/gen
 	$(GO) run ./cmd/siren docs docs
+	$(GO) generate ./internal/gateway/page
 
 .PHONY: pictures
 pictures: install build ## make the pictures of README.md and docs/media.md again (ONLY=media, demo or lanes makes some)
@@ -92,8 +97,8 @@ pictures: install build ## make the pictures of README.md and docs/media.md agai
 .PHONY: verify
 verify: generate ## check that generated files and go.mod are up to date
 	$(GO) mod tidy -diff
-	git diff --exit-code -- docs charts lanes
-	@new=$$(git status --porcelain --untracked-files=all -- docs charts lanes); [ -z "$$new" ] || { echo "not committed: $$new"; exit 1; }
+	git diff --exit-code -- docs charts lanes internal/gateway/page/dist
+	@new=$$(git status --porcelain --untracked-files=all -- docs charts lanes internal/gateway/page/dist); [ -z "$$new" ] || { echo "not committed: $$new"; exit 1; }
 
 .PHONY: bench
 bench: install build ## measure Siren beside the raw client library; see docs/benchmarks.md

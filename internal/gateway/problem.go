@@ -36,6 +36,8 @@ func (g *Gateway) problem(ctx context.Context, err error) error {
 	}
 	status, known := statuses[operate.KindOf(err)]
 	switch {
+	case errors.Is(err, operate.ErrNoPolicy):
+		status = http.StatusServiceUnavailable // one will be
 	case known:
 	case errors.Is(err, client.ErrNoPolicy), errors.Is(err, client.ErrUncertain), errors.Is(err, client.ErrUnderWay),
 		errors.Is(err, lanes.ErrAway), errors.Is(err, context.DeadlineExceeded):

@@ -1,5 +1,5 @@
-// Command page runs a fleet with a gateway, fills it with jobs, and drives the gateway's web page in Chromium: drive.mjs
-// says what it looks at. scripts/page installs what it needs.
+// Command page runs a fleet with a gateway, fills it with jobs, and drives the gateway's web page in Chromium:
+// drive.mjs says what it looks at. scripts/page installs what it needs.
 package main
 
 import (
@@ -97,11 +97,18 @@ func run(ctx context.Context, siren, here, shots string) (err error) {
 	defer stop()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	o := order{Shots: shots, Job: map[string]string{"input": "file://" + dir + "/clip.mp4", "output": "file://" + dir + "/out"}}
-	if o.Open, err = gateway(ctx, auth.Anybody{Name: "tester"}); err != nil {
+	said, err := exec.CommandContext(ctx, siren, "--version").Output()
+	if err != nil {
 		return err
 	}
-	if o.Guarded, err = gateway(ctx, tokens); err != nil {
+	version := strings.Fields(string(said))[1] // siren VERSION (…)
+	o := order{Shots: shots, Job: map[string]string{
+		"input": "file://" + dir + "/clip.mp4", "output": "file://" + dir + "/out",
+	}}
+	if o.Open, err = gateway(ctx, version, auth.Anybody{Name: "tester"}); err != nil {
+		return err
+	}
+	if o.Guarded, err = gateway(ctx, version, tokens); err != nil {
 		return err
 	}
 	if err := o.fill(dir); err != nil {
@@ -121,8 +128,8 @@ func run(ctx context.Context, siren, here, shots string) (err error) {
 
 // up starts the fleet; stop stops it.
 func up(ctx context.Context, siren, dir string) (stop func(), err error) {
-	clip := exec.CommandContext(ctx, "ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=160x90:duration=1",
-		filepath.Join(dir, "clip.mp4"))
+	clip := exec.CommandContext(ctx, "ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i",
+		"testsrc2=size=160x90:duration=1", filepath.Join(dir, "clip.mp4"))
 	if out, err := clip.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make a clip: %w: %s", err, out)
 	}
@@ -145,7 +152,9 @@ func up(ctx context.Context, siren, dir string) (stop func(), err error) {
 	go func() { ended <- c.Wait() }()
 	stop = func() {
 		_ = syscall.Kill(-c.Process.Pid, syscall.SIGINT)
-		<-ended
+		if err := <-ended; err != nil {
+			fmt.Fprintln(os.Stderr, "page: siren up ended:", err)
+		}
 	}
 	for range 600 {
 		if _, there := reach.Running(); there {
@@ -163,7 +172,7 @@ func up(ctx context.Context, siren, dir string) (stop func(), err error) {
 }
 
 // gateway starts a gateway, and returns its address.
-func gateway(ctx context.Context, who auth.Guard) (string, error) {
+func gateway(ctx context.Context, version string, who auth.Guard) (string, error) {
 	at, err := reach.Flags{}.Find()
 	if err != nil {
 		return "", err
@@ -173,7 +182,8 @@ func gateway(ctx context.Context, who auth.Guard) (string, error) {
 		return "", err
 	}
 	g := serve.Gateway{
-		Listener: listener, Guard: who, Version: "page", At: at, Log: slog.New(slog.DiscardHandler),
+		Listener: listener, Guard: who, Version: version, At: at, Log: slog.New(slog.DiscardHandler),
+		Outputs: []string{"https://pictures.invalid"},
 	}
 	go func() {
 		if err := g.Run(ctx); err != nil {
@@ -190,8 +200,8 @@ const harm = `"><img src=x onerror="window.harmed=1"><b id=harm>`
 func (o *order) fill(dir string) error {
 	job := func(id, input string, labels map[string]string) map[string]any {
 		return map[string]any{
-			"id": id, "kind": "thumbnail", "input": "file://" + dir + "/" + input, "output": "file://" + dir + "/out/" + id + ".jpg",
-			"labels": labels,
+			"id": id, "kind": "thumbnail", "input": "file://" + dir + "/" + input,
+			"output": "file://" + dir + "/out/" + id + ".jpg", "labels": labels,
 		}
 	}
 	o.Done, o.Dead, o.Hostile = "page-done", "page-dead", "page-hostile"

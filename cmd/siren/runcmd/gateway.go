@@ -45,6 +45,8 @@ Ingress, or a proxy in front of it.`,
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.Address, "address", "127.0.0.1:8080", "address to answer requests on; port 0 is any free one")
+	fs.StringSliceVar(&f.Outputs, "show-from", nil,
+		"origins from which the web page may show what jobs made, as in https://media.example.com")
 	fs.StringVar(&f.Listen, "listen", "127.0.0.1:0", "address of /metrics, /livez and /readyz; port 0 is any free one")
 	m.add(c)
 	fs.DurationVar(&f.StopDelay, "stop-delay", 0,

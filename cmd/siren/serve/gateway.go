@@ -27,7 +27,8 @@ type Gateway struct {
 	Listen   string       // address of metrics and probes; "": there are none
 	Guard    auth.Guard
 	Bounds   gateway.Bounds
-	Version  string // of Siren
+	Outputs  []string // origins from which the web page may show what jobs made
+	Version  string   // of Siren
 	// how long it goes on answering, as not ready, once it was told to stop: until nobody sends it requests any more
 	StopDelay time.Duration
 	At        reach.Endpoints
@@ -75,7 +76,7 @@ func (f Gateway) Run(ctx context.Context) error {
 				return f.connect(ctx, store, name)
 			},
 		},
-		Guard: f.Guard, Bounds: f.Bounds, Version: f.Version, Log: log,
+		Guard: f.Guard, Bounds: f.Bounds, Outputs: f.Outputs, Version: f.Version, Log: log,
 	})
 	l := f.Listener
 	if l == nil {

@@ -65,8 +65,9 @@ func Handler(origins ...string) http.Handler {
 // policyOf returns the Content-Security-Policy: everything comes from here, but for pictures and films.
 func policyOf(origins []string) string {
 	media := strings.Join(append([]string{"'self'"}, known(origins)...), " ")
-	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src " + media + " data:; " +
-		"media-src " + media + "; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+		"img-src " + media + " data:; media-src " + media + "; " +
+		"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 }
 
 // known returns what of the origins is one: nothing else gets into a header.

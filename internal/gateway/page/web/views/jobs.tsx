@@ -109,7 +109,7 @@ export function JobTable({ jobs, without }: { jobs?: Job[]; without?: string }) 
     { name: 'Lane', class: 'bare', show: (j) => <LaneLink name={j.lane} /> },
     { name: 'Kind', class: 'bare', show: (j) => <Text>{j.preset || j.kind}</Text> },
     { name: 'Labels', class: 'wide labels', show: (j) => <Labels of={j.labels} /> },
-    { name: 'Input', class: 'input', show: (j) => <Text>{j.input ? lastPart(j.input) : ''}</Text> },
+    { name: 'Input', class: 'input bare', show: (j) => <Text>{j.input ? lastPart(j.input) : ''}</Text> },
     { name: 'Age', num: true, show: (j) => <Ago at={j.enqueuedAt} /> },
     { name: 'Waited', num: true, show: (j) => j.startedAt ? lasts(j.wait ?? '0s') : '\u2013' },
     { name: 'Ran', num: true, show: (j) => ran(j) },
