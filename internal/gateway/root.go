@@ -54,8 +54,8 @@ type whoamiOut struct {
 
 func (g *Gateway) addWhoami() {
 	on(g, huma.Operation{
-		OperationID: "whoami", Method: http.MethodGet, Path: "/v1/whoami", Summary: "Say who asks, and what they may do",
-		Tags: []string{"gateway"},
+		OperationID: "whoami", Method: http.MethodGet, Path: "/v1/whoami",
+		Summary: "Say who asks, and what they may do", Tags: []string{"gateway"},
 	}, func(ctx context.Context, _ *struct{}) (*whoamiOut, error) {
 		i, out := who(ctx), &whoamiOut{}
 		out.Body.Subject, out.Body.Tenant, out.Body.Roles = i.Subject, i.Tenant, append([]auth.Role{}, i.Roles...)
