@@ -1,7 +1,7 @@
 // Command gen writes what follows from the code: docs/metrics.md from the registered metrics, docs/policy.md from the
 // comments and defaults of lanes.Policy, with its JSON Schema, docs/kinds.md and docs/job.schema.json from lanes/kinds,
-// docs/openapi.json from internal/gateway, and the chart's VALUES.md, schema, policy defaults and Redis users from the code and from its values.yaml. `make
-// verify` fails when they are not up to date.
+// docs/openapi.json from internal/gateway, and the chart's VALUES.md, schema, policy defaults and Redis users from the
+// code and from its values.yaml. `make verify` fails when they are not up to date.
 package main
 
 import (

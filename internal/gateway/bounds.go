@@ -86,7 +86,8 @@ func (g *Gateway) bounded(next http.Handler) http.Handler {
 		case places <- struct{}{}:
 			defer func() { <-places }()
 		default:
-			refuse(w, http.StatusServiceUnavailable, "too many requests are being answered at this moment; ask again soon")
+			refuse(w, http.StatusServiceUnavailable,
+				"too many requests are being answered at this moment; ask again soon")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -113,7 +114,8 @@ func (g *Gateway) local(r *http.Request) error {
 // body refuses a body that nobody would read; why is "" for any other.
 func body(r *http.Request) (status int, why string) {
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return http.StatusUnsupportedMediaType, "a body must come as it is, without Content-Encoding: " + strconv.Quote(e)
+		return http.StatusUnsupportedMediaType,
+			"a body must come as it is, without Content-Encoding: " + strconv.Quote(e)
 	}
 	if r.ContentLength == 0 {
 		return 0, ""
@@ -190,7 +192,8 @@ func (g *Gateway) admit(c huma.Context, next func(huma.Context)) {
 		g.log.Warn("who makes a request can't be told", "error", err)
 		refuse(w, http.StatusServiceUnavailable, auth.ErrCantTell.Error())
 	case err != nil && token == "":
-		refuse(w, http.StatusUnauthorized, "say who you are: Authorization: Bearer TOKEN (`siren tokens create` makes one)")
+		refuse(w, http.StatusUnauthorized,
+			"say who you are: Authorization: Bearer TOKEN (`siren tokens create` makes one)")
 	case err != nil:
 		g.log.Info("a token was refused", "error", err)
 		refuse(w, http.StatusUnauthorized, auth.ErrUnknown.Error())
@@ -199,7 +202,8 @@ func (g *Gateway) admit(c huma.Context, next func(huma.Context)) {
 	case i.Tenant != "" && !slices.Contains(roles, auth.Producer):
 		refuse(w, http.StatusForbidden, fmt.Sprintf("%s is of tenant %s, and sees its jobs alone", i.Subject, i.Tenant))
 	case !g.paces.allow(i.Subject):
-		refuse(w, http.StatusTooManyRequests, fmt.Sprintf("%s asks more than %g times a second", i.Subject, g.bounds.Rate))
+		refuse(w, http.StatusTooManyRequests,
+			fmt.Sprintf("%s asks more than %g times a second", i.Subject, g.bounds.Rate))
 	default:
 		next(huma.WithValue(c, whoKey{}, i))
 	}

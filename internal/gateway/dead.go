@@ -34,7 +34,7 @@ type reasonsOut struct {
 	Body struct {
 		Count   int           `json:"count" doc:"How many dead jobs have a record."`
 		Reasons []ReasonCount `json:"reasons" nullable:"false" doc:"The most frequent first."`
-		More    bool          `json:"more,omitempty" doc:"There are more dead jobs than were counted by reason: the latest 10,000 were."`
+		More    bool          `json:"more,omitempty" doc:"There are more: reasons are of the latest 10,000."`
 	}
 }
 
@@ -51,7 +51,7 @@ type ReasonCount struct {
 type Chosen struct {
 	IDs      []string `json:"ids,omitempty" maxItems:"1000" doc:"The jobs; else the filter chooses."`
 	Lane     string   `json:"lane,omitempty"`
-	State    string   `json:"state,omitempty" enum:"queued,running,retrying,completed,dead,cancelled,missing" doc:"Not for dead letters."`
+	State    string   `json:"state,omitempty" enum:"queued,running,retrying,completed,dead,cancelled,missing"`
 	Kind     string   `json:"kind,omitempty"`
 	Tenant   string   `json:"tenant,omitempty"`
 	Selector string   `json:"selector,omitempty" doc:"Of labels, as in tier=premium,batch!=true."`
@@ -109,8 +109,8 @@ const (
 func (g *Gateway) addDead() {
 	errs := []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}
 	on(g, huma.Operation{
-		OperationID: "list-dead", Method: http.MethodGet, Path: "/v1/dead", Tags: []string{"dead letters"}, Errors: errs,
-		Summary: "List jobs that can't succeed, the latest first",
+		OperationID: "list-dead", Method: http.MethodGet, Path: "/v1/dead", Tags: []string{"dead letters"},
+		Summary: "List jobs that can't succeed, the latest first", Errors: errs,
 	}, g.listDead, auth.Reader)
 	on(g, huma.Operation{
 		OperationID: "count-dead", Method: http.MethodGet, Path: "/v1/dead/reasons", Tags: []string{"dead letters"},
@@ -118,7 +118,8 @@ func (g *Gateway) addDead() {
 	}, g.countDead, auth.Reader)
 	on(g, huma.Operation{
 		OperationID: "replay-dead", Method: http.MethodPost, Path: "/v1/dead/replay", Tags: []string{"dead letters"},
-		Summary: "Put dead jobs into their lanes again", Errors: errs, MaxBodyBytes: oneBody,
+		Summary: "Put dead jobs into their lanes again", Description: "A filter has no state: all of them are dead.",
+		Errors: errs, MaxBodyBytes: oneBody,
 	}, g.replay, auth.Operator)
 	on(g, huma.Operation{
 		OperationID: "bulk-jobs", Method: http.MethodPost, Path: "/v1/bulk/{verb}", Tags: []string{"jobs"},

@@ -1,9 +1,9 @@
-// Package gateway is Siren over HTTP, for programs and people that speak neither AMQP nor Redis: jobs go into their lanes
-// by lanes/client, and everything else that a request asks for is done by internal/operate, as it is for the command
-// line. The OpenAPI document is made of the code.
+// Package gateway is Siren over HTTP, for programs and people that speak neither AMQP nor Redis: jobs go into their
+// lanes by lanes/client, and everything else that a request asks for is done by internal/operate, as it is for the
+// command line. The OpenAPI document is made of the code.
 //
-// How bearer tokens are known lives in auth, the web page in page. Nothing is decided here but what a request means, who
-// may make it, and how much of it there may be.
+// How bearer tokens are known lives in auth, the web page in page. Nothing is decided here but what a request means,
+// who may make it, and how much of it there may be.
 package gateway
 
 import (
@@ -35,7 +35,7 @@ type House struct {
 	Efforts  *redis.Efforts
 	History  *redis.History
 	Once     *redis.Once
-	Blocked  func() string                                                    // why RabbitMQ takes nothing from the producer's connection now; "": it does
+	Blocked  func() string                                                    // why RabbitMQ takes no jobs now, or ""
 	Connect  func(ctx context.Context, name string) (*rabbitlink.Conn, error) // to the broker
 	Now      func() time.Time                                                 // Redis' clock
 }
@@ -97,8 +97,8 @@ const bearer = "bearer"
 
 func config() huma.Config {
 	c := huma.DefaultConfig("Siren", "1")
-	c.Info.Description = "Enqueue media jobs, and see what becomes of them, and why. Times are RFC 3339; durations are " +
-		"written as 1m30s. Fields may be added to answers; ignore those that you don't know."
+	c.Info.Description = "Enqueue media jobs, and see what becomes of them, and why. Times are RFC 3339; durations " +
+		"are written as 1m30s. Fields may be added to answers; ignore those that you don't know."
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {Type: "http", Scheme: "bearer"}}
 	c.DocsPath, c.SchemasPath = "", ""
 	c.CreateHooks = nil // no $schema in answers
@@ -123,7 +123,8 @@ func forRoles(o huma.Operation, roles []auth.Role) huma.Operation {
 	o.Metadata = map[string]any{rolesOf: roles}
 	o.Security = []map[string][]string{{bearer: {}}}
 	if o.Method == http.MethodPost || o.Method == http.MethodPut {
-		o.Errors = append(o.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		o.Errors = append(o.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge,
+			http.StatusUnsupportedMediaType)
 	}
 	o.Errors = append(o.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests,
 		http.StatusServiceUnavailable)

@@ -32,8 +32,8 @@ func (g *Gateway) addHistory() {
 	on(g, huma.Operation{
 		OperationID: "get-history", Method: http.MethodGet, Path: "/v1/history",
 		Summary: "Show how lanes and pools fared for up to six hours", Tags: []string{"fleet"},
-		Description: "A point that stands for a minute has the longest waits, the mean of counts, rounded up, and the last " +
-			"of started, inTime and budget. Prometheus knows more.",
+		Description: "A point that stands for a minute has the longest waits, the mean of counts, rounded up, and " +
+			"the last of started, inTime and budget. Prometheus knows more.",
 		Errors: []int{http.StatusUnprocessableEntity},
 	}, g.history, auth.Reader)
 }

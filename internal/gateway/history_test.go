@@ -52,13 +52,15 @@ func TestHistory(t *testing.T) {
 			t.Errorf("%q: %d %s, want %s", query, w.Code, got, want)
 		}
 	}
-	if text := ask("lane=lane-1&pool=general&since=8s").Body.String(); !strings.Contains(text, `"lanes":{"lane-1":{"ready":1,`+
-		`"busy":0,"oldestWait":"0s","p95Wait":"0s","started":0,"inTime":0}},"pools":{"general":{"ready":3,"busy":0,`+
+	text := ask("lane=lane-1&pool=general&since=8s").Body.String()
+	if !strings.Contains(text, `"lanes":{"lane-1":{"ready":1,"busy":0,`+
+		`"oldestWait":"0s","p95Wait":"0s","started":0,"inTime":0}},"pools":{"general":{"ready":3,"busy":0,`+
 		`"starting":0,"wanted":0,"target":0}},"workers":7,"budget":10}`) {
 		t.Error(text)
 	}
 	for query, want := range map[string]string{
-		"since=7h": "the history goes back 6h", "since=0s": "the history goes back 6h", "since=soon": "say how long ago",
+		"since=7h": "the history goes back 6h", "since=0s": "the history goes back 6h",
+		"since=soon": "say how long ago",
 	} {
 		w := ask(query)
 		if w.Code != http.StatusBadRequest && w.Code != http.StatusUnprocessableEntity ||

@@ -11,7 +11,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -35,9 +36,9 @@ const tenantLabel = dead.TenantLabel
 type Enqueued struct {
 	ID   string `json:"id"`
 	Lane string `json:"lane,omitempty" doc:"The lane that its labels choose."`
-	// Known and Duplicate are the client's.
-	Known bool `json:"known,omitempty" doc:"A job with this id was enqueued before. It runs once, so this one may never run."`
-	Dup   bool `json:"duplicate,omitempty" doc:"An earlier job has the same dedupKey: id is that one's, and this one isn't enqueued."`
+	// Known and Duplicate are as in client.Outcome.
+	Known     bool `json:"known,omitempty" doc:"The id was enqueued before. It runs once, so this job may never run."`
+	Duplicate bool `json:"duplicate,omitempty" doc:"Another job has the dedupKey: id is its; this one isn't enqueued."`
 }
 
 // EnqueuedJobs is what became of all jobs of a request.
@@ -46,7 +47,7 @@ type EnqueuedJobs struct {
 }
 
 type enqueueIn struct {
-	Key     string `header:"Idempotency-Key" doc:"The same key with the same body is answered the same, and nothing is enqueued twice. It is kept for a day."`
+	Key     string `header:"Idempotency-Key" doc:"The same key and body enqueue once, and answer the same, for a day."`
 	RawBody []byte
 }
 
@@ -60,14 +61,14 @@ func (g *Gateway) addJobs() {
 	registry := g.api.OpenAPI().Components.Schemas
 	registry.Map()["Job"] = &huma.Schema{Extensions: jobSchema()}
 	one := &huma.Schema{Ref: "#/components/schemas/Job"}
-	min, max := 1, mostJobs
-	many := &huma.Schema{Type: huma.TypeArray, Items: one, MinItems: &min, MaxItems: &max}
+	fewest, most := 1, mostJobs
+	many := &huma.Schema{Type: huma.TypeArray, Items: one, MinItems: &fewest, MaxItems: &most}
 	on(g, huma.Operation{
 		OperationID: "enqueue", Method: http.MethodPost, Path: "/v1/jobs", DefaultStatus: http.StatusAccepted,
 		Summary: "Enqueue a job, or up to 1,000",
-		Description: "Each job goes into the lane that its labels choose. When this is answered with 202, the broker has " +
-			"confirmed all of them. Where one of the jobs can never work, none is enqueued. After 503 some may be: send " +
-			"the same again, with the same Idempotency-Key or with ids of your own, and each runs once.",
+		Description: "Each job goes into the lane that its labels choose. When this is answered with 202, the broker " +
+			"has confirmed all of them. Where one of the jobs can never work, none is enqueued. After 503 some may " +
+			"be: send the same again, with the same Idempotency-Key or with ids of your own, and each runs once.",
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/json": {Schema: &huma.Schema{OneOf: []*huma.Schema{one, many}}},
 		}},
@@ -77,7 +78,8 @@ func (g *Gateway) addJobs() {
 				Description: "Of a single job: where it is looked at.", Schema: &huma.Schema{Type: huma.TypeString},
 			}},
 			Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{OneOf: []*huma.Schema{
-				registry.Schema(typeOf[Enqueued](), true, "Enqueued"), registry.Schema(typeOf[EnqueuedJobs](), true, "EnqueuedJobs"),
+				registry.Schema(reflect.TypeFor[Enqueued](), true, "Enqueued"),
+				registry.Schema(reflect.TypeFor[EnqueuedJobs](), true, "EnqueuedJobs"),
 			}}}},
 		}},
 		MaxBodyBytes: mostBody, SkipValidateBody: true, Tags: []string{"jobs"},
@@ -121,26 +123,17 @@ type sending struct {
 
 // read reads the jobs of a request. The error says of each that can never work why not.
 func (g *Gateway) read(ctx context.Context, in *enqueueIn) (s sending, err error) {
-	if err := shallow(in.RawBody); err != nil {
-		return s, huma.Error400BadRequest(err.Error())
+	texts, one, err := textsOf(in.RawBody)
+	if err != nil {
+		return s, err
 	}
-	texts := []json.RawMessage{in.RawBody}
-	if s.one = !bytes.HasPrefix(bytes.TrimSpace(in.RawBody), []byte("[")); !s.one {
-		if err := json.Unmarshal(in.RawBody, &texts); err != nil {
-			return s, huma.Error400BadRequest("the body is not JSON: " + err.Error())
-		}
-	} else if !json.Valid(in.RawBody) {
-		return s, huma.Error400BadRequest("the body is not JSON")
-	}
-	if len(texts) == 0 || len(texts) > mostJobs {
-		return s, invalid("a request has 1 to %d jobs; this one has %d", mostJobs, len(texts))
-	}
+	s.one = one
 	e, err := operate.InForce(ctx, g.Board)
 	if err != nil && !errors.Is(err, lanes.ErrAway) { // the client goes by the policy that it knows
 		return s, err
 	}
 	now := g.Now()
-	var wrong []error
+	var wrong []*huma.ErrorDetail
 	for i, text := range texts {
 		j, err := g.readOne(ctx, text, in.Key, i, now)
 		if err == nil && e.Revision > 0 {
@@ -155,15 +148,44 @@ func (g *Gateway) read(ctx context.Context, in *enqueueIn) (s sending, err error
 		}
 		s.jobs = append(s.jobs, j)
 	}
-	switch {
-	case len(wrong) == 0:
-		return s, nil
-	case s.one:
-		return s, huma.Error422UnprocessableEntity(wrong[0].(*huma.ErrorDetail).Message, wrong...) //nolint:errorlint // made above
-	default:
-		return s, huma.Error422UnprocessableEntity(fmt.Sprintf("%d of the %d jobs can never work, so none is enqueued",
-			len(wrong), len(texts)), wrong[:min(len(wrong), mostWrong)]...)
+	return s, s.refusal(wrong)
+}
+
+// textsOf returns the text of each job of a request, and whether it is a single one.
+func textsOf(body []byte) (texts []json.RawMessage, one bool, err error) {
+	if err := shallow(body); err != nil {
+		return nil, false, huma.Error400BadRequest(err.Error())
 	}
+	one = !bytes.HasPrefix(bytes.TrimSpace(body), []byte("["))
+	if one {
+		if !json.Valid(body) {
+			return nil, one, huma.Error400BadRequest("the body is not JSON")
+		}
+		return []json.RawMessage{body}, one, nil
+	}
+	if err := json.Unmarshal(body, &texts); err != nil {
+		return nil, one, huma.Error400BadRequest("the body is not JSON: " + err.Error())
+	}
+	if len(texts) == 0 || len(texts) > mostJobs {
+		return nil, one, invalid("a request has 1 to %d jobs; this one has %d", mostJobs, len(texts))
+	}
+	return texts, one, nil
+}
+
+// refusal returns the error that tells why jobs can never work; nil when none is wrong.
+func (s sending) refusal(wrong []*huma.ErrorDetail) error {
+	if len(wrong) == 0 {
+		return nil
+	}
+	why := wrong[0].Message
+	if !s.one {
+		why = fmt.Sprintf("%d of the %d jobs can never work, so none is enqueued", len(wrong), len(s.jobs))
+	}
+	var details []error
+	for _, w := range wrong[:min(len(wrong), mostWrong)] {
+		details = append(details, w)
+	}
+	return huma.Error422UnprocessableEntity(why, details...)
 }
 
 // mostWrong is how many wrong jobs of a request are told of.
@@ -179,7 +201,8 @@ func (g *Gateway) readOne(ctx context.Context, text []byte, key string, n int, n
 	if err != nil {
 		return j, err
 	}
-	return j, claimed(&j, who(ctx), j.ID == fresh)
+	err = claimed(&j, who(ctx), j.ID == fresh)
+	return j, err
 }
 
 // claimed makes a job its tenant's: with their label, and with an id and a dedupKey that nobody else can have.
@@ -190,8 +213,9 @@ func claimed(j *job.Job, i auth.Identity, fresh bool) error {
 		return nil
 	case says && label != i.Tenant:
 		return fmt.Errorf("the label tenant is your token's (%s), and not %q: leave it out", i.Tenant, label)
-	case !fresh && !bytes.HasPrefix([]byte(j.ID), []byte(i.Tenant+".")):
-		return fmt.Errorf("an id of your own begins with your tenant's name and a dot, as in %s.%s; or leave it out", i.Tenant, j.ID)
+	case !fresh && !strings.HasPrefix(j.ID, i.Tenant+"."):
+		return fmt.Errorf("an id of your own begins with your tenant's name and a dot, as in %s.%s; or leave it out",
+			i.Tenant, j.ID)
 	}
 	if j.Labels == nil {
 		j.Labels = map[string]string{}
@@ -219,7 +243,7 @@ func (g *Gateway) send(ctx context.Context, s sending) (*enqueueOut, error) {
 	var failed error
 	var enqueued int
 	for i, o := range outcomes {
-		all.Jobs[i] = Enqueued{ID: o.ID, Lane: o.Lane, Known: o.Known, Dup: o.Duplicate}
+		all.Jobs[i] = Enqueued{ID: o.ID, Lane: o.Lane, Known: o.Known, Duplicate: o.Duplicate}
 		if o.Err == nil {
 			enqueued++
 		} else if failed == nil || errors.Is(o.Err, client.ErrUncertain) {
@@ -231,7 +255,8 @@ func (g *Gateway) send(ctx context.Context, s sending) (*enqueueOut, error) {
 		return nil, failed
 	case failed != nil:
 		err := g.problem(ctx, failed)
-		return nil, amend(err, fmt.Sprintf("%d of the %d jobs are enqueued; send all of them again: ", enqueued, len(outcomes)))
+		return nil, amend(err, fmt.Sprintf("%d of the %d jobs are enqueued; send all of them again: ", enqueued,
+			len(outcomes)))
 	}
 	return answer(s, all)
 }
@@ -261,16 +286,17 @@ func answer(s sending, all EnqueuedJobs) (*enqueueOut, error) {
 // once enqueues the jobs unless that was done before, and answers the same each time.
 func (g *Gateway) once(ctx context.Context, s sending, in *enqueueIn) (*enqueueOut, error) {
 	i := who(ctx)
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", i.Tenant, i.Subject, in.Key))
-	key, print := hex.EncodeToString(sum[:]), hex.EncodeToString(sha256sum(in.RawBody))
+	key, print := digest(fmt.Appendf(nil, "%q %q %q", i.Tenant, i.Subject, in.Key)), digest(in.RawBody)
 	known, err := g.Once.Begin(ctx, key, print)
 	switch {
 	case errors.Is(err, redis.ErrOtherRequest):
 		return nil, invalid("this Idempotency-Key came with another body before: take another key for another request")
 	case errors.Is(err, redis.ErrKeyInUse):
-		return nil, huma.ErrorWithHeaders(huma.Error409Conflict("a request with this Idempotency-Key is being answered at this moment; ask again soon"), http.Header{"Retry-After": {strconv.Itoa(retryAfter)}})
+		return nil, again(huma.Error409Conflict(
+			"a request with this Idempotency-Key is being answered at this moment; ask again soon"))
 	case err != nil:
-		return nil, fmt.Errorf("whether this Idempotency-Key came before can't be told, so nothing is enqueued: %w", err)
+		return nil, fmt.Errorf("whether this Idempotency-Key came before can't be told, so nothing is enqueued: %w",
+			err)
 	case known != nil:
 		var all EnqueuedJobs
 		if err := json.Unmarshal(known, &all); err != nil {
@@ -292,9 +318,9 @@ func (g *Gateway) once(ctx context.Context, s sending, in *enqueueIn) (*enqueueO
 	return out, err
 }
 
-func sha256sum(b []byte) []byte {
+func digest(b []byte) string {
 	sum := sha256.Sum256(b)
-	return sum[:]
+	return hex.EncodeToString(sum[:])
 }
 
 // shallow refuses a body that is deeper than any job.
@@ -327,7 +353,7 @@ type listIn struct {
 // Choice is the parameters that choose jobs.
 type Choice struct {
 	Lane     string `query:"lane" doc:"Only jobs of this lane."`
-	State    string `query:"state" enum:"queued,running,retrying,completed,dead,cancelled,missing" doc:"Only jobs in this state."`
+	State    string `query:"state" enum:"queued,running,retrying,completed,dead,cancelled,missing" doc:"In this state."`
 	Kind     string `query:"kind" doc:"Only jobs of this kind."`
 	Selector string `query:"selector" doc:"Only jobs whose labels match, as in tier=premium,batch!=true."`
 	Since    string `query:"since" doc:"Only jobs at most this old, as in 2h."`

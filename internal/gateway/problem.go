@@ -60,6 +60,11 @@ func later(status int, err error) error {
 	if status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests {
 		return err
 	}
+	return again(err)
+}
+
+// again tells when to ask again.
+func again(err error) error {
 	return huma.ErrorWithHeaders(err, http.Header{"Retry-After": {strconv.Itoa(retryAfter)}})
 }
 

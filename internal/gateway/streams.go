@@ -66,16 +66,18 @@ func (g *Gateway) addStreams() {
 		}, roles)
 	}
 	watch := op("watch-job", "/v1/jobs/{id}/events", "Watch a job until it has ended",
-		"Server-sent events: the job now and after each change, then one that it has ended.", auth.Producer, auth.Reader)
+		"Server-sent events: the job now and after each change, then one that it has ended.",
+		auth.Producer, auth.Reader)
 	watch.Middlewares = huma.Middlewares{g.found}
-	sse.Register(g.api, watch,
-		map[string]any{"job": JobEvent{}, "end": EndEvent{}, "trouble": TroubleEvent{}, "alive": AliveEvent{}}, g.watchJob)
+	sse.Register(g.api, watch, map[string]any{
+		"job": JobEvent{}, "end": EndEvent{}, "trouble": TroubleEvent{}, "alive": AliveEvent{},
+	}, g.watchJob)
 	sse.Register(g.api, op("watch-fleet", "/v1/events", "Watch the lanes, the pools, the decisions and the tunings",
-		"Server-sent events: what the leading scaler saw, each second; each plan that it makes; and that the tunings have "+
-			"changed.", auth.Reader),
+		"Server-sent events: what the leading scaler saw, each second; each plan that it makes; and that the tunings "+
+			"have changed.", auth.Reader),
 		map[string]any{
-			"snapshot": SnapshotEvent{}, "decision": DecisionEvent{}, "tunings": TuningsEvent{}, "trouble": TroubleEvent{},
-			"alive": AliveEvent{},
+			"snapshot": SnapshotEvent{}, "decision": DecisionEvent{}, "tunings": TuningsEvent{},
+			"trouble": TroubleEvent{}, "alive": AliveEvent{},
 		}, g.watchFleet)
 }
 

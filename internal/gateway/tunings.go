@@ -24,7 +24,7 @@ type tuningsOut struct {
 // Changing says which tuning is changed, and how.
 type Changing struct {
 	Field string `path:"field" maxLength:"300" doc:"The field of the policy, as in lanes.express.reserve."`
-	Match string `header:"If-Match" doc:"Change nothing unless the tunings are still at this revision: the ETag of an earlier answer."`
+	Match string `header:"If-Match" doc:"Change nothing unless the tunings still have this ETag, of an earlier answer."`
 	Dry   bool   `query:"dryRun" doc:"Change nothing, and show the plans that it leads to, before and after."`
 }
 
@@ -57,7 +57,7 @@ type Change struct {
 	Is     string       `json:"is"`
 	DryRun bool         `json:"dryRun,omitempty"`
 	State  string       `json:"state,omitempty" doc:"How far scaler and workers follow it."`
-	Says   []string     `json:"says,omitempty" doc:"What is odd about the policy now, and which tunings can't be in force beside it."`
+	Says   []string     `json:"says,omitempty" doc:"What is odd about the policy, and which tunings can't be in force."`
 	Before []fleet.Plan `json:"plansBefore,omitempty" doc:"Of a dry run: the plans of now."`
 	After  []fleet.Plan `json:"plansAfter,omitempty" doc:"Of a dry run: the plans that it leads to."`
 	Until  *time.Time   `json:"until,omitempty" doc:"When it ends by itself."`
@@ -98,7 +98,8 @@ func (c Changing) terms(reason string, period time.Duration) (t tune.Terms, err 
 	}
 	n, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(c.Match, "W/"), `"`), 10, 64)
 	if err != nil {
-		return t, huma.Error412PreconditionFailed("If-Match: write the ETag of an earlier answer, a revision as in \"12\"")
+		return t, huma.Error412PreconditionFailed(
+			`If-Match: write the ETag of an earlier answer, a revision as in "12"`)
 	}
 	t.Revision = &n
 	return t, nil
@@ -128,7 +129,9 @@ func (g *Gateway) removeTuning(ctx context.Context, in *removeIn) (*changeOut, e
 }
 
 // changed says what a change has led to, or would lead to.
-func (g *Gateway) changed(ctx context.Context, in Changing, terms tune.Terms, c tune.Change, err error) (*changeOut, error) {
+func (g *Gateway) changed(
+	ctx context.Context, in Changing, terms tune.Terms, c tune.Change, err error,
+) (*changeOut, error) {
 	desk := g.tuneDesk(ctx)
 	if err != nil {
 		if terms.Revision != nil {

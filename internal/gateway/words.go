@@ -3,15 +3,12 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"reflect"
 
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/lanes"
 )
-
-func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
 // compare compares two values; where they are the same the first of the further comparisons that isn't 0 decides.
 func compare[T cmp.Ordered](x, y T, then ...int) int {

@@ -52,8 +52,8 @@ func integers(b []byte, all ...int) []byte {
 
 func text(b []byte, s string) []byte { return append(integers(b, len(s)), s...) }
 
-// Of is which lane and pool a history is of; the zero value is of all. One that names a lane alone has no pools, and the
-// other way round.
+// Of is which lane and pool a history is of; the zero value is of all. One that names a lane alone has no pools, and
+// the other way round.
 type Of struct{ Lane, Pool string }
 
 // unpackPoint reads what packPoint wrote of that.

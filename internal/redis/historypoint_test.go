@@ -13,8 +13,11 @@ func somePoint() fleet.Point {
 	return fleet.Point{
 		At: time.UnixMilli(1_800_000_000_000).UTC(), Workers: 7, Budget: 10,
 		Lanes: map[string]fleet.LanePoint{
-			"express": {Ready: 1, Busy: 2, OldestWait: lanes.Duration(3 * time.Second), P95Wait: lanes.Duration(time.Hour), Started: 5, InTime: 4},
-			"bulk":    {}, "Größe": {Ready: 1 << 40},
+			"express": {
+				Ready: 1, Busy: 2, OldestWait: lanes.Duration(3 * time.Second), P95Wait: lanes.Duration(time.Hour),
+				Started: 5, InTime: 4,
+			},
+			"bulk": {}, "Größe": {Ready: 1 << 40},
 		},
 		Pools: map[string]fleet.PoolPoint{"general": {Ready: 1, Busy: 2, Starting: 3, Wanted: 4, Target: 5}},
 	}

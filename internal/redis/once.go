@@ -23,8 +23,8 @@ var (
 	ErrKeyInUse     = errors.New("a request with this key is being answered at this moment")
 )
 
-// Once remembers what requests were answered that are to be carried out once, by the key that each bears. It is safe for
-// concurrent use.
+// Once remembers what requests were answered that are to be carried out once, by the key that each bears. It is safe
+// for concurrent use.
 type Once struct{ store *redislink.Store }
 
 // NewOnce makes one.

@@ -95,7 +95,8 @@ func (g *api) answers(t *testing.T, status int, method, path, body string, heade
 }
 
 func probeJob(s *site, clip, name string) string {
-	return fmt.Sprintf(`{"kind":"probe","labels":{"urgent":"true"},"input":%q,"output":%q}`, clip, s.output(name+".json"))
+	return fmt.Sprintf(`{"kind":"probe","labels":{"urgent":"true"},"input":%q,"output":%q}`, clip,
+		s.output(name+".json"))
 }
 
 // A job's whole life over HTTP: enqueued, watched, explained, its log read; another one called off, retried, promoted.
@@ -138,8 +139,10 @@ func TestGateway(t *testing.T) {
 	t.Run("verbs", func(t *testing.T) {
 		s := s.in(t)
 		s.siren("", "lanes", "pause", "bulk")
-		late := enqueue(fmt.Sprintf(`{"kind":"probe","labels":{"batch":"true"},"input":%q,"output":%q}`, clip, s.output("v.json")))
-		if d := g.answers(t, 200, "POST", "/v1/bulk/cancel", `{"lane":"bulk","dryRun":true}`); !strings.Contains(d.body, `"count":1`) {
+		late := enqueue(fmt.Sprintf(`{"kind":"probe","labels":{"batch":"true"},"input":%q,"output":%q}`, clip,
+			s.output("v.json")))
+		d := g.answers(t, 200, "POST", "/v1/bulk/cancel", `{"lane":"bulk","dryRun":true}`)
+		if !strings.Contains(d.body, `"count":1`) {
 			t.Errorf("a dry run says %s", d)
 		}
 		g.answers(t, 200, "DELETE", "/v1/jobs/"+late+"?reason=test", "")

@@ -21,7 +21,9 @@ func TestGatewayIsAsItSays(t *testing.T) {
 	s.scaler()
 	g := s.gateway("gateway", "")
 	text := g.answers(t, 200, "GET", "/openapi.json", "").body
-	d := &document{t: t, compiler: jsonschema.NewCompiler(), schemas: map[string]*jsonschema.Schema{}, wrong: map[string]bool{}}
+	d := &document{
+		t: t, compiler: jsonschema.NewCompiler(), schemas: map[string]*jsonschema.Schema{}, wrong: map[string]bool{},
+	}
 	s.unmarshal(text, &d.api)
 	parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	s.must(err)
@@ -97,7 +99,8 @@ func (d *document) request(path string, operation map[string]any) (asked, body s
 		value := d.value(schema, wild && d.rand.IntN(3) == 0, 0)
 		if slices.Contains([]string{"value", "field", "name", "id"}, name) && at(p, "in") == "path" && !wild {
 			value = d.pick(map[string][]any{
-				"field": {"lanes.express.reserve", "pools.general.max", "budget"}, "name": {"express", "general", "bulk"},
+				"field": {"lanes.express.reserve", "pools.general.max", "budget"},
+				"name":  {"express", "general", "bulk"},
 			}[name], value)
 		}
 		switch at(p, "in") {
@@ -226,8 +229,8 @@ func (d *document) check(operation map[string]any, path, method, asked string, r
 		return
 	}
 	escape := strings.NewReplacer("~", "~0", "/", "~1")
-	where := fmt.Sprintf("api.json#/paths/%s/%s/responses/%s/content/%s/schema", url.PathEscape(escape.Replace(path)), method,
-		code, escape.Replace(kind))
+	where := fmt.Sprintf("api.json#/paths/%s/%s/responses/%s/content/%s/schema",
+		url.PathEscape(escape.Replace(path)), method, code, escape.Replace(kind))
 	schema := d.schemas[where]
 	if schema == nil {
 		var err error

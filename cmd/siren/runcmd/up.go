@@ -167,7 +167,9 @@ In another terminal:
 }
 
 // openPage starts the gateway, for everybody on this machine, and returns the end of a sentence that says where.
-func (f upFlags) openPage(ctx context.Context, at reach.Endpoints, log *slog.Logger) (where string, stop func(), err error) {
+func (f upFlags) openPage(
+	ctx context.Context, at reach.Endpoints, log *slog.Logger,
+) (where string, stop func(), err error) {
 	if f.address == "" {
 		return ".", func() {}, nil
 	}
@@ -179,8 +181,8 @@ func (f upFlags) openPage(ctx context.Context, at reach.Endpoints, log *slog.Log
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}
 	if err != nil {
-		return "", nil, exit.With(exit.Usage, fmt.Errorf("the web page can't be there: %w; choose another address with "+
-			"--address", err))
+		return "", nil, exit.With(exit.Usage, fmt.Errorf("the web page can't be there: %w; choose another address "+
+			"with --address", err))
 	}
 	ctx, end := context.WithCancel(ctx)
 	var serving sync.WaitGroup

@@ -84,7 +84,9 @@ func (f Gateway) Run(ctx context.Context) error {
 			return fmt.Errorf("listen for requests: %w; choose another address with --address", err)
 		}
 	}
-	server := &http.Server{Handler: g, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{
+		Handler: g, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	log.Info("answering requests", "address", l.Addr().String())
