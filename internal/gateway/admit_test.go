@@ -137,7 +137,9 @@ func TestTenants(t *testing.T) {
 	if len(operations) < 20 {
 		t.Fatalf("found only %d operations", len(operations))
 	}
-	own := map[string]bool{"enqueue": true, "list-jobs": true, "list-kinds": true, "list-presets": true}
+	own := map[string]bool{
+		"enqueue": true, "list-jobs": true, "list-kinds": true, "list-presets": true, "whoami": true,
+	}
 	for _, o := range append(operations, d.operations(t, everybodys)...) {
 		if a := d.ask(t, "", o.method, o.path, o.body); a.status != http.StatusUnauthorized {
 			t.Errorf("%s as nobody: %d %s", o.id, a.status, a.body)

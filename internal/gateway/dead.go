@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/internal/gateway/auth"
 	"github.com/polyglot-media/siren/internal/operate"
@@ -143,7 +145,10 @@ func (c Chosen) filter() (f dead.Filter, err error) {
 	if f.OlderThan, err = ago("olderThan", c.Older); err != nil {
 		return f, err
 	}
-	return f, selectorOf(c.Selector)
+	if _, err := labels.Parse(c.Selector); err != nil {
+		return f, invalid("selector %q: %w", c.Selector, err)
+	}
+	return f, nil
 }
 
 // listDead lists dead jobs by their records.
@@ -196,7 +201,7 @@ func (g *Gateway) countDead(ctx context.Context, _ *struct{}) (*reasonsOut, erro
 		out.Body.Reasons = append(out.Body.Reasons, *c)
 	}
 	slices.SortFunc(out.Body.Reasons, func(x, y ReasonCount) int {
-		return compare(y.Count, x.Count, compare(x.Reason, y.Reason), compare(x.Lane, y.Lane))
+		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Reason, y.Reason), cmp.Compare(x.Lane, y.Lane))
 	})
 	return out, nil
 }
@@ -260,8 +265,11 @@ func (g *Gateway) bulk(ctx context.Context, in *bulkIn) (*bulkOut, error) {
 		return nil, err
 	}
 	filter := words.String()
-	if b.State != "" {
-		filter = join(filter, "state "+b.State)
+	switch {
+	case b.State != "" && filter != "":
+		filter += ", state " + b.State
+	case b.State != "":
+		filter = "state " + b.State
 	}
 	if err := b.only(filter); err != nil {
 		return nil, err

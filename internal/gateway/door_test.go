@@ -80,7 +80,8 @@ func open(t *testing.T, change func(*Options)) *door {
 			Producer: client.Over(conn, h.Store, log),
 			Ledger:   jobledger.New(h.Store, quiet), Board: redis.NewBoard(h.Store, quiet),
 			Roster: redis.NewRoster(h.Store, quiet), Tunings: redis.NewTunings(h.Store, quiet),
-			Efforts: redis.NewEfforts(h.Store), Once: redis.NewOnce(h.Store), Connect: h.Desk.Connect, Now: h.Desk.Now,
+			Efforts: redis.NewEfforts(h.Store), Once: redis.NewOnce(h.Store), History: redis.NewHistory(h.Store),
+			Blocked: func() string { return "" }, Connect: h.Desk.Connect, Now: h.Desk.Now,
 		},
 		Guard: guard, Version: "test", Log: log,
 	}

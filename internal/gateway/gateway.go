@@ -8,6 +8,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/redis/jobledger"
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 )
 
@@ -136,11 +138,13 @@ func (g *Gateway) desk(ctx context.Context) *operate.Desk {
 	return &operate.Desk{
 		Ledger: g.Ledger, Board: g.Board, Audit: operate.Signed{Audit: g.Tunings, By: who(ctx).Subject},
 		Connect: g.Connect, Now: g.Now,
-		Warn: func(format string, args ...any) { warn(ctx, format, args...) },
+		Warn: func(format string, args ...any) {
+			g.log.Warn("a request was carried out with a warning", "warning", fmt.Sprintf(format, args...))
+		},
 	}
 }
 
-// tuneDesk is the same for tunings.
+// tuneDesk returns the same for tunings.
 func (g *Gateway) tuneDesk(ctx context.Context) *tune.Desk {
 	return &tune.Desk{Tunings: g.Tunings, Board: g.Board, Roster: g.Roster, By: who(ctx).Subject, Version: g.version}
 }
@@ -150,4 +154,13 @@ func (g *Gateway) sight(ctx context.Context) (*explain.Sight, error) {
 	return explain.Sources{
 		Board: g.Board, Ledger: g.Ledger, Roster: g.Roster, Tunings: g.Tunings, Efforts: g.Efforts,
 	}.Look(ctx)
+}
+
+// lane returns the policy in force, which has to have the lane, unless it is "".
+func (g *Gateway) lane(ctx context.Context, name string) (lanes.Effective, error) {
+	e, err := operate.InForce(ctx, g.Board)
+	if err == nil && name != "" {
+		err = operate.RequireLane(e, name, false)
+	}
+	return e, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -126,8 +125,7 @@ func (g *Gateway) do(ctx context.Context, id, reason string, w *jobs.Work) (*ver
 	}
 	var result jobs.Result
 	w.Heard = func(all []jobs.Result) { result = all[0] }
-	desk := g.desk(ctx)
-	if err := w.Run(ctx, jobs.Named(ctx, desk, []string{id})); err != nil {
+	if err := w.Run(ctx, jobs.Named(ctx, g.desk(ctx), []string{id})); err != nil {
 		return nil, err
 	}
 	out := &verbOut{}
@@ -186,6 +184,6 @@ func (g *Gateway) explainJob(ctx context.Context, in *ByID) (*explainOut, error)
 	if who(ctx).Tenant != "" {
 		x.Plans = nil
 	}
-	x.Says = slices.Clip(append([]string{}, x.Says...))
+	x.Says = append([]string{}, x.Says...)
 	return &explainOut{x}, err
 }

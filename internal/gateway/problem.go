@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -80,15 +79,4 @@ func mine(ctx context.Context, r job.Record) error {
 		return noJob(r.ID)
 	}
 	return nil
-}
-
-// warnings collects what isn't an error.
-type warnings struct{ said []string }
-
-type warningsKey struct{}
-
-func warn(ctx context.Context, format string, args ...any) {
-	if w, ok := ctx.Value(warningsKey{}).(*warnings); ok {
-		w.said = append(w.said, fmt.Sprintf(format, args...))
-	}
 }

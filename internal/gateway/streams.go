@@ -56,8 +56,6 @@ type eventsIn struct {
 	Last string `header:"Last-Event-ID" doc:"What was seen last: it isn't sent again."`
 }
 
-type streamIn struct{}
-
 func (g *Gateway) addStreams() {
 	op := func(id, path, summary, about string, roles ...auth.Role) huma.Operation {
 		return forRoles(huma.Operation{
@@ -173,7 +171,7 @@ func markOf(r job.Record) int {
 }
 
 // watchFleet sends what the leading scaler sees and decides.
-func (g *Gateway) watchFleet(ctx context.Context, _ *streamIn, send sse.Sender) {
+func (g *Gateway) watchFleet(ctx context.Context, _ *struct{}, send sse.Sender) {
 	ctx, end := g.streaming(ctx)
 	defer end()
 	plans := make(chan fleet.Plan)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -116,10 +117,10 @@ type presetsOut struct {
 }
 
 func (g *Gateway) addViews() {
-	op := func(id, path, summary string, errors ...int) huma.Operation {
+	op := func(id, path, summary string) huma.Operation {
 		return huma.Operation{
 			OperationID: id, Method: http.MethodGet, Path: "/v1/" + path, Summary: summary, Tags: []string{"fleet"},
-			Errors: append(errors, http.StatusNotFound, http.StatusUnprocessableEntity),
+			Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity},
 		}
 	}
 	on(g, op("list-lanes", "lanes", "Show what waits and runs in each lane, and whether the objectives are met"),
@@ -177,7 +178,7 @@ func (g *Gateway) workers(ctx context.Context, in *workersIn) (*workersOut, erro
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(w fleet.Heartbeat) bool { return in.Pool != "" && w.Pool != in.Pool })
-	slices.SortFunc(all, func(x, y fleet.Heartbeat) int { return compare(x.Worker, y.Worker) })
+	slices.SortFunc(all, func(x, y fleet.Heartbeat) int { return cmp.Compare(x.Worker, y.Worker) })
 	if in.Pool != "" && len(all) == 0 {
 		if e, err := operate.InForce(ctx, g.Board); err == nil {
 			if err := operate.RequirePool(e, in.Pool); err != nil {
@@ -188,7 +189,7 @@ func (g *Gateway) workers(ctx context.Context, in *workersIn) (*workersOut, erro
 	out := &workersOut{}
 	out.Body.At, out.Body.Count = now, len(all)
 	from, _ := slices.BinarySearchFunc(all, in.After+"\x00", func(w fleet.Heartbeat, name string) int {
-		return compare(w.Worker, name)
+		return cmp.Compare(w.Worker, name)
 	})
 	if in.After == "" {
 		from = 0

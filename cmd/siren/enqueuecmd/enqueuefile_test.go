@@ -121,8 +121,8 @@ func TestEnqueueFileBrokenOff(t *testing.T) {
 		{false, "interrupted; 500 jobs enqueued; the same command goes on: what is enqueued is known by its id"},
 	} {
 		t.Run(fmt.Sprint("made ", c.made), func(t *testing.T) {
-			i := &intake{App: &app.App{Streams: app.Streams{Err: io.Discard}}, enqueued: 500, done: 612, made: c.made}
-			if err := i.report(ctx, ctx.Err()); err == nil || err.Error() != c.want || exit.Code(err) != exit.Failed {
+			f := &jobFile{App: &app.App{Streams: app.Streams{Err: io.Discard}}, enqueued: 500, done: 612, made: c.made}
+			if err := f.report(ctx, ctx.Err()); err == nil || err.Error() != c.want || exit.Code(err) != exit.Failed {
 				t.Errorf("%v", err)
 			}
 		})
