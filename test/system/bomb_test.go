@@ -27,7 +27,7 @@ func TestMemoryBombsBesideExpress(t *testing.T) {
 			s.output(fmt.Sprintf("b%d.jpg", i))))
 	}
 	for i := range 3 {
-		express = append(express, s.enqueue("probe", "--label", "lane=express", "--input", good,
+		express = append(express, s.enqueue("probe", "--label", "urgent=true", "--input", good,
 			"--output", s.output(fmt.Sprintf("e%d.json", i))))
 	}
 	first := s.completed(express[0], 30*time.Second)
