@@ -213,10 +213,10 @@ func TestGateway(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				if name == "foreign name" {
-					q, _ := http.NewRequestWithContext(t.Context(), "GET", g.url+"/v1/lanes", nil)
+					q, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+"/v1/lanes", nil)
 					q.Host = "evil.example"
 					r, err := http.DefaultClient.Do(q)
-					if err != nil || r.StatusCode != 403 {
+					if err != nil || r.StatusCode != http.StatusForbidden {
 						t.Errorf("%v, %v", r, err)
 					}
 					return
@@ -236,7 +236,7 @@ func (g *api) watched(t *testing.T, id string) (r job.Record) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	q, _ := http.NewRequestWithContext(ctx, "GET", g.url+"/v1/jobs/"+id+"/events", nil)
+	q, _ := http.NewRequestWithContext(ctx, http.MethodGet, g.url+"/v1/jobs/"+id+"/events", nil)
 	answer, err := http.DefaultClient.Do(q)
 	if err != nil {
 		t.Fatal(err)

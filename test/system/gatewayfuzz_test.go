@@ -138,7 +138,7 @@ func (d *document) pick(of []any, other any) any {
 }
 
 var oddities = []any{
-	"", nil, -1, 1e300, true, "\x1b[31m", "‮", strings.Repeat("x", 3000),
+	"", nil, -1, 1e300, true, "\x1b[31m", "\u202e", strings.Repeat("x", 3000),
 	[]any{},
 	map[string]any{"a": []any{nil}},
 	"../..",

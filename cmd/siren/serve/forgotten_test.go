@@ -10,8 +10,8 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 )
 
-// Redis has lost its data while no scaler ran, and a lane's jobs are in a queue of the type that it had before: the next
-// scaler finds that queue.
+// Redis has lost its data while no scaler ran, and a lane's jobs are in a queue of the type that it had before: the
+// next scaler finds that queue.
 func TestQueueThatNobodyRemembers(t *testing.T) {
 	g := newGround(t)
 	conn, err := amqp.Dial(g.urls.AMQPURL)
