@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/polyglot-media/siren/internal/rabbit/rabbitlink"
 	"github.com/polyglot-media/siren/internal/rabbit/topology"
 	"github.com/polyglot-media/siren/lanes"
@@ -106,29 +104,28 @@ func (l *line) listen(ctx context.Context, priority int, to chan<- arrival) erro
 	if priority != 0 {
 		args = map[string]any{"x-priority": int32(priority)}
 	}
-	var jobs <-chan amqp.Delivery
-	err := l.ask(ctx, &l.hears, func(ch *rabbitlink.Channel) (err error) {
-		if jobs, err = ch.Receive(topology.QueueName(l.queue), l.queue.String(), args); err != nil {
+	over := make(chan struct{})
+	err := l.ask(ctx, &l.hears, func(ch *rabbitlink.Channel) error {
+		jobs, err := ch.Receive(topology.QueueName(l.queue), l.queue.String(), args)
+		if err != nil {
 			ch.Close()
+			return err
 		}
-		l.on = ch
-		return err
+		l.on, l.over = ch, over
+		go func() {
+			defer close(over)
+			for d := range jobs {
+				l.taker.came(l.queue)
+				l.pass(arrival{queue: l.queue, Arrival: rabbitlink.Arrival{Delivery: d, On: ch}})
+			}
+			l.pass(arrival{queue: l.queue, over: true, Arrival: rabbitlink.Arrival{On: ch}})
+		}()
+		return nil
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		l.taker.fine(l.queue)
 	}
-	l.taker.fine(l.queue)
-	on, over := l.on, make(chan struct{})
-	l.over = over
-	go func() {
-		defer close(over)
-		for d := range jobs {
-			l.taker.came(l.queue)
-			l.pass(arrival{queue: l.queue, Arrival: rabbitlink.Arrival{Delivery: d, On: on}})
-		}
-		l.pass(arrival{queue: l.queue, over: true, Arrival: rabbitlink.Arrival{On: on}})
-	}()
-	return nil
+	return err
 }
 
 // setTo says where to goes what comes, and what is held.
@@ -240,8 +237,8 @@ func (l *line) close() {
 func (c *channel) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.Channel != nil {
-		c.Channel.Close()
+	if open := c.Channel; open != nil {
+		open.Close()
 	}
 }
 

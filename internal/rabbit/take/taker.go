@@ -30,8 +30,8 @@ type Taker struct {
 	// Patience is how long a slot waits for the answer of a queue while others may have jobs: half a second, unless it
 	// is set before the first job is taken. A queue that is slower is given four times as long as it takes.
 	Patience time.Duration
-	// Channels is how many channels all slots may open together: 1,000, unless it is set before the first slot is made. A
-	// broker allows 2,047 on a connection, unless it is told otherwise.
+	// Channels is how many channels all slots may open together: 1,000, unless it is set before the first slot is made.
+	// A broker allows 2,047 on a connection, unless it is told otherwise.
 	Channels int
 
 	conn    *rabbitlink.Conn

@@ -27,8 +27,8 @@ const (
 // (job.State.Final), the loop is left, or ctx ends; then its error is the last thing yielded. Changes in quick
 // succession may be seen as one; the end is never missed.
 //
-// A job without a record, or whose record has been gone for two minutes, yields ErrNotFound and is watched no longer: the
-// error's record has its ID and nothing else.
+// A job without a record, or whose record has been gone for two minutes, yields ErrNotFound and is watched no longer:
+// the error's record has its ID and nothing else.
 // One that says running while nothing is heard of its worker for two minutes yields its record with job.ErrVanished,
 // and is watched no longer either.
 // lanes.ErrAway, with an empty record, doesn't end the watch: it goes on once Redis is back. Thousands of jobs at once
