@@ -45,6 +45,9 @@ type channel struct {
 // so long that an idle one elsewhere would miss it, nor so short that busy ones hand it round.
 const holdFor = time.Second
 
+// opensWithin is how long a slot that stops listening waits for a channel to ask on.
+const opensWithin = 2 * time.Second
+
 // ask puts a question about the line's queue on one of its channels, opened at need.
 func (l *line) ask(ctx context.Context, on *channel, question func(*rabbitlink.Channel) error) error {
 	on.mu.Lock()
@@ -201,9 +204,12 @@ func (l *line) cancel() error {
 
 // check asks whether the leader of the queue that the line listens to is there: it knows of that.
 func (l *line) check() error {
+	// Without a session there is nobody to ask: a slot that stops doesn't wait for the next one.
+	ctx, end := context.WithTimeout(context.Background(), opensWithin)
+	defer end()
 	if l.taker.mayCount() {
 		var ready, consumers int
-		err := l.ask(context.Background(), &l.asks, func(ch *rabbitlink.Channel) (err error) {
+		err := l.ask(ctx, &l.asks, func(ch *rabbitlink.Channel) (err error) {
 			ready, consumers, err = ch.Depth(topology.QueueName(l.queue))
 			return err
 		})
@@ -218,7 +224,7 @@ func (l *line) check() error {
 			return nil
 		}
 	}
-	a, found, err := l.get(context.Background())
+	a, found, err := l.get(ctx)
 	if found {
 		l.pass(a)
 	}

@@ -229,3 +229,31 @@ func TestLeavesANodeThatAnswersForNothing(t *testing.T) {
 	}
 	_, _ = s.Next(rabbittest.Ended())
 }
+
+// The broker goes away while a slot listens, and doesn't come back: the slot stops all the same when it is told to.
+func TestStopsWithoutABroker(t *testing.T) {
+	probe := rabbittest.Declared(t)
+	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
+	k := rabbittest.Taker(t, way.URL)
+	for round := range 4 { // the channels close one after the other, and whoever looks meanwhile sees some that are open
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := k.Shared().Next(ctx)
+			ended <- err
+		}()
+		rabbittest.Until(t, "the slot listens to all lanes", func() bool {
+			return probe.Consumers("siren.lane.express") == 1 && probe.Consumers("siren.lane.bulk") == 1
+		})
+		way.Refuse(true)
+		way.Cut()
+		time.Sleep(time.Duration(round) * time.Millisecond)
+		stop()
+		select {
+		case <-ended:
+		case <-rabbittest.Soon(t).Done():
+			t.Fatalf("round %d: the slot waits for a broker that is gone", round)
+		}
+		way.Refuse(false)
+	}
+}
