@@ -235,7 +235,7 @@ func TestStopsWithoutABroker(t *testing.T) {
 	probe := rabbittest.Declared(t)
 	way := rabbittest.NewProxy(t, rabbittest.Server(t).URL)
 	k := rabbittest.Taker(t, way.URL)
-	for round := range 4 { // the channels close one after the other, and whoever looks meanwhile sees some that are open
+	for round := range 4 { // the channels close one after the other: whoever looks meanwhile sees some that are open
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
