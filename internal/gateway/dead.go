@@ -160,18 +160,8 @@ func (g *Gateway) listDead(ctx context.Context, in *deadIn) (*listOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.After != "" && !jobrecord.IsCursor(in.After) {
-		return nil, invalid("after=%q: write what an earlier answer's next said", in.After)
-	}
-	page, err := g.Ledger.List(ctx, jobrecord.Filter{
-		State: job.Dead, Lane: in.Lane, Match: f.Chooser(g.Now()), Limit: in.Limit, After: in.After,
-	})
-	if err != nil {
-		return nil, err
-	}
-	out := &listOut{}
-	out.Body.Jobs, out.Body.Next = append([]job.Record{}, page.Records...), page.Next
-	return out, nil
+	q := jobrecord.Filter{State: job.Dead, Lane: in.Lane, Match: f.Chooser(g.Now())}
+	return g.page(ctx, q, in.Limit, in.After)
 }
 
 // countDead counts the latest dead jobs by reason.
@@ -260,50 +250,22 @@ func (c Chosen) only(filter string) error {
 // bulk does something to all jobs that are chosen.
 func (g *Gateway) bulk(ctx context.Context, in *bulkIn) (*bulkOut, error) {
 	b, now := in.Body, g.Now()
-	words, err := b.filter()
+	f, err := b.filter()
 	if err != nil {
 		return nil, err
 	}
-	filter := words.String()
-	switch {
-	case b.State != "" && filter != "":
-		filter += ", state " + b.State
-	case b.State != "":
-		filter = "state " + b.State
-	}
-	if err := b.only(filter); err != nil {
+	words := b.words(f)
+	if err := b.only(words); err != nil {
 		return nil, err
 	}
-	e, err := g.lane(ctx, b.To)
+	w, err := g.work(ctx, in.Verb, b)
 	if err != nil {
 		return nil, err
 	}
-	var w *jobs.Work
-	switch {
-	case in.Verb == "cancel":
-		w = jobs.Cancel(g.desk(ctx), job.State(b.State))
-	case in.Verb == "retry":
-		w = jobs.Retry(g.desk(ctx), e.Policy, b.To)
-	case b.To == "":
-		return nil, invalid("to: say which lane they are moved to")
-	default:
-		w = jobs.Move(g.desk(ctx), e.Policy, b.To)
-	}
-	w.Filter = filter
-	if w.Reason, err = reasonOf(b.Reason); err != nil {
-		return nil, err
-	}
+	w.Filter = words
 	records := jobs.Named(ctx, g.desk(ctx), b.IDs)
 	if len(b.IDs) == 0 {
-		q := jobrecord.Filter{Lane: b.Lane, State: job.State(b.State), Kind: b.Kind}
-		q.Match = dead.Filter{Selector: b.Selector, Tenant: b.Tenant, DiedOf: words.DiedOf}.Chooser(now)
-		if words.Since > 0 {
-			q.Since = now.Add(-words.Since)
-		}
-		if words.OlderThan > 0 {
-			q.Until = now.Add(-words.OlderThan)
-		}
-		records = g.Ledger.Each(ctx, w.Narrow(q, now))
+		records = g.Ledger.Each(ctx, w.Narrow(f.Records(job.State(b.State), now), now))
 	}
 	if b.DryRun {
 		return count(records)
@@ -319,6 +281,39 @@ func (g *Gateway) bulk(ctx context.Context, in *bulkIn) (*bulkOut, error) {
 	err = w.Run(ctx, records)
 	out.Body.Count, out.Body.Sample = w.Done.Jobs, w.Done.Sample
 	return out, err
+}
+
+// words says what is chosen by; "" for all.
+func (c Chosen) words(f dead.Filter) string {
+	words := f.String()
+	switch {
+	case c.State != "" && words != "":
+		return words + ", state " + c.State
+	case c.State != "":
+		return "state " + c.State
+	default:
+		return words
+	}
+}
+
+// work returns what is to be done to many jobs.
+func (g *Gateway) work(ctx context.Context, verb string, b Bulk) (w *jobs.Work, err error) {
+	e, err := g.lane(ctx, b.To)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case verb == "cancel":
+		w = jobs.Cancel(g.desk(ctx), job.State(b.State))
+	case verb == "retry":
+		w = jobs.Retry(g.desk(ctx), e.Policy, b.To)
+	case b.To == "":
+		return nil, invalid("to: say which lane they are moved to")
+	default:
+		w = jobs.Move(g.desk(ctx), e.Policy, b.To)
+	}
+	w.Reason, err = reasonOf(b.Reason)
+	return w, err
 }
 
 // count counts jobs by state.

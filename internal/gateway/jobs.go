@@ -27,9 +27,6 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// tenantLabel is the label that says whose job it is.
-const tenantLabel = dead.TenantLabel
-
 // Enqueued is what became of a job that was sent.
 type Enqueued struct {
 	ID   string `json:"id"`
@@ -107,10 +104,16 @@ func (g *Gateway) enqueue(ctx context.Context, in *enqueueIn) (*enqueueOut, erro
 	if err != nil {
 		return nil, err
 	}
+	var all EnqueuedJobs
 	if in.Key == "" {
-		return g.send(ctx, s)
+		all, err = g.send(ctx, s)
+	} else {
+		all, err = g.once(ctx, s, in)
 	}
-	return g.once(ctx, s, in)
+	if err != nil {
+		return nil, err
+	}
+	return answer(s, all)
 }
 
 // sending is the jobs of a request on their way into their lanes.
@@ -205,7 +208,7 @@ func (g *Gateway) readOne(ctx context.Context, text []byte, key string, n int, n
 
 // claimed makes a job its tenant's: with their label, and with an id and a dedupKey that nobody else can have.
 func claimed(j *job.Job, i auth.Identity, fresh bool) error {
-	label, says := j.Labels[tenantLabel]
+	label, says := j.Labels[dead.TenantLabel]
 	switch {
 	case i.Tenant == "":
 		return nil
@@ -218,7 +221,7 @@ func claimed(j *job.Job, i auth.Identity, fresh bool) error {
 	if j.Labels == nil {
 		j.Labels = map[string]string{}
 	}
-	j.Labels[tenantLabel] = i.Tenant
+	j.Labels[dead.TenantLabel] = i.Tenant
 	if j.DedupKey != "" {
 		j.DedupKey = i.Tenant + "." + j.DedupKey
 	}
@@ -232,12 +235,12 @@ func idFor(i auth.Identity, key string, n int) string {
 }
 
 // send enqueues jobs.
-func (g *Gateway) send(ctx context.Context, s sending) (*enqueueOut, error) {
+func (g *Gateway) send(ctx context.Context, s sending) (all EnqueuedJobs, err error) {
 	if why := g.Blocked(); why != "" {
-		return nil, operate.Unreachable.Errorf("RabbitMQ takes no jobs at this moment (%s); nothing is enqueued", why)
+		return all, operate.Unreachable.Errorf("RabbitMQ takes no jobs at this moment (%s); nothing is enqueued", why)
 	}
 	outcomes := g.Producer.EnqueueBatch(ctx, s.jobs)
-	all := EnqueuedJobs{Jobs: make([]Enqueued, len(outcomes))}
+	all.Jobs = make([]Enqueued, len(outcomes))
 	var failed error
 	var enqueued int
 	for i, o := range outcomes {
@@ -250,13 +253,12 @@ func (g *Gateway) send(ctx context.Context, s sending) (*enqueueOut, error) {
 	}
 	switch {
 	case failed != nil && s.one:
-		return nil, failed
+		return all, failed
 	case failed != nil:
-		err := g.problem(ctx, failed)
-		return nil, amend(err, fmt.Sprintf("%d of the %d jobs are enqueued; send all of them again: ", enqueued,
-			len(outcomes)))
+		return all, amend(g.problem(ctx, failed),
+			fmt.Sprintf("%d of the %d jobs are enqueued; send all of them again: ", enqueued, len(outcomes)))
 	}
-	return answer(s, all)
+	return all, nil
 }
 
 // amend puts words in front of a problem's.
@@ -282,38 +284,32 @@ func answer(s sending, all EnqueuedJobs) (*enqueueOut, error) {
 }
 
 // once enqueues the jobs unless that was done before, and answers the same each time.
-func (g *Gateway) once(ctx context.Context, s sending, in *enqueueIn) (*enqueueOut, error) {
+func (g *Gateway) once(ctx context.Context, s sending, in *enqueueIn) (all EnqueuedJobs, err error) {
 	i := who(ctx)
 	key, print := digest(fmt.Appendf(nil, "%q %q %q", i.Tenant, i.Subject, in.Key)), digest(in.RawBody)
 	known, err := g.Once.Begin(ctx, key, print)
 	switch {
 	case errors.Is(err, redis.ErrOtherRequest):
-		return nil, invalid("this Idempotency-Key came with another body before: take another key for another request")
+		return all, invalid("this Idempotency-Key came with another body before: take another key for another request")
 	case errors.Is(err, redis.ErrKeyInUse):
-		return nil, again(huma.Error409Conflict(
+		return all, again(huma.Error409Conflict(
 			"a request with this Idempotency-Key is being answered at this moment; ask again soon"))
 	case err != nil:
-		return nil, fmt.Errorf("whether this Idempotency-Key came before can't be told, so nothing is enqueued: %w",
+		return all, fmt.Errorf("whether this Idempotency-Key came before can't be told, so nothing is enqueued: %w",
 			err)
 	case known != nil:
-		var all EnqueuedJobs
-		if err := json.Unmarshal(known, &all); err != nil {
-			return nil, err
-		}
-		return answer(s, all)
+		err = json.Unmarshal(known, &all)
+		return all, err
 	}
-	out, err := g.send(ctx, s)
-	var all []byte
+	all, err = g.send(ctx, s)
+	var text []byte
 	if err == nil {
-		all = out.Body
-		if s.one {
-			all = fmt.Appendf(nil, `{"jobs":[%s]}`, out.Body)
-		}
+		text, err = json.Marshal(all)
 	}
-	if forgot := g.Once.End(context.WithoutCancel(ctx), key, print, all); forgot != nil {
+	if forgot := g.Once.End(context.WithoutCancel(ctx), key, print, text); forgot != nil {
 		g.log.Warn("the answer to a request with an Idempotency-Key isn't remembered", "error", forgot)
 	}
-	return out, err
+	return all, err
 }
 
 func digest(b []byte) string {

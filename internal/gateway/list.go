@@ -40,10 +40,15 @@ func (g *Gateway) listJobs(ctx context.Context, in *listIn) (*listOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.Limit, q.After = in.Limit, in.After
-	if in.After != "" && !jobrecord.IsCursor(in.After) {
-		return nil, invalid("after=%q: write what an earlier answer's next said", in.After)
+	return g.page(ctx, q, in.Limit, in.After)
+}
+
+// page lists a page of the chosen records.
+func (g *Gateway) page(ctx context.Context, q jobrecord.Filter, limit int, after string) (*listOut, error) {
+	if after != "" && !jobrecord.IsCursor(after) {
+		return nil, invalid("after=%q: write what an earlier answer's next said", after)
 	}
+	q.Limit, q.After = limit, after
 	page, err := g.Ledger.List(ctx, q)
 	if err != nil {
 		return nil, err
@@ -55,26 +60,18 @@ func (g *Gateway) listJobs(ctx context.Context, in *listIn) (*listOut, error) {
 
 // filter returns the filter that the parameters mean.
 func (c Choice) filter(ctx context.Context, now time.Time) (jobrecord.Filter, error) {
-	q := jobrecord.Filter{Lane: c.Lane, State: job.State(c.State), Kind: c.Kind}
+	f := dead.Filter{Lane: c.Lane, Kind: c.Kind, Selector: c.Selector, Tenant: who(ctx).Tenant}
 	if _, err := labels.Parse(c.Selector); err != nil {
-		return q, invalid("selector=%q: %w", c.Selector, err)
+		return jobrecord.Filter{}, invalid("selector=%q: %w", c.Selector, err)
 	}
-	since, err := ago("since", c.Since)
-	if err != nil {
-		return q, err
+	var err error
+	if f.Since, err = ago("since", c.Since); err != nil {
+		return jobrecord.Filter{}, err
 	}
-	older, err := ago("olderThan", c.Older)
-	if err != nil {
-		return q, err
+	if f.OlderThan, err = ago("olderThan", c.Older); err != nil {
+		return jobrecord.Filter{}, err
 	}
-	if since > 0 {
-		q.Since = now.Add(-since)
-	}
-	if older > 0 {
-		q.Until = now.Add(-older)
-	}
-	q.Match = dead.Filter{Selector: c.Selector, Tenant: who(ctx).Tenant}.Chooser(now)
-	return q, nil
+	return f.Records(job.State(c.State), now), nil
 }
 
 // ago reads how long ago something was; 0 for "".

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/polyglot-media/siren/internal/operate"
+	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -75,7 +76,7 @@ func noJob(id string) error { return operate.NoJob(id) }
 
 // mine returns noJob for a job that isn't theirs.
 func mine(ctx context.Context, r job.Record) error {
-	if t := who(ctx).Tenant; t != "" && r.Labels[tenantLabel] != t {
+	if t := who(ctx).Tenant; t != "" && r.Labels[dead.TenantLabel] != t {
 		return noJob(r.ID)
 	}
 	return nil

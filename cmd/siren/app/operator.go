@@ -50,22 +50,13 @@ func (o *Operator) InForce(ctx context.Context) (lanes.Effective, error) {
 	return operate.InForce(ctx, o.Board)
 }
 
-// connectWithin is how long a command waits for the broker: it is for a person, who waits.
-const connectWithin = 5 * time.Second
-
-// connect opens a connection to the broker. It fails when none is there within connectWithin.
+// connect opens a connection to the broker, and waits for it.
 func (o *Operator) connect(ctx context.Context, name string) (*rabbitlink.Conn, error) {
-	c, err := o.Broker("siren "+name, o.Log)
+	e, err := o.Endpoints()
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectWithin)
-	defer cancel()
-	if err := c.Wait(ctx); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
+	return e.Connect(ctx, o.Now, "siren "+name, o.Log)
 }
 
 // Desk returns the desk at which the operator works.

@@ -72,23 +72,17 @@ func (f *Jobs) ByState(c *cobra.Command, states ...job.State) {
 
 // Query returns what the flags ask the ledger for.
 func (f *Jobs) Query(now time.Time) (jobrecord.Filter, error) {
-	q := jobrecord.Filter{Lane: f.Lane, State: job.State(f.State), Kind: f.Kind, Limit: f.Limit, After: f.After}
+	var none jobrecord.Filter
 	switch _, err := labels.Parse(f.Selector); {
 	case err != nil:
-		return q, exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.Selector, err))
+		return none, exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.Selector, err))
 	case f.Limit < 0 || f.Since < 0 || f.OlderThan < 0:
-		return q, exit.With(exit.Usage, errors.New("--limit, --since and --older-than can't be negative"))
+		return none, exit.With(exit.Usage, errors.New("--limit, --since and --older-than can't be negative"))
 	case f.After != "" && !jobrecord.IsCursor(f.After):
-		return q, exit.With(exit.Usage, fmt.Errorf("--after %q: write what an earlier list said", f.After))
+		return none, exit.With(exit.Usage, fmt.Errorf("--after %q: write what an earlier list said", f.After))
 	}
-	rest := dead.Filter{Selector: f.Selector, Tenant: f.Tenant, DiedOf: f.DiedOf}
-	q.Match = rest.Chooser(now)
-	if f.Since > 0 {
-		q.Since = now.Add(-f.Since)
-	}
-	if f.OlderThan > 0 {
-		q.Until = now.Add(-f.OlderThan)
-	}
+	q := f.Records(job.State(f.State), now)
+	q.Limit, q.After = f.Limit, f.After
 	return q, nil
 }
 

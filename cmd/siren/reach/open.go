@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -19,6 +20,26 @@ func (e Endpoints) Broker(now func() time.Time, name string, log *slog.Logger) (
 		TLS: e.AMQP.settings(), Now: now,
 	})
 	return c, operate.Invalid.With(err)
+}
+
+// connectWithin is how long somebody who waits, such as a person, waits for the broker.
+const connectWithin = 5 * time.Second
+
+// Connect does as Broker, and waits until the connection is there. It fails when none is within five seconds.
+func (e Endpoints) Connect(
+	ctx context.Context, now func() time.Time, name string, log *slog.Logger,
+) (*rabbitlink.Conn, error) {
+	c, err := e.Broker(now, name, log)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	if err := c.Wait(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // clockVariable shifts the clock of a process, as in 45m or -1h. For tests: nobody else sets it.

@@ -73,7 +73,7 @@ func (f Gateway) Run(ctx context.Context) error {
 			Blocked: func() string { return blocked(publish) },
 			History: redis.NewHistory(store),
 			Connect: func(ctx context.Context, name string) (*rabbitlink.Conn, error) {
-				return f.connect(ctx, store, name)
+				return f.At.Connect(ctx, store.Now, "gateway "+name, log)
 			},
 		},
 		Guard: f.Guard, Bounds: f.Bounds, Outputs: f.Outputs, Version: f.Version, Log: log,
@@ -115,22 +115,4 @@ func blocked(c *rabbitlink.Conn) (why string) {
 		why, _ = s.Block()
 	}
 	return why
-}
-
-// connectWithin is how long a request waits for the broker.
-const connectWithin = 5 * time.Second
-
-// connect opens a connection to the broker for one request.
-func (f Gateway) connect(ctx context.Context, store *redislink.Store, name string) (*rabbitlink.Conn, error) {
-	c, err := f.At.Broker(store.Now, "gateway "+name, f.Log)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, connectWithin)
-	defer cancel()
-	if err := c.Wait(ctx); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
 }

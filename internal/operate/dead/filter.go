@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/internal/rabbit/wire"
+	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/plain"
@@ -67,6 +68,20 @@ func (f Filter) Chooser(now time.Time) func(job.Record) bool {
 			(f.Since == 0 || !r.EndedAt.IsZero() && !r.EndedAt.Before(now.Add(-f.Since))) &&
 			(f.OlderThan == 0 || !r.EndedAt.IsZero() && r.EndedAt.Before(now.Add(-f.OlderThan)))
 	}
+}
+
+// Records returns the filter of the records of jobs in that state, "" for any: the times are those since when they were
+// enqueued.
+func (f Filter) Records(state job.State, now time.Time) jobrecord.Filter {
+	q := jobrecord.Filter{State: state, Lane: f.Lane, Kind: f.Kind}
+	q.Match = Filter{Selector: f.Selector, Tenant: f.Tenant, DiedOf: f.DiedOf}.Chooser(now)
+	if f.Since > 0 {
+		q.Since = now.Add(-f.Since)
+	}
+	if f.OlderThan > 0 {
+		q.Until = now.Add(-f.OlderThan)
+	}
+	return q
 }
 
 // choice is which letters are meant: those of the jobs with these ids, or those that a filter chooses.
