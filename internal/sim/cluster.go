@@ -30,11 +30,7 @@ func (p *Plant) reconcile(i int32) {
 			p.remove(w)
 		}
 	}
-	q.victims = slices.DeleteFunc(q.victims, func(name string) bool {
-		return !slices.ContainsFunc(q.members, func(m int32) bool {
-			return p.workers[m].name == name && !p.workers[m].leaving
-		})
-	})
+	q.victims = q.victims[:0] // whoever still wants them gone says so again
 }
 
 // spares returns 0 for a worker that the scaler named, else 1.
