@@ -104,6 +104,10 @@ func (p *Plant) begin(w *worker) {
 	w.changed = true
 	p.account(w)
 	p.beat(w)
+	p.fill(w)
+	if p.c.OneJob && w.busy == 0 {
+		p.leaveAlone(w)
+	}
 }
 
 // beat reports, and then obeys.
@@ -112,7 +116,7 @@ func (p *Plant) beat(w *worker) {
 	if p.now == 0 { // those that are there at the beginning don't beat in step
 		after = 1 + p.rand.Int64N(p.heartbeat)
 	}
-	if p.heard || !w.heard {
+	if p.heard {
 		p.agenda.put(event{at: p.now + after, kind: beats, worker: w.index, birth: w.birth})
 	}
 	if f := p.c.Faults.LostBeat; f > 0 && p.rand.Float64() < f {
@@ -132,19 +136,15 @@ func (p *Plant) beat(w *worker) {
 		return
 	}
 	p.account(w)
-	if w.takes() && !took || !w.heard {
+	if w.takes() && !took {
 		p.fill(w)
-	}
-	w.heard = true
-	if p.c.OneJob && w.busy == 0 && !w.leaving {
-		p.leaveAlone(w)
 	}
 }
 
 // report makes the heartbeat that the scaler sees.
 func (p *Plant) report(w *worker) {
 	q := &p.pools[w.pool]
-	w.beat.At = p.at(p.now)
+	w.beat.At, w.heard = p.at(p.now), true
 	if !w.changed {
 		return
 	}

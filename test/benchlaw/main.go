@@ -1,7 +1,7 @@
 // Command benchlaw plays the loads of docs/simulating.md through Siren's scaling law, with its defaults, and through
 // the rivals in all their settings: `make bench-law`. All of them are counted in the same way, and all results are
-// printed, those that Siren lost first. The folder of the Azure trace is named by SIREN_TRACES; without it the two loads
-// that need it are left out.
+// printed, those that Siren lost first. The folder of the Azure trace is named by SIREN_TRACES; without it the two
+// loads that need it are left out.
 package main
 
 import (

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -17,8 +18,8 @@ type report struct {
 }
 
 func (r report) print(out io.Writer) {
-	fmt.Fprintf(out, "Cost is worker-seconds, from a worker's creation until it is gone; met: 95 %% of each lane's jobs "+
-		"started in time; hits: running jobs that a removal ended.\n\n")
+	fmt.Fprintf(out, "Cost is worker-seconds, from a worker's creation until it is gone; met: 95 %% of each lane's "+
+		"jobs started in time; hits: running jobs that a removal ended.\n\n")
 	r.perLoad(out)
 	r.single(out)
 	if r.all {
@@ -98,12 +99,12 @@ func (r report) perLoad(out io.Writer) {
 			percents(v.siren.shares), v.siren.cost, percents(v.best.shares), v.best.cost, v.ratio, v.siren.hits,
 			v.best.hits, v.bound.cost, v.best.Name, v.best.Setting)
 	}
-	w.Flush()
+	must(w.Flush())
 	slices.Sort(ratios)
 	fmt.Fprintf(out, "\n%d cells, %d lost; Siren met the objectives in %d", len(r.cells), lost, met)
 	if len(ratios) > 0 {
-		fmt.Fprintf(out, "; where both did, in %d, it cost a median of %.2f times the rival, %.2f at worst", len(ratios),
-			ratios[len(ratios)/2], ratios[len(ratios)-1])
+		fmt.Fprintf(out, "; where both did, in %d, it cost a median of %.2f times the rival, %.2f at worst",
+			len(ratios), ratios[len(ratios)/2], ratios[len(ratios)-1])
 	}
 	fmt.Fprint(out, "\n\n")
 }
@@ -149,7 +150,7 @@ func (r report) single(out io.Writer) {
 		fmt.Fprintf(w, "%s\t%d of %d\t%d\t%.2f\t%d\t%s\n", s.Name, s.met, len(r.cells), s.both, s.ratio, s.hits,
 			s.Setting)
 	}
-	w.Flush()
+	must(w.Flush())
 	fmt.Fprintln(out)
 }
 
@@ -160,11 +161,19 @@ func (r report) everything(out io.Writer) {
 	fmt.Fprintln(w, "load\tD\tin time\tcost\tstarts\thits\trival")
 	for _, c := range r.cells {
 		for _, o := range c.results {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%.0f\t%d\t%d\t%s; %s\n", c.load.name, c.cold, percents(o.shares), o.cost, o.starts,
-				o.hits, o.Name, o.Setting)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%.0f\t%d\t%d\t%s; %s\n", c.load.name, c.cold, percents(o.shares), o.cost,
+				o.starts, o.hits, o.Name, o.Setting)
 		}
 	}
-	w.Flush()
+	must(w.Flush())
+}
+
+// must ends the command when its output can't be written.
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchlaw:", err)
+		os.Exit(1)
+	}
 }
 
 // percents writes the lanes' shares, the most urgent first.

@@ -45,7 +45,8 @@ func (a *AWS) Decide(v *sim.View) sim.Wanted {
 		if to != pods {
 			w.Plans = append(w.Plans, fleet.Plan{
 				Pool: q.Name, From: pods, To: to,
-				Why: fmt.Sprintf("%d → %d: a backlog of %.1f per instance, %.1f is the target", pods, to, metric, target),
+				Why: fmt.Sprintf("%d → %d: a backlog of %.1f per instance where %.1f is the target", pods, to, metric,
+					target),
 			})
 		}
 	}

@@ -40,15 +40,21 @@ func Siren() Contender {
 	}
 }
 
+// How the lanes are served.
+const (
+	oneQueue = "one strict-priority queue"
+	perLane  = "a Deployment per lane"
+)
+
 // Few returns the rivals as most people set them: one of each.
 func Few(budget int) []Contender {
 	return []Contender{
-		keda("KEDA, its defaults, a Deployment per lane", PerLane, *Usual(1)),
-		keda("KEDA, tuned, one strict-priority queue", OneQueue, KEDA{
+		keda("KEDA, its defaults, "+perLane, PerLane, *Usual(1)),
+		keda("KEDA, tuned, "+oneQueue, OneQueue, KEDA{
 			HTTP: true, Value: 1, Poll: 5 * time.Second, Cooldown: 5 * time.Minute, Window: 5 * time.Minute,
 			Tolerance: 0.1, Fast: true,
 		}),
-		jobs(30 * time.Second), jobs(5 * time.Second), knative("one strict-priority queue", OneQueue), aws(), textbook(),
+		jobs(30 * time.Second), jobs(5 * time.Second), knative(oneQueue, OneQueue), aws(), textbook(),
 		static(budget), seer(),
 	}
 }
@@ -64,9 +70,9 @@ func Grid(budget int) (all []Contender) {
 					if fast {
 						k.Poll, k.Tolerance = 5*time.Second, 0
 					}
-					all = append(all, keda("KEDA, one strict-priority queue", OneQueue, k))
+					all = append(all, keda("KEDA, "+oneQueue, OneQueue, k))
 					if value <= 5 {
-						all = append(all, keda("KEDA, a Deployment per lane", PerLane, k))
+						all = append(all, keda("KEDA, "+perLane, PerLane, k))
 					}
 				}
 			}
@@ -76,13 +82,13 @@ func Grid(budget int) (all []Contender) {
 		for _, window := range []time.Duration{0, 5 * time.Minute} {
 			k := *Usual(value)
 			k.ETA, k.Window, k.Poll, k.Fast = true, window, 5*time.Second, true
-			all = append(all, keda("KEDA, one strict-priority queue", OneQueue, k))
+			all = append(all, keda("KEDA, "+oneQueue, OneQueue, k))
 		}
 	}
 	for _, poll := range []time.Duration{5 * time.Second, 10 * time.Second, 30 * time.Second} {
 		all = append(all, jobs(poll))
 	}
-	all = append(all, knative("one strict-priority queue", OneQueue), knative("a Deployment per lane", PerLane), aws(), textbook())
+	all = append(all, knative(oneQueue, OneQueue), knative(perLane, PerLane), aws(), textbook())
 	for _, part := range []float64{0.1, 0.25, 0.5, 0.75, 1} {
 		all = append(all, static(max(1, int(part*float64(budget)))))
 	}

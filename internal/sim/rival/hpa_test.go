@@ -30,7 +30,10 @@ func TestHPA(t *testing.T) {
 			"within the tolerance nothing changes", func(h *HPA) { h.UpPods = 40 },
 			[]step{{5, 5}, {5.4, 5}, {5.6, 6}},
 		},
-		{"without a tolerance the least counts", func(h *HPA) { h.UpPods, h.Tolerance = 40, 0 }, []step{{5, 5}, {5.1, 6}}},
+		{
+			"without a tolerance the least counts", func(h *HPA) { h.UpPods, h.Tolerance = 40, 0 },
+			[]step{{5, 5}, {5.1, 6}},
+		},
 		{
 			// the 8 of 15 s is recommended until 75 s, then the 3 of 30 s on counts
 			"it shrinks to the largest of the window", func(h *HPA) { h.UpPods, h.DownAfter = 40, time.Minute },

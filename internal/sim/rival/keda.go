@@ -9,7 +9,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// KEDA is a ScaledObject with a RabbitMQ trigger for each pool of the policy (KEDA 2.21; pkg/scalers/rabbitmq_scaler.go).
+// KEDA is a ScaledObject with a RabbitMQ trigger for each pool of the policy (pkg/scalers/rabbitmq_scaler.go, 2.21).
 // KEDA itself takes a Deployment from none to one and back; between them an HPA asks it for the metric.
 type KEDA struct {
 	HTTP      bool    // protocol: http counts unacknowledged messages too, of statistics up to 5 s old; amqp ready ones
@@ -71,7 +71,8 @@ func (k *KEDA) Decide(v *sim.View) sim.Wanted {
 		}
 		if to != pods {
 			w.Plans = append(w.Plans, fleet.Plan{
-				Pool: q.Name, From: pods, To: to, Why: fmt.Sprintf("%d → %d: the metric is %.1f", pods, to, s.metric(k)),
+				Pool: q.Name, From: pods, To: to,
+				Why: fmt.Sprintf("%d → %d: the metric is %.1f", pods, to, s.metric(k)),
 			})
 		}
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // Knative is Knative's pod autoscaler on concurrency, for each pool: the mean of a minute over a target of 0.7 for each
-// slot, and of 6 s while that is twice what is there (knative.dev/serving/pkg/autoscaler/scaling, v1.15). Jobs that wait
-// count as requests in the activator do.
+// slot, and of 6 s while that is twice what is there (knative.dev/serving/pkg/autoscaler/scaling, v1.15). Jobs that
+// wait count as requests in the activator do.
 type Knative struct{ pools []kpa }
 
 // kpa is what is remembered of one.

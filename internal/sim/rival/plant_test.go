@@ -45,9 +45,9 @@ func changes(t *testing.T, n Contender, jobs load.Listed, lasts time.Duration) (
 	return changes, r
 }
 
-// KEDA as it comes, on six jobs: its poll at 60 s takes it from none to one, which is up at 70.3 s and takes a job. Five
-// wait: the HPA makes 5 of it at 75 s. Those are up at 85.3 s and take four: one waits, which says 1 at 90 s, but the
-// window keeps 5.
+// KEDA as it comes, on six jobs: its poll at 60 s takes it from none to one, which is up at 70.3 s and takes a job.
+// Five wait: the HPA makes 5 of it at 75 s. Those are up at 85.3 s and take four: one waits, which says 1 at 90 s, but
+// the window keeps 5.
 func TestKEDABySequence(t *testing.T) {
 	got, r := changes(t, keda("", OneQueue, *Usual(1)), sixLong, 4*time.Minute)
 	if want := []int{60, 1, 75, 5}; !slices.Equal(got, want) {

@@ -8,7 +8,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
-// ScaledJob is KEDA's ScaledJob for each pool: a pod for each waiting job, which ends with it. It is SVT Encore's recipe.
+// ScaledJob is KEDA's ScaledJob for each pool: a pod for each waiting job, which ends with it, as SVT Encore has it.
 // Its strategy is "accurate", since by amqp only ready messages are counted. Play it with Config.OneJob.
 type ScaledJob struct{ Poll time.Duration }
 
