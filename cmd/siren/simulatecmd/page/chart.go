@@ -50,9 +50,8 @@ type limit struct {
 
 // dot is one scaler in the picture of all.
 type dot struct {
-	Class, Says string
-	X, Y        float64
-	Flip        bool // its name stands before it
+	Class, Mark, Says string
+	X, Y              float64
 }
 
 // Charts returns a run's pictures.
@@ -88,7 +87,8 @@ func (p Page) waits(r Run) chart {
 		if i >= len(r.Series[0].Lanes) {
 			break
 		}
-		c.Lines = append(c.Lines, shape{class(i), line(r, func(pt sim.Point) float64 { return y(pt.Lanes[i].Worst) }), l.Name})
+		worst := func(pt sim.Point) float64 { return y(pt.Lanes[i].Worst) }
+		c.Lines = append(c.Lines, shape{class(i), line(r, worst), l.Name})
 		c.Limits = append(c.Limits, limit{class(i), l.Name + " within " + l.StartWithin.String(),
 			y(l.StartWithin.D().Seconds())})
 	}
@@ -145,7 +145,8 @@ func (p Page) fleet(r Run) chart {
 		}
 		c.Areas = append(c.Areas, shape{l.class, strings.Join(upper, " "), l.says})
 	}
-	c.Lines = []shape{{"ink", line(r, func(pt sim.Point) float64 { return y(float64(total(pt, replicas))) }), "replicas"}}
+	asked := func(pt sim.Point) float64 { return y(float64(total(pt, replicas))) }
+	c.Lines = []shape{{"ink", line(r, asked), "replicas"}}
 	return c
 }
 
@@ -192,7 +193,7 @@ func (p Page) All() chart {
 			worst = min(worst, l.Share())
 		}
 		x := left + (right-left)*r.Total.WorkerSeconds()/3600/most
-		c.Dots = append(c.Dots, dot{name, r.Name, x, up(100*worst, 100), x > (left+right)/2})
+		c.Dots = append(c.Dots, dot{name, mark(i), r.Name, x, up(100*worst, 100)})
 	}
 	c.Limits = []limit{{"ink", "95 %", up(95, 100)}}
 	if points := front(c.Dots); points != "" {

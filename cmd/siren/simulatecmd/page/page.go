@@ -40,6 +40,7 @@ func (p Page) HTML() ([]byte, error) {
 		"hours":   func(r sim.PoolResult) string { return fmt.Sprintf("%.2f", r.WorkerSeconds()/3600) },
 		"xy":      func(v float64) string { return fmt.Sprintf("%.1f", v) },
 		"class":   class,
+		"mark":    mark,
 	}).Parse(text)
 	if err != nil {
 		return nil, err
@@ -51,6 +52,9 @@ func (p Page) HTML() ([]byte, error) {
 
 // class is the colour of a lane: there are six, in turns.
 func class(i int) string { return fmt.Sprintf("c%d", i%6) }
+
+// mark is the letter of a run, in the picture of all and in the table.
+func mark(i int) string { return string(rune('a' + i)) }
 
 // InFull are the runs that are drawn with all their pictures.
 func (p Page) InFull() []Run {
