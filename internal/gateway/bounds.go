@@ -75,7 +75,7 @@ func (g *Gateway) bounded(next http.Handler) http.Handler {
 			return
 		}
 		places := answers
-		if strings.HasSuffix(r.URL.Path, "/events") {
+		if isStream(r) {
 			places = streams
 		} else {
 			var end context.CancelFunc
@@ -177,8 +177,12 @@ func who(ctx context.Context) auth.Identity {
 	return i
 }
 
+// refusedEvery is how often a refused token is logged, when many are: whoever tries tokens doesn't fill the disk.
+const refusedEvery = 10 * time.Second
+
 // admit lets those in who may ask for the operation, as often as they may.
 func (g *Gateway) admit(c huma.Context, next func(huma.Context)) {
+	asksFor(c.Context(), c.Operation().OperationID)
 	roles, _ := c.Operation().Metadata[rolesOf].([]auth.Role)
 	_, w := humago.Unwrap(c)
 	token := bearerOf(c.Header("Authorization"))
@@ -191,7 +195,7 @@ func (g *Gateway) admit(c huma.Context, next func(huma.Context)) {
 		refuse(w, http.StatusUnauthorized,
 			"say who you are: Authorization: Bearer TOKEN (`siren tokens create` makes one)")
 	case err != nil:
-		g.log.Info("a token was refused", "error", err)
+		g.refusals.Do(func() { g.log.Info("a token was refused", "error", err) })
 		refuse(w, http.StatusUnauthorized, auth.ErrUnknown.Error())
 	case !i.May(roles...):
 		refuse(w, http.StatusForbidden, fmt.Sprintf("%s may not do this: it is for %s", i.Subject, named(roles)))

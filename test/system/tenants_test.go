@@ -61,8 +61,12 @@ func TestTenants(t *testing.T) {
 		t.Errorf("the operator is told %s", x)
 	}
 	for _, q := range []struct{ method, path string }{
-		{"GET", path}, {"GET", path + "/explain"}, {"GET", path + "/logs"}, {"GET", path + "/events"},
-		{"DELETE", path}, {"POST", path + "/retry"},
+		{"GET", path},
+		{"GET", path + "/explain"},
+		{"GET", path + "/logs"},
+		{"GET", path + "/events"},
+		{"DELETE", path},
+		{"POST", path + "/retry"},
 	} {
 		g.answers(t, 404, q.method, q.path, "", globex)
 	}

@@ -52,8 +52,10 @@ func (f Gateway) Run(ctx context.Context) error {
 		return err
 	}
 	defer publish.Close()
+	var metrics *gateway.Metrics
 	if f.Listen != "" {
 		registry := newRegistry()
+		metrics = gateway.NewMetrics(registry)
 		redislink.RegisterRefusals(registry, store)
 		server, err := ops.Listen(f.Listen, ops.Handler(registry, alive,
 			readyUntil(ctx, readyOnce(publish, store))), log)
@@ -76,7 +78,7 @@ func (f Gateway) Run(ctx context.Context) error {
 				return f.At.Connect(ctx, store.Now, "gateway "+name, log)
 			},
 		},
-		Guard: f.Guard, Bounds: f.Bounds, Outputs: f.Outputs, Version: f.Version, Log: log,
+		Guard: f.Guard, Bounds: f.Bounds, Metrics: metrics, Outputs: f.Outputs, Version: f.Version, Log: log,
 	})
 	l := f.Listener
 	if l == nil {
