@@ -165,7 +165,7 @@ func (r *release) forwarded(server string, port int) string {
 	r.must(err)
 	u, err := url.Parse(string(text))
 	r.must(err)
-	u.Host = r.forward(server, port)
+	u.Host = r.forward("service/"+server, port)
 	return u.String()
 }
 
