@@ -17,7 +17,7 @@ import (
 )
 
 // manyPods is a policy with room for many small pods.
-var manyPods = strings.NewReplacer("max: 6", "max: 9", "cores: 0.1", "cores: 0.05", "budget: 8",
+var manyPods = strings.NewReplacer("max: 6", "max: 9", "640Mi", "320Mi", "cores: 0.1", "cores: 0.05", "budget: 8",
 	"budget: 12").Replace(policy)
 
 // Shrinking never interrupts a job. Wave after wave a few long jobs run on while most pods of the pool are removed;
@@ -84,6 +84,7 @@ func TestScaleInWithTheLeaderStopped(t *testing.T) {
 
 // Nothing is removed while a rollout is in progress, and afterwards the pool shrinks as it would have.
 func TestNoScaleInDuringARollout(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	r := s.install(manyPods)
 	w := newWaves(r)

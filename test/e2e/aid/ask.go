@@ -48,8 +48,8 @@ func ask(args []string) error {
 	every := func(what string, pause time.Duration, keep bool, do func(*link, string) error) {
 		all.Go(func() { a.repeat(ctx, what, pause, &link{asker: a, keep: keep}, do) })
 	}
-	every("enqueue-kept", time.Second/4, true, a.enqueue)
-	every("enqueue-new", time.Second/4, false, a.enqueue)
+	every("enqueue-kept", time.Second/2, true, a.enqueue)
+	every("enqueue-new", time.Second/2, false, a.enqueue)
 	every("look-kept", time.Second/20, true, a.look)
 	every("look-new", time.Second/20, false, a.look)
 	for i := range 4 { // what is idle for a while meets a gateway that closes connections
