@@ -89,7 +89,7 @@ func (r *release) twoGateways() {
 	r.await("two gateways", 2*time.Minute, func() (bool, string) {
 		ready, pods := 0, r.pods(gatewayPods)
 		for _, p := range pods {
-			if p.DeletionTimestamp == nil && len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].Ready {
+			if p.DeletionTimestamp == nil && isReady(&p) {
 				ready++
 			}
 		}

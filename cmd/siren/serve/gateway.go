@@ -44,7 +44,7 @@ func (f Gateway) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	store, err := f.At.Store(f.Log)
 	if err != nil {
 		return err

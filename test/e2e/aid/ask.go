@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -60,8 +62,8 @@ func ask(args []string) error {
 		all.Go(func() { a.listen(ctx, path) })
 	}
 	all.Wait()
-	for what, n := range a.asked {
-		fmt.Println("asked", what, n)
+	for _, what := range slices.Sorted(maps.Keys(a.asked)) {
+		fmt.Println("asked", what, a.asked[what])
 	}
 	return nil
 }
@@ -163,11 +165,11 @@ func (l *link) begin(method, path, body string, headers ...string) (*http.Respon
 		l.close()
 	}
 	if l.conn == nil {
-		if l.conn, err = net.DialTimeout("tcp", l.host, 10*time.Second); err != nil {
-			l.conn = nil
+		conn, err := net.DialTimeout("tcp", l.host, 10*time.Second)
+		if err != nil {
 			return nil, err
 		}
-		l.in = bufio.NewReader(l.conn)
+		l.conn, l.in = conn, bufio.NewReader(conn)
 	}
 	_ = l.conn.SetDeadline(time.Now().Add(20 * time.Second))
 	if err = q.Write(l.conn); err == nil {
@@ -216,8 +218,9 @@ func (l *link) hear(ctx context.Context, path string, last *string) (ended bool,
 	if r.StatusCode != http.StatusOK {
 		return false, errors.New(r.Status)
 	}
-	_ = l.conn.SetDeadline(time.Time{})
-	defer context.AfterFunc(ctx, func() { _ = l.conn.Close() })()
+	conn := l.conn
+	_ = conn.SetDeadline(time.Time{})
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	again := *last
 	for lines := bufio.NewReader(r.Body); ; {
 		line, err := lines.ReadString('\n')
