@@ -77,6 +77,7 @@ func (g *Gateway) bounded(next http.Handler) http.Handler {
 		places := answers
 		if isStream(r) {
 			places = streams
+			defer g.endsWhole(w)
 		} else {
 			var end context.CancelFunc
 			r, end = g.hurry(w, r)
@@ -139,6 +140,12 @@ func (g *Gateway) hurry(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, mostBody)
 	return r, end
+}
+
+// endsWhole gives a stream's end time to be sent, whenever something was sent last: whoever listens can tell it from a
+// connection that broke.
+func (g *Gateway) endsWhole(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.bounds.Patience))
 }
 
 // recover has a request that panics fail alone.
