@@ -61,7 +61,8 @@ func (t *Trouble) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet && n == 1:
 		panic(http.ErrAbortHandler)
 	case r.Method == http.MethodGet && n == 2:
-		_, _ = io.WriteString(w, `event: job`)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "event: job\n")
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	default:
@@ -86,13 +87,13 @@ func (t *Trouble) count(r *http.Request) int {
 func (t *Trouble) Survived() (key string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.sent) != 3 || t.asked < 3 {
-		return "", fmt.Errorf("it has sent its job %d times and asked for it %d times, want 3 and at least 3",
+	if len(t.sent) < 3 || t.asked < 3 {
+		return "", fmt.Errorf("it has sent its job %d times and asked for it %d times, want at least 3",
 			len(t.sent), t.asked)
 	}
 	key = t.sent[0].key
 	var errs []error
-	for i, s := range t.sent {
+	for i, s := range t.sent[:3] {
 		if s.key == "" || s.key != key {
 			errs = append(errs, fmt.Errorf("the %d. time it has sent its job with the key %q, and before with %q", i+1,
 				s.key, key))
