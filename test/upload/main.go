@@ -67,7 +67,8 @@ func run(ctx context.Context, siren, root, shots string) error {
 	}
 	defer trouble.Close()
 	t := told{
-		Folder: filepath.Join(fleet.Dir, "page"), Clip: filepath.Join(fleet.Dir, "clip.mp4"), Token: token, Shots: shots,
+		Folder: filepath.Join(fleet.Dir, "page"), Clip: filepath.Join(fleet.Dir, "clip.mp4"), Token: token,
+		Shots: shots,
 	}
 	if t.Page, err = serve(ctx, fleet.Dir, root, t.Folder, trouble.URL); err != nil {
 		return err
