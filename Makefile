@@ -64,7 +64,7 @@ players: install build ## play what jobs make in Chromium, with hls.js, and read
 	@scripts/players
 
 .PHONY: page
-page: install build ## drive the gateway's web page in Chromium, on a fleet with jobs; a minute
+page: install build ## drive the gateway's web page and examples/upload in Chromium, on a fleet with jobs; two or three minutes
 	@scripts/page
 
 .PHONY: race

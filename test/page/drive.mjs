@@ -1,24 +1,14 @@
-// Drives the gateway's page in Chromium as people do, and prints a line for each thing that it looks at. It takes what is
-// served where, and the jobs that are there (see main.go).
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { chromium } from 'playwright-core'
-import { Checks, same, until } from './checks.mjs'
+// Drives the gateway's page in Chromium as people do, and prints a line for each thing that it looks at. It takes a
+// file that says what is served where, and which jobs are there (see main.go).
+import { readFileSync } from 'node:fs'
+import { audit, Checks, launch, same, tabs, until } from '../browser/chromium.mjs'
 import { spoil } from './hostile.mjs'
 
-const o = JSON.parse(process.argv[2])
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const profile = mkdtempSync(join(tmpdir(), 'siren-page-'))
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM || '/usr/bin/chromium', headless: true, bypassCSP: false,
-  viewport: { width: 1280, height: 900 },
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-})
+const o = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const { browser, quit } = await launch([], { bypassCSP: false, viewport: { width: 1280, height: 900 } })
 const checks = new Checks(o.shots)
 const check = (name, what) => checks.run(name, what)
+const tab = tabs(browser, checks, [o.open, o.guarded])
 
 const views = [
   '', 'lanes/express', 'lanes/bulk', 'pools/general', 'workers', 'jobs', 'jobs?state=dead', `jobs/${o.done}`, `jobs/${o.dead}`,
@@ -26,24 +16,6 @@ const views = [
 ]
 
 const alike = ['lanes/bulk', 'jobs?state=dead', `jobs/${o.hostile}`, 'dead?reason=bad%20input&lane=standard'] // as another one
-
-/** Opens a tab that notes what goes wrong in it. */
-async function tab(options = {}) {
-  const page = await browser.newPage()
-  page.setDefaultTimeout(10_000)
-  if (options.colorScheme) await page.emulateMedia({ colorScheme: options.colorScheme })
-  if (options.width) await page.setViewportSize({ width: options.width, height: 844 })
-  page.wrong = []
-  page.on('pageerror', (e) => page.wrong.push(`error: ${e.stack ?? e}`))
-  page.on('console', (m) => {
-    if (['error', 'warning'].includes(m.type()) && !options.expected?.test(m.text() + m.location().url)) page.wrong.push(`console: ${m.text()} ${m.location().url}`)
-  })
-  page.on('request', (r) => {
-    if (![o.open, o.guarded].includes(new URL(r.url()).origin) && !r.url().startsWith('data:')) page.wrong.push(`request: ${r.url()}`)
-  })
-  checks.page = page
-  return page
-}
 
 /** Goes to a view, and waits until it shows something. */
 async function see(page, view, base = o.open) {
@@ -182,7 +154,7 @@ await check('a running job moves, and its end is shown', async () => {
   const id = 'page-live'
   await api('/v1/jobs', { method: 'POST', body: JSON.stringify({ id, kind: 'thumbnail', input: o.job.input, output: `${o.job.output}/${id}.jpg` }) })
   await see(page, `jobs/${id}`)
-  await page.waitForSelector('h1:has-text("completed")')
+  await page.waitForSelector('h1:has-text("completed")', { timeout: 60_000 })
 })
 
 await check('dead letters are counted by reason, and replayed', async () => {
@@ -301,15 +273,6 @@ for (const colorScheme of ['light', 'dark']) {
   })
 }
 
-/** Throws if axe finds something. What the dark page has other than the light one is its colours. */
-async function audit(t, where, colorScheme) {
-  if (!(await t.evaluate(() => 'axe' in window))) await t.evaluate(`${axe};0`)
-  const found = await t.evaluate(async (rules) => (await axe.run(rules ? { runOnly: rules } : {})).violations.map((v) =>
-    `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target.join(' ')} ${n.any[0]?.message ?? n.all[0]?.message ?? ''}`).join(' | ')}`),
-  colorScheme === 'dark' ? ['color-contrast'] : undefined)
-  if (found.length) throw new Error(`${where}: ${found.join('; ')}`)
-}
-
 await check('nothing is wider than a phone, or a narrow window', async () => {
   for (const width of [390, 1024]) {
     const t = await tab({ width })
@@ -323,6 +286,5 @@ await check('nothing is wider than a phone, or a narrow window', async () => {
 })
 
 await check('nothing went wrong meanwhile, and nothing was asked of others', async () => same('wrong', page.wrong, []))
-await browser.close()
-rmSync(profile, { recursive: true, force: true })
+await quit()
 process.exit(checks.failed ? 1 : 0)

@@ -29,17 +29,16 @@ type api struct {
 
 var listens = regexp.MustCompile(`msg="answering requests" address=(\S+)`)
 
-// gateway starts a gateway at an address; "" is any free one. It is for everybody on this machine, unless args say who
-// may.
-func (s *site) gateway(name, address string, args ...string) *api {
+// gateway starts a gateway at an address; "" is any free one. Without flags it is for everybody on this machine.
+func (s *site) gateway(name, address string, flags ...string) *api {
 	s.t.Helper()
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	if len(args) == 0 {
-		args = []string{"--auth", "none"}
+	if flags == nil {
+		flags = []string{"--auth", "none"}
 	}
-	p := s.start(name, append([]string{"gateway", "--address", address}, args...)...)
+	p := s.start(name, append([]string{"gateway", "--address", address}, flags...)...)
 	g := &api{process: p}
 	s.await(name+" to answer", 60*time.Second, func() (bool, string) {
 		log := tail(p.log, 30)

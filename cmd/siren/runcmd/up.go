@@ -129,7 +129,7 @@ func up(ctx context.Context, a *app.App, policy *lanes.Policy, f upFlags, log *s
 	at.Redis.FallBack(s.RedisFor(role.Scaler))
 	workers.Redis.FallBack(s.RedisFor(role.Worker))
 	people.Redis.FallBack(s.RedisFor(role.Gateway))
-	forget, err := reach.Register(s.AMQPURL, s.RedisURL)
+	forget, err := reach.Register(s.AMQPURL, s.RedisURL, s.Logins)
 	if err != nil {
 		return err
 	}
