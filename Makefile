@@ -40,8 +40,9 @@ dist-check: ## the same, and once more in another folder: the bytes have to be t
 	@export VERSION="$(VERSION)"; scripts/dist; scripts/dist check
 
 .PHONY: demo
-demo: install build ## watch real media jobs go through three lanes (INPUT=video uses your own)
-	bin/siren demo $(if $(INPUT),--input "$(INPUT)")
+demo: install build ## watch real media jobs go through three lanes (INPUT=video uses your own; KEEP=1 stays, with the web page)
+	bin/siren demo $(if $(INPUT),--input "$(INPUT)") $(if $(KEEP),--keep)
+	@$(if $(KEEP),,echo "To look at lanes, workers and jobs in a browser: make demo KEEP=1, or bin/siren demo --keep")
 
 .PHONY: test
 test: install build ## run all tests, on real RabbitMQ, Redis and ffmpeg
