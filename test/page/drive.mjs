@@ -86,7 +86,7 @@ await check('lanes and pools are those of the API', async () => {
       const r = await row(page, 'Lanes', l.name)
       same(`${l.name}: ready`, r?.Ready, String(l.ready))
       same(`${l.name}: running`, r.Running, `${l.busy}/${l.slots}`)
-      same(`${l.name}: objective`, r.Objective.replace('\u2009', ''), l.startWithin)
+      same(`${l.name}: objective`, r.Objective.replace('\u202f', ''), l.startWithin)
     }
     same('ready in bulk', (await row(page, 'Lanes', 'bulk')).Ready, '7')
     const { pools, budget } = await api('/v1/pools')
@@ -138,10 +138,10 @@ await check('a tuning is tried, set, in force, and undone', async () => {
   await page.click('dialog button.main')
   await page.waitForSelector('.notices:has-text("lanes.standard.startWithin is 77s; it was 30s.")')
   same('once it is set', (await tunings())['lanes.standard.startWithin'], '77s')
-  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '1\u2009m 17\u2009s'))
+  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '1\u202fm 17\u202fs'))
   await page.click('.notices button:has-text("Undo")')
   await until(async () => same('once it is undone', (await tunings())['lanes.standard.startWithin'], undefined))
-  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '30\u2009s'))
+  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '30\u202fs'))
 })
 
 await check('the audit log takes back what was done, to the value that was before', async () => {

@@ -25,6 +25,7 @@ interface Props {
 }
 
 const sync = uPlot.sync('siren')
+const shortest = 60 // s that are shown at least, of a fleet that is young
 
 export function Chart(p: Props) {
   const box = useRef<HTMLDivElement>(null)
@@ -84,7 +85,7 @@ function options(props: { current: Props }, width: number, readout: HTMLElement)
     scales: {
       x: { time: true, range: (u) => {
         const xs = u.data[0], end = xs.length ? xs[xs.length - 1] : Date.now() / 1000
-        return [end - range.value, end]
+        return [Math.max(end - range.value, Math.min(xs[0] ?? 0, end - shortest)), end]
       } },
       y: { range: (_u, _min, max) => [0, Math.max((max || 0) * 1.12, (props.current.limit || 0) * 1.3, p.unit === 'span' ? 1000 : 4)] },
     },
@@ -161,6 +162,7 @@ function drawLimit(u: uPlot, p: Props, fmt: (n: number) => string, font: string)
   ctx.moveTo(bbox.left, y)
   ctx.lineTo(bbox.left + bbox.width, y)
   ctx.stroke()
+  if (u.height < 40) return ctx.restore() // there is a column for it
   ctx.font = font.replace('11px', `${11 * r}px`)
   ctx.fillStyle = colour('quiet')
   ctx.textBaseline = 'bottom'

@@ -130,7 +130,10 @@ function ran(j: Job): string {
 /** What there is to say of a job at the end of its line. */
 function How({ job: j }: { job: Job }) {
   if (j.state === 'running') return <Bar part={j.progress?.fraction ?? 0} label={`Progress of ${j.id}`} />
-  if (j.state === 'dead' || j.state === 'retrying') return <Text>{j.reason ?? j.error ?? ''}</Text>
+  if (j.state === 'dead' || j.state === 'retrying') {
+    const why = [j.reason, j.error].filter(Boolean).join(': ')
+    return <span class="clipped" title={why}><bdi>{why}</bdi></span>
+  }
   return null
 }
 

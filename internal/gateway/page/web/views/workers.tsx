@@ -55,7 +55,7 @@ export function Workers({ pool }: { pool: string }) {
   const first = (pages.length - 1) * pageSize
   const shown = l.value?.workers.length ?? 0
   const columns: Column<Heartbeat>[] = [
-    { name: 'Worker', class: 'name', show: (w) => <Text mono>{w.worker}</Text> },
+    { name: 'Worker', class: 'name', show: (w) => <span class="named mono" title={w.worker}><bdi>{w.worker}</bdi></span> },
     { name: 'Pool', class: 'bare', show: (w) => <PoolLink name={w.pool} /> },
     { name: 'State', class: 'bare', show: (w) => <State is={stateOf(w)} /> },
     { name: 'Slots', class: 'bare', show: (w) => <Slots of={w} /> },
