@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { Checks, same, until } from './checks.mjs'
-import { spoil } from './hostile.mjs'
+import { long, spoil } from './hostile.mjs'
 
 const o = JSON.parse(process.argv[2])
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -310,12 +310,16 @@ async function audit(t, where, colorScheme) {
   if (found.length) throw new Error(`${where}: ${found.join('; ')}`)
 }
 
-await check('nothing is wider than a phone, or a narrow window', async () => {
-  for (const width of [390, 1024]) {
-    const t = await tab({ width })
-    for (const view of views) {
+await check('nothing is wider than a phone, or a narrow window, and long words change nothing', async () => {
+  for (const [width, words] of [[390, ''], [390, long], [1024, ''], [1280, long]]) {
+    const t = await tab({ width, expected: words ? /404/ : undefined })
+    if (words) await t.route(/\/v1\/(?!whoami)/, (r) => spoil(r, o.open, words))
+    for (const view of words ? views.filter((v) => !alike.includes(v)) : views) {
       await see(t, view)
-      same(`#/${view} at ${width}`, await t.evaluate(() => document.documentElement.scrollWidth), width)
+      same(`#/${view} at ${width} ${words}`, await t.evaluate(() => document.documentElement.scrollWidth), width)
+      const over = await t.evaluate(() => [...document.querySelectorAll('main section')].filter((e) =>
+        e.scrollWidth > e.clientWidth + 20).map((e) => e.id))
+      same(`#/${view} at ${width} ${words}: what is wider than its place`, over, [])
     }
     same('wrong', t.wrong, [])
     await t.close()
