@@ -65,8 +65,8 @@ players: install build ## play what jobs make in Chromium, with hls.js, and read
 	@scripts/players
 
 .PHONY: page
-page: install build ## drive the gateway's web page in Chromium, on a fleet with jobs; a minute
-	@scripts/page
+page: install build ## drive the gateway's web page in Chromium, on a fleet with jobs; a minute (PAGEFLAGS=-scale: see docs/benchmarks.md)
+	@scripts/page $(PAGEFLAGS)
 
 .PHONY: race
 race: install ## run all tests with the race detector
@@ -92,7 +92,7 @@ generate: ## write the generated docs, and the gateway's web page
 	$(GO) generate ./internal/gateway/page
 
 .PHONY: pictures
-pictures: install build ## make the pictures of README.md and docs/media.md again (ONLY=media, demo or lanes makes some)
+pictures: install build ## make the pictures of README.md and docs again (ONLY=media, demo, lanes or page makes some)
 	$(GO) run ./docs/pictures $(ONLY)
 
 .PHONY: verify

@@ -15,6 +15,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
@@ -54,6 +55,13 @@ type workersIn struct {
 	Pool  string `query:"pool" doc:"Only workers of this pool."`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"How many at most."`
 	After string `query:"after" doc:"Go on behind an earlier answer: what its next said."`
+	Jobs  bool   `query:"jobs" doc:"Say how far the jobs are that these workers run."`
+}
+
+// Ran is how far a job is that a worker runs.
+type Ran struct {
+	Kind     string       `json:"kind"`
+	Progress job.Progress `json:"progress"`
 }
 
 type workersOut struct {
@@ -61,6 +69,7 @@ type workersOut struct {
 		At      time.Time         `json:"at" doc:"By Redis' clock."`
 		Count   int               `json:"count" doc:"How many there are in all."`
 		Workers []fleet.Heartbeat `json:"workers" nullable:"false"`
+		Jobs    map[string]Ran    `json:"jobs,omitempty" doc:"By id, if they were asked for."`
 		Next    string            `json:"next,omitempty" doc:"There are more: go on with after=…"`
 	}
 }
@@ -200,7 +209,26 @@ func (g *Gateway) workers(ctx context.Context, in *workersIn) (*workersOut, erro
 		out.Body.Next = rest[in.Limit-1].Worker
 	}
 	out.Body.Workers = append([]fleet.Heartbeat{}, rest...)
-	return out, nil
+	if in.Jobs {
+		out.Body.Jobs, err = g.ranBy(ctx, rest)
+	}
+	return out, err
+}
+
+// ranBy returns how far the jobs are that the workers run.
+func (g *Gateway) ranBy(ctx context.Context, workers []fleet.Heartbeat) (map[string]Ran, error) {
+	var ids []string
+	for _, w := range workers {
+		for _, r := range w.Running {
+			ids = append(ids, r.Job)
+		}
+	}
+	records, err := g.Ledger.GetAll(ctx, ids)
+	jobs := make(map[string]Ran, len(records))
+	for id, r := range records {
+		jobs[id] = Ran{r.Kind, r.Progress}
+	}
+	return jobs, err
 }
 
 // decisions lists the plans, the latest first.

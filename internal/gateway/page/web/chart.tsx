@@ -90,7 +90,7 @@ function options(props: { current: Props }, width: number, readout: HTMLElement)
       y: { range: (_u, _min, max) => [0, Math.max((max || 0) * 1.12, (props.current.limit || 0) * 1.3, p.unit === 'span' ? 1000 : 4)] },
     },
     axes: [
-      { ...axis, show: !!p.axes, size: 24, grid: { show: false }, space: 80, gap: 6,
+      { ...axis, show: !!p.axes, size: 24, grid: { show: false }, space: 80, gap: 6, incrs: minutes,
         values: (_u, splits) => splits.map((s) => clock(s * 1000).slice(0, 5)) },
       { ...axis, show: !!p.axes, size: 54, gap: 8, space: 34, splits: p.unit === 'span' ? spanSplits : countSplits,
         values: (_u, splits) => splits.map(fmt) },
@@ -120,6 +120,7 @@ function options(props: { current: Props }, width: number, readout: HTMLElement)
   }
 }
 
+const minutes = [1, 2, 5, 10, 15, 30, 60, 120].map((m) => m * 60)
 const roundSpans = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400].map((s) => s * 1000)
 
 function spanSplits(u: uPlot, _axis: number, _min: number, max: number): number[] {

@@ -72,9 +72,11 @@ export function verdict(l: LaneStatus): Verdict {
   return l.promoted ? 'promoted' : 'in time'
 }
 
-/** Says when a lane is empty if jobs go on to come and go as they did within the last minutes; "" when nothing waits. */
+/** Says when a lane is empty if jobs go on to come and go as they did within the last minutes; "" when nothing waits, or
+ * nobody can say. */
 export function clears(l: LaneStatus): string {
   if (!l.ready || l.paused) return ''
+  if (!l.outPerMin && !l.inPerMin) return ''
   const net = l.outPerMin - l.inPerMin
   if (Math.abs(net) <= 0.05 * l.inPerMin) return 'steady'
   return net > 0 ? span((l.ready / net) * 6e4) : 'grows'
