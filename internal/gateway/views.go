@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -182,13 +181,11 @@ func (g *Gateway) explain(
 
 // workers lists the workers by name.
 func (g *Gateway) workers(ctx context.Context, in *workersIn) (*workersOut, error) {
-	all, now, err := g.Roster.Workers(ctx)
+	p, err := g.Roster.Page(ctx, in.Pool, in.After, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(w fleet.Heartbeat) bool { return in.Pool != "" && w.Pool != in.Pool })
-	slices.SortFunc(all, func(x, y fleet.Heartbeat) int { return cmp.Compare(x.Worker, y.Worker) })
-	if in.Pool != "" && len(all) == 0 {
+	if in.Pool != "" && p.Count == 0 {
 		if e, err := operate.InForce(ctx, g.Board); err == nil {
 			if err := operate.RequirePool(e, in.Pool); err != nil {
 				return nil, err
@@ -196,21 +193,12 @@ func (g *Gateway) workers(ctx context.Context, in *workersIn) (*workersOut, erro
 		}
 	}
 	out := &workersOut{}
-	out.Body.At, out.Body.Count = now, len(all)
-	from, _ := slices.BinarySearchFunc(all, in.After+"\x00", func(w fleet.Heartbeat, name string) int {
-		return cmp.Compare(w.Worker, name)
-	})
-	if in.After == "" {
-		from = 0
+	out.Body.At, out.Body.Count, out.Body.Workers = p.Now, p.Count, append([]fleet.Heartbeat{}, p.Workers...)
+	if n := len(p.Workers); p.More && n > 0 {
+		out.Body.Next = p.Workers[n-1].Worker
 	}
-	rest := all[from:]
-	if len(rest) > in.Limit {
-		rest = rest[:in.Limit]
-		out.Body.Next = rest[in.Limit-1].Worker
-	}
-	out.Body.Workers = append([]fleet.Heartbeat{}, rest...)
 	if in.Jobs {
-		out.Body.Jobs, err = g.ranBy(ctx, rest)
+		out.Body.Jobs, err = g.ranBy(ctx, p.Workers)
 	}
 	return out, err
 }

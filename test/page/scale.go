@@ -30,7 +30,7 @@ var asked = []string{
 	"/v1/jobs?limit=50&selector=customer%3Dnobody", "/v1/dead/reasons",
 }
 
-const timesAsked = 30
+const timesAsked = 20
 
 // runScale fills a Redis of its own, runs a gateway on it, and says how long its answers and its page take, and how
 // much memory they need. What it says depends on the machine: it fails only when something doesn't work.

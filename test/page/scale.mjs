@@ -3,7 +3,7 @@ import { chromium } from 'playwright-core'
 import { readFileSync } from 'node:fs'
 
 const o = JSON.parse(process.argv[2])
-const looks = 30 // seconds that a tab is left open
+const looks = 15 // seconds that a tab is left open
 
 /** Returns how much memory the tab's process has, in MB: all of it, and its share of what it shares with others. */
 async function memory(browser) {
