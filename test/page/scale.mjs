@@ -39,5 +39,5 @@ for (const [view, shows] of [
   }
   await browser.close()
   times.sort((a, b) => a - b)
-  console.log(`#/${view.padEnd(20)} shown after ${times[2]} ms (${times[0]} to ${times[4]}); after ${looks} s the tab has ${used.rss} MB, ${used.pss} MB of them its own`)
+  console.log(`#/${view.padEnd(20)} shown after ${times[2]} ms (${times[0]} to ${times[4]}); after ${looks} s the tab has ${used.pss} MB, with all that processes share ${used.rss} MB`)
 }
