@@ -48,7 +48,8 @@ func TestWorkersWithJobs(t *testing.T) {
 		t.Errorf("nobody asked for jobs: %+v", said)
 	}
 	said := ask("jobs=true&limit=1")
-	if got := said.Jobs["job-of-w1"]; len(said.Jobs) != 1 || got.Progress.Fraction != 0.5 || got.Progress.Note != "half" {
+	got := said.Jobs["job-of-w1"].Progress
+	if len(said.Jobs) != 1 || got.Fraction != 0.5 || got.Note != "half" {
 		t.Errorf("with one worker: %+v", said)
 	}
 	if said := ask("jobs=true"); len(said.Jobs) != 2 {

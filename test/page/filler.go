@@ -165,7 +165,9 @@ func (f *filler) beat(ctx context.Context, turn int) error {
 				Job: f.id(n), Lane: f.policy.Lanes[n%len(f.policy.Lanes)].Name, Since: f.at(n).Add(time.Second),
 				Predicted: lanes.Duration(time.Minute),
 			}},
-			Lanes: map[string]fleet.LaneWork{"lane-00": {Started: int64(turn), Waits: make([]int64, fleet.RecentWaits)}},
+			Lanes: map[string]fleet.LaneWork{"lane-00": {
+				Started: int64(turn), Waits: make([]int64, fleet.RecentWaits),
+			}},
 		}
 		all = append(all, hb.Worker, fmt.Sprintf("%d %s", now.UnixMilli(), keyspace.Encode(hb)))
 	}

@@ -29,7 +29,7 @@ func main() {
 	siren := flag.String("siren", "bin/siren", "the binary that runs the fleet")
 	here := flag.String("page", "test/page", "the folder with drive.mjs and its node_modules")
 	shots := flag.String("shots", "", "a folder for pictures of what failed; none are made when empty")
-	large := flag.Bool("scale", false, "say instead how fast the page of a large fleet is; a gigabyte, and some minutes")
+	large := flag.Bool("scale", false, "say how fast a large fleet's page is instead; a gigabyte, and some minutes")
 	workers := flag.Int("workers", 10_000, "how many workers that one has")
 	records := flag.Int("records", 1_000_000, "how many jobs")
 	flag.Parse()

@@ -99,7 +99,9 @@ func startGateway(ctx context.Context, siren, dir, redisURL string) (*exec.Cmd, 
 		return nil, "", err
 	}
 	at := l.Addr().String()
-	l.Close()
+	if err := l.Close(); err != nil {
+		return nil, "", err
+	}
 	log, err := os.Create(filepath.Join(dir, "gateway.log"))
 	if err != nil {
 		return nil, "", err
