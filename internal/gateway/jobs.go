@@ -83,7 +83,9 @@ func (g *Gateway) addJobs() {
 	on(g, huma.Operation{
 		OperationID: "list-jobs", Method: http.MethodGet, Path: "/v1/jobs", Tags: []string{"jobs"},
 		Summary: "List jobs, the newest first",
-		Errors:  []int{http.StatusUnprocessableEntity},
+		Description: "An answer looks through 5,000 jobs at most: it may have fewer than asked for, or none, and " +
+			"still say next.",
+		Errors: []int{http.StatusUnprocessableEntity},
 	}, g.listJobs, auth.Producer, auth.Reader)
 }
 

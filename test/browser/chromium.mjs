@@ -9,13 +9,18 @@ import { chromium } from 'playwright-core'
 export { Parser } from 'm3u8-parser'
 export { Checks, same, until } from './checks.mjs'
 
+const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
+const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync']
+
+/** Starts a Chromium of which only its tabs are of interest. */
+export const start = () => chromium.launch({ executablePath, args: quiet })
+
 /** Starts a Chromium with a profile of its own, which `quit` removes. */
 export async function launch(flags = [], options = {}) {
   const profile = mkdtempSync(join(tmpdir(), 'siren-browser-'))
   const browser = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM || '/usr/bin/chromium', headless: true, ...options,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', ...flags],
+    executablePath, headless: true, ...options, args: [...quiet, ...flags],
   })
   const quit = async () => {
     await browser.close()

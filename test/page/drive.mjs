@@ -2,7 +2,7 @@
 // file that says what is served where, and which jobs are there (see main.go).
 import { readFileSync } from 'node:fs'
 import { audit, Checks, launch, same, tabs, until } from '../browser/chromium.mjs'
-import { spoil } from './hostile.mjs'
+import { long, spoil } from './hostile.mjs'
 
 const o = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 const { browser, quit } = await launch([], { bypassCSP: false, viewport: { width: 1280, height: 900 } })
@@ -58,7 +58,7 @@ await check('lanes and pools are those of the API', async () => {
       const r = await row(page, 'Lanes', l.name)
       same(`${l.name}: ready`, r?.Ready, String(l.ready))
       same(`${l.name}: running`, r.Running, `${l.busy}/${l.slots}`)
-      same(`${l.name}: objective`, r.Objective.replace('\u2009', ''), l.startWithin)
+      same(`${l.name}: objective`, r.Objective.replace('\u202f', ''), l.startWithin)
     }
     same('ready in bulk', (await row(page, 'Lanes', 'bulk')).Ready, '7')
     const { pools, budget } = await api('/v1/pools')
@@ -110,10 +110,10 @@ await check('a tuning is tried, set, in force, and undone', async () => {
   await page.click('dialog button.main')
   await page.waitForSelector('.notices:has-text("lanes.standard.startWithin is 77s; it was 30s.")')
   same('once it is set', (await tunings())['lanes.standard.startWithin'], '77s')
-  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '1\u2009m 17\u2009s'))
+  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '1\u202fm 17\u202fs'))
   await page.click('.notices button:has-text("Undo")')
   await until(async () => same('once it is undone', (await tunings())['lanes.standard.startWithin'], undefined))
-  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '30\u2009s'))
+  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '30\u202fs'))
 })
 
 await check('the audit log takes back what was done, to the value that was before', async () => {
@@ -273,12 +273,16 @@ for (const colorScheme of ['light', 'dark']) {
   })
 }
 
-await check('nothing is wider than a phone, or a narrow window', async () => {
-  for (const width of [390, 1024]) {
-    const t = await tab({ width })
-    for (const view of views) {
+await check('nothing is wider than a phone, or a narrow window, and long words change nothing', async () => {
+  for (const [width, words] of [[390, ''], [390, long], [1024, ''], [1280, long]]) {
+    const t = await tab({ width, expected: words ? /404/ : undefined })
+    if (words) await t.route(/\/v1\/(?!whoami)/, (r) => spoil(r, o.open, words))
+    for (const view of words ? views.filter((v) => !alike.includes(v)) : views) {
       await see(t, view)
-      same(`#/${view} at ${width}`, await t.evaluate(() => document.documentElement.scrollWidth), width)
+      same(`#/${view} at ${width} ${words}`, await t.evaluate(() => document.documentElement.scrollWidth), width)
+      const over = await t.evaluate(() => [...document.querySelectorAll('main section')].filter((e) =>
+        e.scrollWidth > e.clientWidth + 20).map((e) => e.id))
+      same(`#/${view} at ${width} ${words}: what is wider than its place`, over, [])
     }
     same('wrong', t.wrong, [])
     await t.close()

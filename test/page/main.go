@@ -23,8 +23,17 @@ func main() {
 	siren := flag.String("siren", "bin/siren", "the binary that runs the fleet")
 	here := flag.String("page", "test/page", "the folder with drive.mjs")
 	shots := flag.String("shots", "", "a folder for pictures of what failed; none are made when empty")
+	large := flag.Bool("scale", false, "say how fast a large fleet's page is instead; a gigabyte, and some minutes")
+	workers := flag.Int("workers", 10_000, "how many workers that one has")
+	records := flag.Int("records", 1_000_000, "how many jobs")
 	flag.Parse()
-	if err := run(context.Background(), *siren, *here, *shots); err != nil {
+	var err error
+	if *large {
+		err = runScale(context.Background(), *siren, *here, scale{*workers, *records})
+	} else {
+		err = run(context.Background(), *siren, *here, *shots)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "page:", err)
 		os.Exit(1)
 	}
