@@ -40,8 +40,9 @@ dist-check: ## the same, and once more in another folder: the bytes have to be t
 	@export VERSION="$(VERSION)"; scripts/dist; scripts/dist check
 
 .PHONY: demo
-demo: install build ## watch real media jobs go through three lanes (INPUT=video uses your own)
-	bin/siren demo $(if $(INPUT),--input "$(INPUT)")
+demo: install build ## watch real media jobs go through three lanes (INPUT=video uses your own; KEEP=1 stays, with the web page)
+	bin/siren demo $(if $(INPUT),--input "$(INPUT)") $(if $(KEEP),--keep)
+	@$(if $(KEEP),,echo "To look at lanes, workers and jobs in a browser: make demo KEEP=1, or bin/siren demo --keep")
 
 .PHONY: test
 test: install build ## run all tests, on real RabbitMQ, Redis and ffmpeg
@@ -64,8 +65,8 @@ players: install build ## play what jobs make in Chromium, with hls.js, and read
 	@scripts/players
 
 .PHONY: page
-page: install build ## drive the gateway's web page in Chromium, on a fleet with jobs; a minute
-	@scripts/page
+page: install build ## drive the gateway's web page and examples/upload in Chromium, on a fleet with jobs; two minutes (PAGEFLAGS=-scale: a large fleet)
+	@scripts/page $(PAGEFLAGS)
 
 .PHONY: race
 race: install ## run all tests with the race detector
@@ -91,7 +92,7 @@ generate: ## write the generated docs, and the gateway's web page
 	$(GO) generate ./internal/gateway/page
 
 .PHONY: pictures
-pictures: install build ## make the pictures of README.md and docs/media.md again (ONLY=media, demo or lanes makes some)
+pictures: install build ## make the pictures of README.md and docs again (ONLY=media, demo, lanes or page makes some)
 	$(GO) run ./docs/pictures $(ONLY)
 
 .PHONY: verify

@@ -33,7 +33,7 @@ func anchorsOf(t *testing.T, page string) map[string]bool {
 func TestLinksLeadSomewhere(t *testing.T) {
 	root := "../.."
 	var pages []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/adr/*.md", "charts/siren/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/adr/*.md", "charts/siren/*.md", "examples/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)

@@ -70,7 +70,7 @@ const generated = "<!-- written by docs/gen: change the code's comments and run 
 // metrics lists what worker and scaler register, by the descriptions that they send.
 func metrics() string {
 	var b strings.Builder
-	b.WriteString("# Metrics\n\n" + generated + "\nWorkers and scalers serve them at `/metrics` of their `--listen` " +
+	b.WriteString("# Metrics\n\n" + generated + "\nWorkers, scalers and gateways serve them at `/metrics` of their `--listen` " +
 		"address, beside `/livez` and `/readyz` " +
 		"(and the usual `go_` and `process_` metrics). Times are in seconds.\n")
 	section := func(title string, register func(prometheus.Registerer)) {
@@ -87,8 +87,9 @@ func metrics() string {
 	})
 	section("Workers and scalers", func(r prometheus.Registerer) {
 		jobledger.RegisterMetrics(r, nil)
-		redislink.RegisterRefusals(r, nil)
 	})
+	section("Gateways", func(r prometheus.Registerer) { gateway.NewMetrics(r) })
+	section("All of them", func(r prometheus.Registerer) { redislink.RegisterRefusals(r, nil) })
 	return b.String()
 }
 

@@ -1,6 +1,6 @@
 // Command pictures makes the pictures of the docs: `make pictures`, or with ONLY=media those of docs/media.md, with
-// ONLY=demo and ONLY=lanes those of README.md. They are committed: programs of other versions would draw them a little
-// differently, and other machines measure other figures.
+// ONLY=demo, ONLY=lanes and ONLY=page those of README.md and docs/gateway.md. They are committed: programs of other
+// versions would draw them a little differently, and other machines measure other figures.
 package main
 
 import (
@@ -32,7 +32,7 @@ func run(ctx context.Context, only string) error {
 	all := []struct {
 		name string
 		make func(context.Context, string) error
-	}{{"media", makeMedia}, {"demo", makeDemo}, {"lanes", makeLanes}}
+	}{{"media", makeMedia}, {"demo", makeDemo}, {"lanes", makeLanes}, {"page", makePage}}
 	made := false
 	for _, p := range all {
 		if only == "" || only == p.name {
@@ -43,7 +43,7 @@ func run(ctx context.Context, only string) error {
 		}
 	}
 	if !made {
-		return fmt.Errorf("no pictures are called %q: media, demo, lanes", only)
+		return fmt.Errorf("no pictures are called %q: media, demo, lanes, page", only)
 	}
 	return nil
 }

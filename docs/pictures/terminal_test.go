@@ -47,6 +47,35 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+// The pictures of the page that the docs show are there, in light and in dark, and are small.
+func TestPagePictures(t *testing.T) {
+	for doc, prefix := range map[string]string{"../../README.md": "docs/img/", "../gateway.md": "img/"} {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := 0
+		for _, s := range shots {
+			light, dark := prefix+s.Name+"-light.png", prefix+s.Name+"-dark.png"
+			if !strings.Contains(string(text), `<img src="`+light+`"`) {
+				continue
+			}
+			shown++
+			if !strings.Contains(string(text), `<source media="(prefers-color-scheme: dark)" srcset="`+dark+`">`) {
+				t.Errorf("%s shows %s, and not %s where dark is preferred", doc, light, dark)
+			}
+			for _, path := range []string{"../img/" + s.Name + "-light.png", "../img/" + s.Name + "-dark.png"} {
+				if is, err := os.Stat(path); err != nil || is.Size() > mostBytes {
+					t.Errorf("%s: %v", path, err)
+				}
+			}
+		}
+		if shown == 0 {
+			t.Errorf("%s shows no picture of the page", doc)
+		}
+	}
+}
+
 // Whoever wants nothing to move gets a picture that doesn't.
 func TestStillPicture(t *testing.T) {
 	page, err := os.ReadFile("../../README.md")

@@ -75,8 +75,9 @@ func (g *Gateway) bounded(next http.Handler) http.Handler {
 			return
 		}
 		places := answers
-		if strings.HasSuffix(r.URL.Path, "/events") {
+		if isStream(r) {
 			places = streams
+			defer g.endsWhole(w)
 		} else {
 			var end context.CancelFunc
 			r, end = g.hurry(w, r)
@@ -141,6 +142,12 @@ func (g *Gateway) hurry(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	return r, end
 }
 
+// endsWhole gives a stream's end time to be sent, whenever something was sent last: whoever listens can tell it from a
+// connection that broke.
+func (g *Gateway) endsWhole(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.bounds.Patience))
+}
+
 // recover has a request that panics fail alone.
 func (g *Gateway) recover(w http.ResponseWriter) {
 	e := recover()
@@ -177,8 +184,12 @@ func who(ctx context.Context) auth.Identity {
 	return i
 }
 
+// refusedEvery is how often a refused token is logged, when many are: whoever tries tokens doesn't fill the disk.
+const refusedEvery = 10 * time.Second
+
 // admit lets those in who may ask for the operation, as often as they may.
 func (g *Gateway) admit(c huma.Context, next func(huma.Context)) {
+	asksFor(c.Context(), c.Operation().OperationID)
 	roles, _ := c.Operation().Metadata[rolesOf].([]auth.Role)
 	_, w := humago.Unwrap(c)
 	token := bearerOf(c.Header("Authorization"))
@@ -191,7 +202,7 @@ func (g *Gateway) admit(c huma.Context, next func(huma.Context)) {
 		refuse(w, http.StatusUnauthorized,
 			"say who you are: Authorization: Bearer TOKEN (`siren tokens create` makes one)")
 	case err != nil:
-		g.log.Info("a token was refused", "error", err)
+		g.refusals.Do(func() { g.log.Info("a token was refused", "error", err) })
 		refuse(w, http.StatusUnauthorized, auth.ErrUnknown.Error())
 	case !i.May(roles...):
 		refuse(w, http.StatusForbidden, fmt.Sprintf("%s may not do this: it is for %s", i.Subject, named(roles)))

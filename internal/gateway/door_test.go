@@ -34,7 +34,11 @@ type door struct {
 	tokens map[string]string // by name; none of them may be in the log
 	mu     sync.Mutex
 	log    bytes.Buffer // at debug
+	end    sync.Once
 }
+
+// stop ends the streams.
+func (d *door) stop() { d.end.Do(d.Stop) }
 
 func (d *door) Write(p []byte) (int, error) {
 	d.mu.Lock()
@@ -92,7 +96,7 @@ func open(t *testing.T, change func(*Options)) *door {
 	server := httptest.NewServer(d.Gateway)
 	d.url = server.URL
 	t.Cleanup(func() {
-		d.Stop()
+		d.stop()
 		server.Close()
 		for name, token := range d.tokens {
 			if strings.Contains(d.logged(), token) {

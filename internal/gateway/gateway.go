@@ -15,6 +15,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"golang.org/x/time/rate"
 
 	"github.com/polyglot-media/siren/internal/gateway/auth"
 	"github.com/polyglot-media/siren/internal/operate"
@@ -47,6 +48,7 @@ type Options struct {
 	House
 	Guard   auth.Guard
 	Bounds  Bounds
+	Metrics *Metrics // nil: there are none
 	Version string   // of Siren
 	Outputs []string // origins from which the page may show what jobs made, such as https://media.example.com
 	Log     *slog.Logger
@@ -60,7 +62,8 @@ type Gateway struct {
 	version  string
 	log      *slog.Logger
 	paces    paces
-	stopping chan struct{} // closed: streams end
+	refusals rate.Sometimes // of tokens, that are logged
+	stopping chan struct{}  // closed: streams end
 	api      huma.API
 	http.Handler
 }
@@ -70,7 +73,10 @@ func New(o Options) *Gateway {
 	huma.DefaultArrayNullable = false // answers have [] for none
 	g := &Gateway{
 		House: o.House, guard: o.Guard, bounds: o.Bounds.withDefaults(), version: o.Version, log: o.Log,
-		stopping: make(chan struct{}),
+		stopping: make(chan struct{}), refusals: rate.Sometimes{First: 5, Interval: refusedEvery},
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
 	}
 	g.paces.rate = g.bounds.Rate
 	mux := http.NewServeMux()
@@ -84,7 +90,7 @@ func New(o Options) *Gateway {
 	g.addTunings()
 	g.addStreams()
 	g.addWhoami()
-	g.Handler = g.bounded(g.routed(mux, o.Outputs))
+	g.Handler = o.Metrics.measured(g.bounded(g.routed(mux, o.Outputs)))
 	return g
 }
 

@@ -22,7 +22,6 @@ import (
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/operate/intake"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/client"
 	"github.com/polyglot-media/siren/lanes/job"
 )
@@ -84,7 +83,9 @@ func (g *Gateway) addJobs() {
 	on(g, huma.Operation{
 		OperationID: "list-jobs", Method: http.MethodGet, Path: "/v1/jobs", Tags: []string{"jobs"},
 		Summary: "List jobs, the newest first",
-		Errors:  []int{http.StatusUnprocessableEntity},
+		Description: "An answer looks through 5,000 jobs at most: it may have fewer than asked for, or none, and " +
+			"still say next.",
+		Errors: []int{http.StatusUnprocessableEntity},
 	}, g.listJobs, auth.Producer, auth.Reader)
 }
 
@@ -129,16 +130,16 @@ func (g *Gateway) read(ctx context.Context, in *enqueueIn) (s sending, err error
 		return s, err
 	}
 	s.one = one
-	e, err := operate.InForce(ctx, g.Board)
-	if err != nil && !errors.Is(err, lanes.ErrAway) { // the client goes by the policy that it knows
+	policy, err := g.Producer.Policy(ctx)
+	if err != nil {
 		return s, err
 	}
 	now := g.Now()
 	var wrong []*huma.ErrorDetail
 	for i, text := range texts {
 		j, err := g.readOne(ctx, text, in.Key, i, now)
-		if err == nil && e.Revision > 0 {
-			err = intake.Check(j, &e.Policy)
+		if err == nil {
+			err = intake.Check(j, policy)
 		}
 		if err != nil {
 			at := "body"
@@ -287,7 +288,7 @@ func answer(s sending, all EnqueuedJobs) (*enqueueOut, error) {
 func (g *Gateway) once(ctx context.Context, s sending, in *enqueueIn) (all EnqueuedJobs, err error) {
 	i := who(ctx)
 	key, print := digest(fmt.Appendf(nil, "%q %q %q", i.Tenant, i.Subject, in.Key)), digest(in.RawBody)
-	known, err := g.Once.Begin(ctx, key, print)
+	attempt, known, err := g.Once.Begin(ctx, key, print)
 	switch {
 	case errors.Is(err, redis.ErrOtherRequest):
 		return all, invalid("this Idempotency-Key came with another body before: take another key for another request")
@@ -306,7 +307,7 @@ func (g *Gateway) once(ctx context.Context, s sending, in *enqueueIn) (all Enque
 	if err == nil {
 		text, err = json.Marshal(all)
 	}
-	if forgot := g.Once.End(context.WithoutCancel(ctx), key, print, text); forgot != nil {
+	if forgot := g.Once.End(context.WithoutCancel(ctx), attempt, text); forgot != nil {
 		g.log.Warn("the answer to a request with an Idempotency-Key isn't remembered", "error", forgot)
 	}
 	return all, err

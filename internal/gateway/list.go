@@ -13,7 +13,7 @@ import (
 
 type listIn struct {
 	Choice
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"How many at most."`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"How many at most: see the operation."`
 	After string `query:"after" doc:"Go on behind an earlier answer: what its next said."`
 }
 
@@ -34,6 +34,9 @@ type listOut struct {
 	}
 }
 
+// mostLooked is how many records are looked through for an answer: all of a million take half a minute.
+const mostLooked = 5_000
+
 // listJobs lists the jobs that whoever asks may see.
 func (g *Gateway) listJobs(ctx context.Context, in *listIn) (*listOut, error) {
 	q, err := in.filter(ctx, g.Now())
@@ -48,7 +51,7 @@ func (g *Gateway) page(ctx context.Context, q jobrecord.Filter, limit int, after
 	if after != "" && !jobrecord.IsCursor(after) {
 		return nil, invalid("after=%q: write what an earlier answer's next said", after)
 	}
-	q.Limit, q.After = limit, after
+	q.Limit, q.After, q.Look = limit, after, mostLooked
 	page, err := g.Ledger.List(ctx, q)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
+	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/kinds"
 )
 
@@ -54,6 +54,13 @@ type workersIn struct {
 	Pool  string `query:"pool" doc:"Only workers of this pool."`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"How many at most."`
 	After string `query:"after" doc:"Go on behind an earlier answer: what its next said."`
+	Jobs  bool   `query:"jobs" doc:"Say how far the jobs are that these workers run."`
+}
+
+// Ran is how far a job is that a worker runs.
+type Ran struct {
+	Kind     string       `json:"kind"`
+	Progress job.Progress `json:"progress"`
 }
 
 type workersOut struct {
@@ -61,6 +68,7 @@ type workersOut struct {
 		At      time.Time         `json:"at" doc:"By Redis' clock."`
 		Count   int               `json:"count" doc:"How many there are in all."`
 		Workers []fleet.Heartbeat `json:"workers" nullable:"false"`
+		Jobs    map[string]Ran    `json:"jobs,omitempty" doc:"By id, if they were asked for."`
 		Next    string            `json:"next,omitempty" doc:"There are more: go on with after=…"`
 	}
 }
@@ -173,13 +181,11 @@ func (g *Gateway) explain(
 
 // workers lists the workers by name.
 func (g *Gateway) workers(ctx context.Context, in *workersIn) (*workersOut, error) {
-	all, now, err := g.Roster.Workers(ctx)
+	p, err := g.Roster.Page(ctx, in.Pool, in.After, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(w fleet.Heartbeat) bool { return in.Pool != "" && w.Pool != in.Pool })
-	slices.SortFunc(all, func(x, y fleet.Heartbeat) int { return cmp.Compare(x.Worker, y.Worker) })
-	if in.Pool != "" && len(all) == 0 {
+	if in.Pool != "" && p.Count == 0 {
 		if e, err := operate.InForce(ctx, g.Board); err == nil {
 			if err := operate.RequirePool(e, in.Pool); err != nil {
 				return nil, err
@@ -187,20 +193,30 @@ func (g *Gateway) workers(ctx context.Context, in *workersIn) (*workersOut, erro
 		}
 	}
 	out := &workersOut{}
-	out.Body.At, out.Body.Count = now, len(all)
-	from, _ := slices.BinarySearchFunc(all, in.After+"\x00", func(w fleet.Heartbeat, name string) int {
-		return cmp.Compare(w.Worker, name)
-	})
-	if in.After == "" {
-		from = 0
+	out.Body.At, out.Body.Count, out.Body.Workers = p.Now, p.Count, append([]fleet.Heartbeat{}, p.Workers...)
+	if n := len(p.Workers); p.More && n > 0 {
+		out.Body.Next = p.Workers[n-1].Worker
 	}
-	rest := all[from:]
-	if len(rest) > in.Limit {
-		rest = rest[:in.Limit]
-		out.Body.Next = rest[in.Limit-1].Worker
+	if in.Jobs {
+		out.Body.Jobs, err = g.ranBy(ctx, p.Workers)
 	}
-	out.Body.Workers = append([]fleet.Heartbeat{}, rest...)
-	return out, nil
+	return out, err
+}
+
+// ranBy returns how far the jobs are that the workers run.
+func (g *Gateway) ranBy(ctx context.Context, workers []fleet.Heartbeat) (map[string]Ran, error) {
+	var ids []string
+	for _, w := range workers {
+		for _, r := range w.Running {
+			ids = append(ids, r.Job)
+		}
+	}
+	records, err := g.Ledger.GetAll(ctx, ids)
+	jobs := make(map[string]Ran, len(records))
+	for id, r := range records {
+		jobs[id] = Ran{r.Kind, r.Progress}
+	}
+	return jobs, err
 }
 
 // decisions lists the plans, the latest first.

@@ -235,11 +235,11 @@ var roleSteps = []struct {
 	{role.Gateway, func(t *testing.T, s *redislink.Store) {
 		ctx, once := t.Context(), redis.NewOnce(s)
 		for _, answer := range [][]byte{nil, []byte("{}")} {
-			_, err := once.Begin(ctx, "key", "print")
+			a, _, err := once.Begin(ctx, "key", "print")
 			redistest.Must(t, err)
-			redistest.Must(t, once.End(ctx, "key", "print", answer))
+			redistest.Must(t, once.End(ctx, a, answer))
 		}
-		_, err := once.Begin(ctx, "key", "print")
+		_, _, err := once.Begin(ctx, "key", "print")
 		redistest.Must(t, err)
 	}},
 	{role.Worker, func(t *testing.T, s *redislink.Store) {
@@ -537,7 +537,7 @@ func TestRefusals(t *testing.T) {
 			return err
 		}},
 		"answer a request once": {[]string{producer, worker, scaler, operator}, func(s *redislink.Store) error {
-			_, err := redis.NewOnce(s).Begin(ctx, "key", "print")
+			_, _, err := redis.NewOnce(s).Begin(ctx, "key", "print")
 			return err
 		}},
 		"read the history": {[]string{producer, worker}, func(s *redislink.Store) error {

@@ -107,6 +107,21 @@ func only(c *goredis.SliceCmd) string {
 // minus its At, whatever the clocks of the machines say. Workers that were silent for ten minutes are forgotten. What
 // the heartbeats refer to (Running, Lanes) is shared with later answers: nobody may change it.
 func (r *Roster) Workers(ctx context.Context) ([]fleet.Heartbeat, time.Time, error) {
+	texts, now, err := r.texts(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	workers, silent := r.heartbeats(texts, now)
+	if len(silent) > 0 {
+		if err := r.forget(ctx, silent...); err != nil {
+			return nil, time.Time{}, redislink.Failed("forget silent workers", err)
+		}
+	}
+	return workers, now, nil
+}
+
+// texts returns what beat.lua wrote, by worker, and Redis' own time.
+func (r *Roster) texts(ctx context.Context) (map[string]string, time.Time, error) {
 	var clock *goredis.TimeCmd
 	var beats *goredis.MapStringStringCmd
 	_, err := r.store.Client().Pipelined(ctx, func(p goredis.Pipeliner) error {
@@ -117,14 +132,7 @@ func (r *Roster) Workers(ctx context.Context) ([]fleet.Heartbeat, time.Time, err
 	if err != nil {
 		return nil, time.Time{}, redislink.Failed("read the roster", err)
 	}
-	now := clock.Val().UTC()
-	workers, silent := r.heartbeats(beats.Val(), now)
-	if len(silent) > 0 {
-		if err := r.forget(ctx, silent...); err != nil {
-			return nil, time.Time{}, redislink.Failed("forget silent workers", err)
-		}
-	}
-	return workers, now, nil
+	return beats.Val(), clock.Val().UTC(), nil
 }
 
 // heartbeats reads what beat.lua wrote, by worker, and names those that are to be forgotten.

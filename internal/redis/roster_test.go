@@ -106,6 +106,51 @@ func body(t *testing.T, raw *goredis.Client, worker string) string {
 	return body
 }
 
+// Pages go by name; each says how many there are in all, of the pool that is asked for.
+func TestRosterPages(t *testing.T) {
+	r, _, raw := freshRoster(t)
+	for i := range 5 {
+		hb := fleet.Heartbeat{Worker: fmt.Sprint("w", i), Pool: []string{"a", "b"}[i%2], Slots: i}
+		hb.Host = `"pool":"b"` // which isn't its pool
+		beat(t, r, hb)
+	}
+	beat(t, r, fleet.Heartbeat{Worker: "gone", Pool: "a"})
+	text := raw.HGet(t.Context(), "siren:workers", "gone").Val()
+	at := time.Now().Add(-11 * time.Minute).UnixMilli()
+	redistest.Must(t, raw.HSet(t.Context(), "siren:workers", "gone", strconv.FormatInt(at, 10)+text[13:]).Err())
+	for _, c := range []struct {
+		pool, after string
+		most        int
+		want        string
+	}{
+		{"", "", 2, "w0 w1 of 5, more"},
+		{"", "w1", 2, "w2 w3 of 5, more"},
+		{"", "w3", 2, "w4 of 5"},
+		{"", "", 5, "w0 w1 w2 w3 w4 of 5"},
+		{"a", "", 2, "w0 w2 of 3, more"},
+		{"a", "w2", 2, "w4 of 3"},
+		{"b", "", 9, "w1 w3 of 2"},
+		{"c", "", 9, "of 0"},
+	} {
+		p, err := r.Page(t.Context(), c.pool, c.after, c.most)
+		redistest.Must(t, err)
+		got := ""
+		for _, w := range p.Workers {
+			got += w.Worker + " "
+			if p.Now.Sub(w.At).Abs() > time.Minute || fmt.Sprint("w", w.Slots) != w.Worker {
+				t.Errorf("worker %+v", w)
+			}
+		}
+		got += fmt.Sprintf("of %d", p.Count)
+		if p.More {
+			got += ", more"
+		}
+		if got != c.want {
+			t.Errorf("pool %q after %q: %s, want %s", c.pool, c.after, got, c.want)
+		}
+	}
+}
+
 func TestSilentWorkersAreForgotten(t *testing.T) {
 	r, _, raw := freshRoster(t)
 	for worker, silent := range map[string]time.Duration{"gone": 11 * time.Minute, "silent": 9 * time.Minute} {

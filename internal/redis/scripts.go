@@ -19,4 +19,5 @@ var (
 	leadScript    = redislink.Script(luaFiles, "lead")
 	resignScript  = redislink.Script(luaFiles, "resign")
 	learnScript   = redislink.Script(luaFiles, "learn")
+	answerScript  = redislink.Script(luaFiles, "answer")
 )

@@ -321,6 +321,16 @@ func (c *Client) inForce(ctx context.Context) (*rules, error) {
 	return r, nil
 }
 
+// Policy returns the policy that the client goes by: the given one, or the one that was in force a few seconds ago. The
+// error is ErrNoPolicy, or that Redis can't be read and never was.
+func (c *Client) Policy(ctx context.Context) (*lanes.Policy, error) {
+	r, err := c.inForce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.policy, nil
+}
+
 // Get returns the job's record as it is now; ErrNotFound when there is none.
 func (c *Client) Get(ctx context.Context, id string) (job.Record, error) {
 	return c.ledger.Get(ctx, id)

@@ -62,7 +62,7 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 		a.explainShrinking(*p, g, retiring, mark)
 	case g.Target > a.now && !g.Cut:
 		mark(fleet.Holding, "%d would do; %d are kept for %s after they were last wanted", a.now, g.Target,
-			lanes.Duration(a.hold))
+			readable(a.hold))
 	}
 	if p.To != p.From {
 		p.Why = fmt.Sprintf("%d → %d: %s", p.From, p.To, p.Why)
@@ -202,7 +202,7 @@ func (p part) waits() string {
 	case there == 0:
 		return s + "; every shared slot runs other lanes' jobs"
 	case p.need.TooLate <= 0: // and they wait: so τ is the tenth
-		return start("all") + fmt.Sprintf(" within %s, a tenth of the objective", lanes.Duration(p.in.StartWithin/10))
+		return start("all") + fmt.Sprintf(" within %s, a tenth of the objective", readable(p.in.StartWithin/10))
 	case p.need.InTime < 1:
 		return start("none") + fmt.Sprintf(" in time at %s each", seconds(p.in.Service))
 	default:
@@ -221,6 +221,16 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return strconv.Itoa(n) + " " + many
+}
+
+// readable returns a duration to a tenth of a second, below a second to a millisecond: one that was measured has more
+// digits than anybody reads.
+func readable(d time.Duration) string {
+	digits := 100 * time.Millisecond
+	if d < time.Second {
+		digits = time.Millisecond
+	}
+	return lanes.Duration(d.Round(digits)).String()
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -221,6 +221,25 @@ func TestPlanSentences(t *testing.T) {
 			"nothing waits and nothing runs; min is 2; 2 would do; 5 are kept for 27s after they were last wanted",
 		},
 		{
+			"holding for as long as was measured", "", func(s *scene) {
+				s.workers("general", "", "", "", "", "")
+				s.held("general", 5)
+				ph := s.h.Pools["general"]
+				ph.ColdStarts = []time.Duration{3167923261}
+				s.h.Pools["general"] = ph
+			}, 5, fleet.Holding,
+			"nothing waits and nothing runs; min is 2; 2 would do; 5 are kept for 9.5s after they were last wanted",
+		},
+		{
+			"short jobs of an odd objective", "", func(s *scene) {
+				s.workers("general", "express", "express")
+				s.ready("express", 8)
+				s.p.Lanes[0].StartWithin = lanes.Duration(2003 * time.Millisecond)
+				s.h.Lanes["express"] = facts.LaneHistory{Service: 0.05, Finished: 100, LastEmpty: t0}
+			}, 2, fleet.Busy, "8 jobs wait in express; the 2 slots that are there start all of them within 200ms, a " +
+				"tenth of the objective",
+		},
+		{
 			"a want that wasn't granted is not held", "",
 			func(s *scene) { s.workers("general", "standard", ""); s.held("general", 8) }, 2, fleet.Floor,
 			"1 running job; min is 2",

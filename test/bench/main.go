@@ -8,6 +8,7 @@
 //	tune     how soon a live tuning is in force and followed, under load
 //	forecast how good the predicted starts of waiting jobs are
 //	media    a job of each kind beside the bare commands that it runs
+//	gateway  jobs over HTTP, singly and by the thousand, beside those by AMQP
 //	many     lists and bulk verbs on fifty thousand jobs: time, and what is asked of Redis
 //	hung     waits by lane when the leader of one lane's queue hangs, on three nodes, beside a raw push consumer
 //	rolling  how soon each worker goes on, and who gets the jobs, as three nodes restart in turn
@@ -51,6 +52,7 @@ var parts = []struct {
 	{"start", walk.Start},
 	{"tune", command.Tune},
 	{"forecast", command.Forecast},
+	{"gateway", command.Gateway},
 	{"many", command.Many},
 	{"media", handle.Media},
 	{"hung", nodes.Hung},

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,7 @@ func (s *site) tellAll() {
 		{"get", "deployments,pods", "-o", "wide"},
 		{"get", "events", "--sort-by=.lastTimestamp"},
 		{"logs", "-l", "app.kubernetes.io/component=scaler", "--tail=60", "--prefix"},
+		{"logs", "-l", "app.kubernetes.io/component=gateway", "--tail=60", "--prefix"},
 		{"logs", "-l", "app.kubernetes.io/component=worker", "--tail=20", "--prefix", "--max-log-requests=20"},
 	} {
 		out, _ := s.try(context.Background(), "kubectl", append([]string{"-n", s.namespace}, args...)...)
@@ -138,9 +140,15 @@ func (s *site) pods(selector string) []corev1.Pod {
 	return alive
 }
 
-// forward gives a Service's port an address on this machine, until the test ends. A forward that breaks, as when the
-// pod behind it restarts, is made anew.
-func (s *site) forward(service string, port int) (address string) {
+func isReady(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// forward gives the port of a Service or a pod an address on this machine, until the test ends. A forward that breaks,
+// as when the pod behind it restarts, is made anew.
+func (s *site) forward(to string, port int) (address string) {
 	s.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	s.must(err)
@@ -153,7 +161,7 @@ func (s *site) forward(service string, port int) (address string) {
 		defer close(done)
 		for ctx.Err() == nil {
 			_, _ = s.try(ctx, "kubectl", "-n", s.namespace, "port-forward", "--address", "127.0.0.1",
-				"service/"+service, fmt.Sprintf("%s:%d", local, port))
+				to, fmt.Sprintf("%s:%d", local, port))
 			select {
 			case <-ctx.Done():
 			case <-time.After(300 * time.Millisecond):
@@ -164,7 +172,7 @@ func (s *site) forward(service string, port int) (address string) {
 		cancel()
 		<-done
 	})
-	s.await("the forward to "+service, 30*time.Second, func() (bool, string) {
+	s.await("the forward to "+to, 30*time.Second, func() (bool, string) {
 		c, err := net.DialTimeout("tcp", address, time.Second)
 		if err != nil {
 			return false, err.Error()

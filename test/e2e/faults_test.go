@@ -15,7 +15,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// Under a steady load one thing after the other is taken away and comes back. The fleet goes on, every job is
+// Under a steady load the leader and workers are taken away, one after the other. The fleet goes on, every job is
 // completed, and each output is there.
 func TestFaults(t *testing.T) {
 	t.Parallel()
@@ -59,6 +59,14 @@ func TestFaults(t *testing.T) {
 		r.uninterrupted(r.done(jobs))
 		r.grows("evict")
 	})
+	r.settled("general", 2, 3*time.Minute)
+}
+
+// The same with RabbitMQ and Redis, which come back.
+func TestFaultsOfServers(t *testing.T) {
+	t.Parallel()
+	r := newFaulty(t)
+
 	for _, server := range []string{"rabbitmq", "redis"} {
 		t.Run(server+" restarted", func(t *testing.T) { // with its data
 			jobs := r.load(server)

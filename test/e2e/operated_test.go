@@ -231,12 +231,18 @@ func (r *release) processes(pod, program, when string) (n int) {
 // flushRedis makes the bundled Redis forget everything.
 func (r *release) flushRedis() {
 	r.Helper()
+	if out := r.redisCLI("FLUSHALL"); !strings.Contains(out, "OK") {
+		r.Fatalf("FLUSHALL: %s", out)
+	}
+}
+
+// redisCLI runs a command in the bundled Redis, as who may do everything.
+func (r *release) redisCLI(args ...string) string {
+	r.Helper()
 	password, err := base64.StdEncoding.DecodeString(r.kubectl("get", "secret", "siren-redis", "-o",
 		"jsonpath={.data.password}"))
 	r.must(err)
-	out := r.kubectl("exec", "siren-redis-0", "--", "redis-cli", "--no-auth-warning", "-a", string(password),
-		"FLUSHALL")
-	if !strings.Contains(out, "OK") {
-		r.Fatalf("FLUSHALL: %s", out)
-	}
+	return r.kubectl(append([]string{
+		"exec", "siren-redis-0", "--", "redis-cli", "--no-auth-warning", "-a", string(password),
+	}, args...)...)
 }

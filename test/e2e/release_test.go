@@ -165,7 +165,7 @@ func (r *release) forwarded(server string, port int) string {
 	r.must(err)
 	u, err := url.Parse(string(text))
 	r.must(err)
-	u.Host = r.forward(server, port)
+	u.Host = r.forward("service/"+server, port)
 	return u.String()
 }
 
@@ -201,6 +201,22 @@ func (r *release) enqueue(jobs []job.Job) {
 		jobs = again
 		time.Sleep(200 * time.Millisecond)
 	}
+}
+
+// begun returns the jobs that weren't cancelled before they began, at least one.
+func (r *release) begun(jobs []job.Job) (begun []job.Job) {
+	r.Helper()
+	for _, j := range jobs {
+		record, err := r.client.Get(r.Context(), j.ID)
+		r.must(err)
+		if record.State != job.Cancelled {
+			begun = append(begun, j)
+		}
+	}
+	if len(begun) == 0 {
+		r.Fatalf("all %d jobs were cancelled", len(jobs))
+	}
+	return begun
 }
 
 // completed waits until every job has ended, and fails the test unless each is completed and its output is there.

@@ -24,11 +24,8 @@ func TestRotatedSecret(t *testing.T) {
 	r.settled("general", 1, time.Minute)
 	before := r.workers("general")
 
-	rabbitmqctl := func(args string) {
-		r.kubectl("exec", "siren-rabbitmq-0", "--", "sh", "-c", "PATH=$PATH:/usr/lib/rabbitmq/bin; rabbitmqctl "+args)
-	}
-	rabbitmqctl("change_password worker rotated-by-a-test")
-	rabbitmqctl("close_all_user_connections worker 'the password was changed'")
+	r.rabbitmqctl("change_password worker rotated-by-a-test")
+	r.rabbitmqctl("close_all_user_connections worker 'the password was changed'")
 	r.await("the workers to be refused", time.Minute, func() (bool, string) {
 		workers, _, err := r.roster.Workers(t.Context())
 		for _, w := range workers {
@@ -60,4 +57,11 @@ func TestRotatedSecret(t *testing.T) {
 			t.Errorf("worker %s was restarted", p.Name)
 		}
 	}
+}
+
+// rabbitmqctl runs a command of the bundled RabbitMQ, and returns what it printed.
+func (r *release) rabbitmqctl(command string) string {
+	r.Helper()
+	return r.kubectl("exec", "siren-rabbitmq-0", "--", "sh", "-c",
+		"PATH=$PATH:/usr/lib/rabbitmq/bin; rabbitmqctl "+command)
 }

@@ -36,7 +36,7 @@ func (s *site) startStorage() *storage {
 	s.apply(strings.ReplaceAll(string(manifest), "IMAGE", aidImage))
 	s.kubectl("wait", "--for=condition=Ready", "pod/s3", "--timeout=60s")
 	st := &storage{s, s3.New(s3.Options{
-		BaseEndpoint: aws.String("http://" + s.forward("s3", 7070)), Region: "us-east-1", UsePathStyle: true,
+		BaseEndpoint: aws.String("http://" + s.forward("service/s3", 7070)), Region: "us-east-1", UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 	})}
 	_, err = st.client.CreateBucket(s.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)})

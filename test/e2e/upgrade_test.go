@@ -19,7 +19,8 @@ import (
 func TestUpgradesLeaveTheReplicasAlone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	r := s.install(strings.ReplaceAll(policy, "min: 1", "min: 6"))
+	r := s.install(strings.NewReplacer("min: 1", "min: 6", "640Mi", "64Mi").Replace(policy),
+		values{"workers": values{"strategy": values{"rollingUpdate": values{"maxSurge": 6}}}}) // all at once
 	r.settled("general", 6, time.Minute)
 	o := r.observe("general")
 	r.upgrade(values{"workers": values{"podAnnotations": values{"e2e/upgrade": "one"}}})
@@ -45,7 +46,7 @@ func TestUpgradesWhileJobsRun(t *testing.T) {
 		"testsrc2=size=640x360:rate=25:duration=10", "-pix_fmt", "yuv420p", "-preset", "ultrafast"))
 	o := r.observe("general")
 	load := func(name string) []job.Job {
-		jobs := r.jobs(name, 25, job.Job{Kind: "transcode", Input: clip})
+		jobs := r.jobs(name, 15, job.Job{Kind: "transcode", Input: clip})
 		r.enqueue(jobs)
 		return jobs
 	}

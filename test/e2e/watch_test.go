@@ -106,9 +106,7 @@ func (o *observer) saw(p *corev1.Pod, what watch.EventType) (isNew bool) {
 		l = &life{created: time.Now()}
 		o.pods[p.Name] = l
 	}
-	if l.ready.IsZero() && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	}) {
+	if l.ready.IsZero() && isReady(p) {
 		l.ready = time.Now()
 	}
 	if l.told.IsZero() && p.DeletionTimestamp != nil {

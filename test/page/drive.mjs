@@ -1,24 +1,14 @@
-// Drives the gateway's page in Chromium as people do, and prints a line for each thing that it looks at. It takes what is
-// served where, and the jobs that are there (see main.go).
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { chromium } from 'playwright-core'
-import { Checks, same, until } from './checks.mjs'
-import { spoil } from './hostile.mjs'
+// Drives the gateway's page in Chromium as people do, and prints a line for each thing that it looks at. It takes a
+// file that says what is served where, and which jobs are there (see main.go).
+import { readFileSync } from 'node:fs'
+import { audit, Checks, launch, same, tabs, until } from '../browser/chromium.mjs'
+import { long, spoil } from './hostile.mjs'
 
-const o = JSON.parse(process.argv[2])
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const profile = mkdtempSync(join(tmpdir(), 'siren-page-'))
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM || '/usr/bin/chromium', headless: true, bypassCSP: false,
-  viewport: { width: 1280, height: 900 },
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-})
+const o = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const { browser, quit } = await launch([], { bypassCSP: false, viewport: { width: 1280, height: 900 } })
 const checks = new Checks(o.shots)
 const check = (name, what) => checks.run(name, what)
+const tab = tabs(browser, checks, [o.open, o.guarded])
 
 const views = [
   '', 'lanes/express', 'lanes/bulk', 'pools/general', 'workers', 'jobs', 'jobs?state=dead', `jobs/${o.done}`, `jobs/${o.dead}`,
@@ -26,24 +16,6 @@ const views = [
 ]
 
 const alike = ['lanes/bulk', 'jobs?state=dead', `jobs/${o.hostile}`, 'dead?reason=bad%20input&lane=standard'] // as another one
-
-/** Opens a tab that notes what goes wrong in it. */
-async function tab(options = {}) {
-  const page = await browser.newPage()
-  page.setDefaultTimeout(10_000)
-  if (options.colorScheme) await page.emulateMedia({ colorScheme: options.colorScheme })
-  if (options.width) await page.setViewportSize({ width: options.width, height: 844 })
-  page.wrong = []
-  page.on('pageerror', (e) => page.wrong.push(`error: ${e.stack ?? e}`))
-  page.on('console', (m) => {
-    if (['error', 'warning'].includes(m.type()) && !options.expected?.test(m.text() + m.location().url)) page.wrong.push(`console: ${m.text()} ${m.location().url}`)
-  })
-  page.on('request', (r) => {
-    if (![o.open, o.guarded].includes(new URL(r.url()).origin) && !r.url().startsWith('data:')) page.wrong.push(`request: ${r.url()}`)
-  })
-  checks.page = page
-  return page
-}
 
 /** Goes to a view, and waits until it shows something. */
 async function see(page, view, base = o.open) {
@@ -86,7 +58,7 @@ await check('lanes and pools are those of the API', async () => {
       const r = await row(page, 'Lanes', l.name)
       same(`${l.name}: ready`, r?.Ready, String(l.ready))
       same(`${l.name}: running`, r.Running, `${l.busy}/${l.slots}`)
-      same(`${l.name}: objective`, r.Objective.replace('\u2009', ''), l.startWithin)
+      same(`${l.name}: objective`, r.Objective.replace('\u202f', ''), l.startWithin)
     }
     same('ready in bulk', (await row(page, 'Lanes', 'bulk')).Ready, '7')
     const { pools, budget } = await api('/v1/pools')
@@ -138,10 +110,10 @@ await check('a tuning is tried, set, in force, and undone', async () => {
   await page.click('dialog button.main')
   await page.waitForSelector('.notices:has-text("lanes.standard.startWithin is 77s; it was 30s.")')
   same('once it is set', (await tunings())['lanes.standard.startWithin'], '77s')
-  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '1\u2009m 17\u2009s'))
+  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '1\u202fm 17\u202fs'))
   await page.click('.notices button:has-text("Undo")')
   await until(async () => same('once it is undone', (await tunings())['lanes.standard.startWithin'], undefined))
-  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '30\u2009s'))
+  await until(async () => same('the objective shown', await page.textContent('.facts div:has(dt:text-is("Objective")) dd'), '30\u202fs'))
 })
 
 await check('the audit log takes back what was done, to the value that was before', async () => {
@@ -182,7 +154,7 @@ await check('a running job moves, and its end is shown', async () => {
   const id = 'page-live'
   await api('/v1/jobs', { method: 'POST', body: JSON.stringify({ id, kind: 'thumbnail', input: o.job.input, output: `${o.job.output}/${id}.jpg` }) })
   await see(page, `jobs/${id}`)
-  await page.waitForSelector('h1:has-text("completed")')
+  await page.waitForSelector('h1:has-text("completed")', { timeout: 60_000 })
 })
 
 await check('dead letters are counted by reason, and replayed', async () => {
@@ -301,21 +273,16 @@ for (const colorScheme of ['light', 'dark']) {
   })
 }
 
-/** Throws if axe finds something. What the dark page has other than the light one is its colours. */
-async function audit(t, where, colorScheme) {
-  if (!(await t.evaluate(() => 'axe' in window))) await t.evaluate(`${axe};0`)
-  const found = await t.evaluate(async (rules) => (await axe.run(rules ? { runOnly: rules } : {})).violations.map((v) =>
-    `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target.join(' ')} ${n.any[0]?.message ?? n.all[0]?.message ?? ''}`).join(' | ')}`),
-  colorScheme === 'dark' ? ['color-contrast'] : undefined)
-  if (found.length) throw new Error(`${where}: ${found.join('; ')}`)
-}
-
-await check('nothing is wider than a phone, or a narrow window', async () => {
-  for (const width of [390, 1024]) {
-    const t = await tab({ width })
-    for (const view of views) {
+await check('nothing is wider than a phone, or a narrow window, and long words change nothing', async () => {
+  for (const [width, words] of [[390, ''], [390, long], [1024, ''], [1280, long]]) {
+    const t = await tab({ width, expected: words ? /404/ : undefined })
+    if (words) await t.route(/\/v1\/(?!whoami)/, (r) => spoil(r, o.open, words))
+    for (const view of words ? views.filter((v) => !alike.includes(v)) : views) {
       await see(t, view)
-      same(`#/${view} at ${width}`, await t.evaluate(() => document.documentElement.scrollWidth), width)
+      same(`#/${view} at ${width} ${words}`, await t.evaluate(() => document.documentElement.scrollWidth), width)
+      const over = await t.evaluate(() => [...document.querySelectorAll('main section')].filter((e) =>
+        e.scrollWidth > e.clientWidth + 20).map((e) => e.id))
+      same(`#/${view} at ${width} ${words}: what is wider than its place`, over, [])
     }
     same('wrong', t.wrong, [])
     await t.close()
@@ -323,6 +290,5 @@ await check('nothing is wider than a phone, or a narrow window', async () => {
 })
 
 await check('nothing went wrong meanwhile, and nothing was asked of others', async () => same('wrong', page.wrong, []))
-await browser.close()
-rmSync(profile, { recursive: true, force: true })
+await quit()
 process.exit(checks.failed ? 1 : 0)

@@ -10,60 +10,40 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
-	"github.com/polyglot-media/siren/cmd/siren/reach"
-	"github.com/polyglot-media/siren/cmd/siren/serve"
 	"github.com/polyglot-media/siren/internal/gateway/auth"
+	"github.com/polyglot-media/siren/test/browser"
 )
 
 func main() {
 	siren := flag.String("siren", "bin/siren", "the binary that runs the fleet")
-	here := flag.String("page", "test/page", "the folder with drive.mjs and its node_modules")
+	here := flag.String("page", "test/page", "the folder with drive.mjs")
 	shots := flag.String("shots", "", "a folder for pictures of what failed; none are made when empty")
+	large := flag.Bool("scale", false, "say how fast a large fleet's page is instead; a gigabyte, and some minutes")
+	workers := flag.Int("workers", 10_000, "how many workers that one has")
+	records := flag.Int("records", 1_000_000, "how many jobs")
 	flag.Parse()
-	if err := run(context.Background(), *siren, *here, *shots); err != nil {
+	var err error
+	if *large {
+		err = runScale(context.Background(), *siren, *here, scale{*workers, *records})
+	} else {
+		err = run(context.Background(), *siren, *here, *shots)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "page:", err)
 		os.Exit(1)
 	}
 }
 
-// policy is the fleet's: one worker, and lanes that tests may pause.
-const policy = `
-lanes:
-  - {name: express, match: ["urgent=true"], startWithin: 2s, reserve: 1}
-  - {name: standard, startWithin: 30s}
-  - {name: bulk, match: ["batch=true"], startWithin: 30m}
-pools:
-  - {name: general, lanes: [express, standard, bulk], slots: 1, shoulder: {express: 1}, min: 1, max: 2}
-budget: 3
-timing: {coldStart: 1s}
-storage: [{prefix: "@PREFIX@", read: true, write: true}]
-`
-
 // tokens is who is let in by the second gateway.
-var tokens = guard{
+var tokens = browser.Tokens{
 	"read":    {Subject: "reader", Roles: []auth.Role{auth.Reader}},
 	"operate": {Subject: "operator", Roles: []auth.Role{auth.Operator}},
 	"acme":    {Subject: "acme", Tenant: "acme", Roles: []auth.Role{auth.Producer}},
-}
-
-type guard map[string]auth.Identity
-
-func (g guard) Identify(_ context.Context, token string) (auth.Identity, error) {
-	i, ok := g[token]
-	if !ok {
-		return i, auth.ErrUnknown
-	}
-	return i, nil
 }
 
 // order is what drive.mjs is told.
@@ -77,120 +57,27 @@ type order struct {
 	Job     map[string]string `json:"job"` // input and output of one that works, before its labels
 }
 
-func run(ctx context.Context, siren, here, shots string) (err error) {
-	dir, err := os.MkdirTemp("", "siren-page-")
+func run(ctx context.Context, siren, here, shots string) error {
+	fleet, err := browser.Start(ctx, siren)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	for name, value := range map[string]string{
-		"XDG_STATE_HOME": dir, "XDG_CONFIG_HOME": dir, "SIREN_AMQP_URL": "", "SIREN_REDIS_URL": "",
-	} {
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
-	}
-	stop, err := up(ctx, siren, dir)
-	if err != nil {
-		return err
-	}
-	defer stop()
+	defer fleet.Stop()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	said, err := exec.CommandContext(ctx, siren, "--version").Output()
-	if err != nil {
-		return err
-	}
-	version := strings.Fields(string(said))[1] // siren VERSION (…)
 	o := order{Shots: shots, Job: map[string]string{
-		"input": "file://" + dir + "/clip.mp4", "output": "file://" + dir + "/out",
+		"input": "file://" + fleet.Dir + "/clip.mp4", "output": "file://" + fleet.Dir + "/out",
 	}}
-	if o.Open, err = gateway(ctx, version, auth.Anybody{Name: "tester"}); err != nil {
+	if o.Open, err = fleet.Gateway(ctx, auth.Anybody{Name: "tester"}); err != nil {
 		return err
 	}
-	if o.Guarded, err = gateway(ctx, version, tokens); err != nil {
+	if o.Guarded, err = fleet.Gateway(ctx, tokens); err != nil {
 		return err
 	}
-	if err := o.fill(dir); err != nil {
+	if err := o.fill(fleet.Dir); err != nil {
 		return err
 	}
-	text, err := json.Marshal(o)
-	if err != nil {
-		return err
-	}
-	node := exec.CommandContext(ctx, "node", filepath.Join(here, "drive.mjs"), string(text))
-	node.Stdout, node.Stderr = os.Stdout, os.Stderr
-	if err := node.Run(); err != nil {
-		return fmt.Errorf("the page isn't as it should be: %w", err)
-	}
-	return nil
-}
-
-// up starts the fleet; stop stops it.
-func up(ctx context.Context, siren, dir string) (stop func(), err error) {
-	clip := exec.CommandContext(ctx, "ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i",
-		"testsrc2=size=160x90:duration=1", filepath.Join(dir, "clip.mp4"))
-	if out, err := clip.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("make a clip: %w: %s", err, out)
-	}
-	file := filepath.Join(dir, "siren.yaml")
-	yaml := strings.ReplaceAll(policy, "@PREFIX@", "file://"+dir+"/")
-	if err := os.WriteFile(file, []byte(yaml), 0o644); err != nil {
-		return nil, err
-	}
-	said := filepath.Join(dir, "up.log")
-	log, err := os.Create(said)
-	if err != nil {
-		return nil, err
-	}
-	c := exec.CommandContext(ctx, siren, "up", "--policy", file, "--drain-timeout", "2s", "--address", "")
-	c.Stdout, c.Stderr, c.SysProcAttr = log, log, &syscall.SysProcAttr{Setpgid: true}
-	if err := c.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
-	stop = func() {
-		_ = syscall.Kill(-c.Process.Pid, syscall.SIGINT)
-		if err := <-ended; err != nil {
-			fmt.Fprintln(os.Stderr, "page: siren up ended:", err)
-		}
-	}
-	for range 600 {
-		if _, there := reach.Running(); there {
-			return stop, nil
-		}
-		select {
-		case err := <-ended:
-			text, _ := os.ReadFile(said)
-			return nil, fmt.Errorf("siren up ended: %w: %s", err, text)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	stop()
-	return nil, errors.New("siren up isn't up after a minute")
-}
-
-// gateway starts a gateway, and returns its address.
-func gateway(ctx context.Context, version string, who auth.Guard) (string, error) {
-	at, err := reach.Flags{}.Find()
-	if err != nil {
-		return "", err
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	g := serve.Gateway{
-		Listener: listener, Guard: who, Version: version, At: at, Log: slog.New(slog.DiscardHandler),
-		Outputs: []string{"https://pictures.invalid"},
-	}
-	go func() {
-		if err := g.Run(ctx); err != nil {
-			fmt.Fprintln(os.Stderr, "page: a gateway ended:", err)
-		}
-	}()
-	return "http://" + listener.Addr().String(), nil
+	return browser.Drive(ctx, filepath.Join(here, "drive.mjs"), o)
 }
 
 // harm is text that would do something if it were taken for more than text.

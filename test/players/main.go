@@ -5,23 +5,22 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
+	"github.com/polyglot-media/siren/test/browser"
 	"github.com/polyglot-media/siren/worker/media"
 )
 
 func main() {
 	siren := flag.String("siren", "bin/siren", "the binary that runs programs under limits")
-	here := flag.String("players", "test/players", "the folder with play.mjs and its node_modules")
+	here := flag.String("players", "test/players", "the folder with play.mjs")
 	keep := flag.String("keep", "", "a new folder for the films, which stay there; a temporary one when empty")
 	flag.Parse()
 	if err := run(context.Background(), *siren, *here, *keep); err != nil {
@@ -77,20 +76,7 @@ func run(ctx context.Context, siren, here, keep string) (err error) {
 		}
 		order.Films = append(order.Films, s)
 	}
-	list, err := json.Marshal(order)
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(dir, "films.json")
-	if err := os.WriteFile(file, list, 0o644); err != nil {
-		return err
-	}
-	node := exec.CommandContext(ctx, "node", filepath.Join(here, "play.mjs"), file)
-	node.Stdout, node.Stderr = os.Stdout, os.Stderr
-	if err := node.Run(); err != nil {
-		return fmt.Errorf("a film isn't played as it should be: %w", err)
-	}
-	return nil
+	return browser.Drive(ctx, filepath.Join(here, "play.mjs"), order)
 }
 
 // site serves the page, the player and what was made.
@@ -99,7 +85,7 @@ func site(here, made string) http.Handler {
 	mux.Handle("/made/", http.StripPrefix("/made/", http.FileServer(http.Dir(made))))
 	for path, file := range map[string]string{
 		"/page.html": "page.html",
-		"/hls.js":    "node_modules/hls.js/dist/hls.min.js",
+		"/hls.js":    "../browser/node_modules/hls.js/dist/hls.min.js",
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			http.ServeFile(w, r, filepath.Join(here, file))

@@ -1,21 +1,12 @@
 // Reads what Siren made as its viewers' programs do: m3u8-parser the playlists, hls.js and Chromium the films. Takes a
 // file that says what is served where and what is right about it (see main.go), and prints a line for each film.
-import { readFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { Parser } from 'm3u8-parser'
-import { chromium } from 'playwright-core'
+import { readFileSync } from 'node:fs'
+import { launch, Parser } from '../browser/chromium.mjs'
 
 const { page, films } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 let failed = false
 
-const profile = mkdtempSync(join(tmpdir(), 'siren-players-'))
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--mute-audio'],
-})
+const { browser, quit } = await launch(['--autoplay-policy=no-user-gesture-required', '--mute-audio'])
 for (const film of films) {
   const wrong = [], began = performance.now()
   try {
@@ -27,8 +18,7 @@ for (const film of films) {
   failed ||= wrong.length > 0
   console.log(`${wrong.length ? 'FAIL' : 'ok  '}  ${film.name} (${((performance.now() - began) / 1000).toFixed(1)} s)${wrong.map((w) => `\n        ${w}`).join('')}`)
 }
-await browser.close()
-rmSync(profile, { recursive: true, force: true })
+await quit()
 process.exit(failed ? 1 : 0)
 
 // parse reads a playlist.

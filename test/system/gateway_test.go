@@ -29,13 +29,16 @@ type api struct {
 
 var listens = regexp.MustCompile(`msg="answering requests" address=(\S+)`)
 
-// gateway starts a gateway for everybody on this machine, at an address; "" is any free one.
-func (s *site) gateway(name, address string) *api {
+// gateway starts a gateway at an address; "" is any free one. Without flags it is for everybody on this machine.
+func (s *site) gateway(name, address string, flags ...string) *api {
 	s.t.Helper()
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	p := s.start(name, "gateway", "--auth", "none", "--address", address)
+	if flags == nil {
+		flags = []string{"--auth", "none"}
+	}
+	p := s.start(name, append([]string{"gateway", "--address", address}, flags...)...)
 	g := &api{process: p}
 	s.await(name+" to answer", 60*time.Second, func() (bool, string) {
 		log := tail(p.log, 30)

@@ -1,12 +1,15 @@
 package system_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,6 +79,7 @@ type site struct {
 	client  *client.Client
 	// What there should be at the end in siren.dead and in the lanes.
 	buried, leftover int
+	secrets          []string // that no log may have, beside the servers' passwords
 }
 
 // newSite makes a site with the given pools, in a virtual host of the RabbitMQ that all tests share and on a Redis of
@@ -170,6 +174,7 @@ func (s *site) checkEnd() {
 	if len(scratch) > 0 {
 		s.t.Errorf("scratch files are left: %v", scratch)
 	}
+	s.checkSecrets()
 	if s.t.Failed() {
 		return
 	}
@@ -179,6 +184,36 @@ func (s *site) checkEnd() {
 	if n := s.ready(deadQueue); n != s.buried {
 		s.t.Errorf("%d dead letters, want %d", n, s.buried)
 	}
+}
+
+// checkSecrets looks for passwords and tokens in all that was logged.
+func (s *site) checkSecrets() {
+	secrets := slices.Collect(maps.Values(logins))
+	for _, server := range []string{s.amqpURL, s.redis.URL} {
+		u, err := url.Parse(server)
+		s.must(err)
+		if password, has := u.User.Password(); has {
+			secrets = append(secrets, password)
+		}
+	}
+	secrets = append(secrets, s.secrets...)
+	for _, path := range s.logs() {
+		text, err := os.ReadFile(path)
+		s.must(err)
+		for _, secret := range secrets {
+			if i := bytes.Index(text, []byte(secret)); i >= 0 {
+				line, _, _ := bytes.Cut(text[1+bytes.LastIndexByte(text[:i], '\n'):], []byte("\n"))
+				s.t.Errorf("a secret is in %s: %s", filepath.Base(path), line)
+			}
+		}
+	}
+}
+
+// logs returns the files with what the processes logged.
+func (s *site) logs() []string {
+	logs, _ := filepath.Glob(filepath.Join(s.dir, "log", "*.log"))
+	workers, _ := filepath.Glob(filepath.Join(s.fleet(), "workers", "logs", "*.log"))
+	return append(logs, workers...)
 }
 
 // left returns how many messages wait in the lanes and delay queues.
@@ -204,9 +239,7 @@ func (s *site) tellLogs() {
 	if !s.t.Failed() {
 		return
 	}
-	logs, _ := filepath.Glob(filepath.Join(s.dir, "log", "*.log"))
-	workers, _ := filepath.Glob(filepath.Join(s.fleet(), "workers", "logs", "*.log"))
-	for _, path := range append(logs, workers...) {
+	for _, path := range s.logs() {
 		s.t.Logf("--- the end of %s:\n%s", filepath.Base(path), tail(path, 30))
 	}
 }

@@ -28,6 +28,7 @@ func TestUpUntilCtrlC(t *testing.T) {
 		return r.code == 0, r.String()
 	})
 	s.must(whole(path(s.output("a.jpg"))))
+	s.beside(clip)
 	s.enqueueFrozen("long", "transcode", "--input", clip, "--output", s.output("b.mp4"))
 	if second := s.siren("", "up", "--policy", s.policy); second.code != 1 {
 		t.Errorf("a second siren up: %s", second)
@@ -42,6 +43,22 @@ func TestUpUntilCtrlC(t *testing.T) {
 	s.tidy()
 	if _, err := os.Stat(path(s.output("b.mp4"))); err == nil {
 		t.Error("the job that was stopped has an output")
+	}
+}
+
+// beside checks that a gateway and a worker that are started beside `siren up` find its servers, and have the logins of
+// their roles there.
+func (s *site) beside(clip string) {
+	s.t.Helper()
+	w, g := s.worker("worker-beside", "general", "5s"), s.gateway("gateway-beside", "")
+	s.says(w, "taking jobs")
+	for range 2 {
+		g.answers(s.t, 202, "POST", "/v1/jobs", probeJob(s, clip, "beside"), "Idempotency-Key: beside")
+	}
+	g.stop(30 * time.Second)
+	w.stop(30 * time.Second)
+	if log := tail(w.log, 30); strings.Contains(log, "NOPERM") {
+		s.t.Errorf("the worker may not do what it does: %s", log)
 	}
 }
 

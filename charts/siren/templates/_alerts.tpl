@@ -172,6 +172,16 @@
   description: >-
     Jobs that were recorded as queued in lane $lane have no message in the broker: a producer was killed before it published them, a queue was purged
     by hand, or the broker has lost its data. `siren jobs list --state missing` says which, `siren jobs retry ID` publishes one again.
+{{- if .Values.gateway.enabled }}
+- alert: SirenGatewayFails
+  severity: warning
+  for: 5m
+  expr: sum(rate(siren_gateway_requests_total{OURS,code=~"5.."}[5m])) > 0.05 * sum(rate(siren_gateway_requests_total{OURS}[5m]))
+  summary: The gateway can't carry out what it is asked for.
+  description: >-
+    For 5 minutes more than one in twenty requests was answered with 5xx ($value a second): RabbitMQ or Redis is away or refuses the gateway's login, or
+    more is asked for at once than the gateway takes.
+{{- end }}
 {{- end -}}
 
 {{/* Three times the longest wait before a retry, in seconds. */}}

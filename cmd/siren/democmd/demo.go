@@ -31,18 +31,25 @@ func New(a *app.App) *cobra.Command {
 standard transcodes that keeps every slot busy, and put express thumbnails on top. Then
 run the same jobs again on as many workers without lanes, through one queue. At the end
 every output is checked with ffprobe, and a report compares how long the jobs waited. It
-takes about two minutes and leaves nothing running.`,
-		Example: "  siren demo\n  siren demo --input holiday.mp4 --keep ./demo",
+takes about two minutes and leaves nothing running. With --keep the lanes have their web page
+to look at from the beginning, and jobs go on coming until Ctrl-C.`,
+		Example: "  siren demo\n  siren demo --keep\n  siren demo --input holiday.mp4 --dir ./demo",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return d.Run(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d.Page.AnyPort = !cmd.Flags().Changed("address")
+			return d.Run(cmd.Context(), a)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&d.Input, "input", "", "a video of your own instead of the made clips")
-	f.StringVar(&d.Keep, "keep", "", "folder that keeps clips, outputs and logs (default a temporary one)")
+	f.StringVar(&d.Dir, "dir", "", "folder that keeps clips, outputs and logs (default a temporary one)")
+	f.BoolVar(&d.Keep, "keep", false, "show the web page, and go on with more jobs until Ctrl-C")
+	f.StringVar(&d.Page.Address, "address", runcmd.PageAddress, "address of that page, on this machine; where it is "+
+		"taken, and isn't given, another port")
 	f.StringVar(&d.Report, "report", "demo-report.html", "where to write the report")
 	f.StringVar(&d.Picture, "picture", "", "where to write the report's headline and waits as an SVG (default nowhere)")
 	app.CompleteFlag(c, "input", app.Files())
-	app.CompleteFlag(c, "keep", app.Folders)
+	app.CompleteFlag(c, "dir", app.Folders)
 	app.CompleteFlag(c, "report", app.Files("html"))
 	app.CompleteFlag(c, "picture", app.Files("svg"))
 	return c
@@ -50,21 +57,24 @@ takes about two minutes and leaves nothing running.`,
 
 // Demo is one run of `siren demo`: two trials of one load, and what is made of them.
 type Demo struct {
-	Input, Keep, Report, Picture string
-	Load                         Load
-	Self                         string               // the siren that the workers are; "": this one
-	Given                        func() serve.Servers // the servers of the next trial; nil: private ones
+	Input, Dir, Report, Picture string
+	Keep                        bool        // go on with the lanes' trial until the context ends
+	Page                        runcmd.Page // of the lanes' trial, if that is kept
+	Load                        Load
+	Self                        string               // the siren that the workers are; "": this one
+	Given                       func() serve.Servers // the servers of the next trial; nil: private ones
 
 	dir  string
 	made []string // files that weren't there before
 }
 
-// Run runs both trials, writes the report, and fails when any output isn't right.
+// Run runs both trials, writes the report, and fails when any output isn't right. A demo that is kept goes on then
+// until ctx ends.
 func (d *Demo) Run(ctx context.Context, a *app.App) error {
 	if err := d.makeDir(); err != nil {
 		return err
 	}
-	if d.Keep == "" {
+	if d.Dir == "" {
 		defer os.RemoveAll(d.dir)
 	}
 	defer d.clear()
@@ -87,12 +97,26 @@ func (d *Demo) run(ctx context.Context, a *app.App) error {
 	if err != nil {
 		return err
 	}
-	withoutYAML, err := runcmd.Below(oneQueueYAML, d.dir)
-	if err != nil {
+	with := &trial{Demo: d, name: "lanes", yaml: withYAML}
+	if d.Keep {
+		with.then = func(ctx context.Context) error {
+			if err := d.compare(ctx, a, with); err != nil {
+				return err
+			}
+			return with.goOn(ctx, a)
+		}
+		return with.run(ctx, a)
+	}
+	if err := with.run(ctx, a); err != nil {
 		return err
 	}
-	with := &trial{Demo: d, name: "lanes", yaml: withYAML}
-	if err := with.run(ctx, a); err != nil {
+	return d.compare(ctx, a, with)
+}
+
+// compare runs the same jobs without lanes, reports both trials, and fails when any output isn't right.
+func (d *Demo) compare(ctx context.Context, a *app.App, with *trial) error {
+	withoutYAML, err := runcmd.Below(oneQueueYAML, d.dir)
+	if err != nil {
 		return err
 	}
 	fmt.Fprintln(a.Out, "\nThe same jobs again, at the same times, without lanes: one queue for all, as many workers.")
@@ -105,7 +129,7 @@ func (d *Demo) run(ctx context.Context, a *app.App) error {
 	if err := d.sumUp(a, r); err != nil {
 		return err
 	}
-	if err := d.write(r, withYAML, withoutYAML); err != nil {
+	if err := d.write(r, with.yaml, withoutYAML); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return d.prove(a, r, slices.Concat(with.bad, without.bad))
@@ -113,11 +137,11 @@ func (d *Demo) run(ctx context.Context, a *app.App) error {
 
 // makeDir finds the folder for everything.
 func (d *Demo) makeDir() (err error) {
-	if d.Keep == "" {
+	if d.Dir == "" {
 		d.dir, err = os.MkdirTemp("", "siren-demo-")
 		return err
 	}
-	d.dir, err = filepath.Abs(d.Keep)
+	d.dir, err = filepath.Abs(d.Dir)
 	return err
 }
 

@@ -39,7 +39,7 @@ func TestInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	d := Demo{
 		Load: Everyday(), Report: filepath.Join(dir, "report.html"), Picture: filepath.Join(dir, "picture.svg"),
-		Keep: filepath.Join(dir, "keep"),
+		Dir: filepath.Join(dir, "keep"),
 	}
 	if err := os.WriteFile(d.Picture, nil, 0o600); err != nil {
 		t.Fatal(err)

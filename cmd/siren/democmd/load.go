@@ -21,13 +21,14 @@ type Load struct {
 	// how long the transcodes take together, where nothing else runs; 0: their clips are as short as can be
 	Busy   time.Duration
 	Settle time.Duration // how long the fleet may take to shrink back
+	Rest   time.Duration // between bursts of a demo that is kept
 }
 
 // Everyday is the load of `siren demo`.
 func Everyday() Load {
 	return Load{
 		Standard: 14, Bulk: 10, Express: 24, Every: 400 * time.Millisecond,
-		Busy: 14 * time.Second, Settle: 30 * time.Second,
+		Busy: 14 * time.Second, Settle: 30 * time.Second, Rest: 15 * time.Second,
 	}
 }
 

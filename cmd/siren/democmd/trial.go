@@ -38,7 +38,10 @@ type trial struct {
 	name, yaml string
 	times      []time.Duration // of the express jobs after the burst; nil: once every lower slot is busy
 	came       []time.Duration // when they came
+	// what is done once it was played and before everything of it ends; nil: nothing, and it has no web page
+	then func(context.Context) error
 
+	url    string // of its web page
 	board  *redis.Board
 	ledger *jobledger.Ledger
 	client *client.Client
@@ -78,6 +81,13 @@ func (t *trial) run(ctx context.Context, a *app.App) (err error) {
 		return err
 	}
 	defer s.Stop()
+	if t.then != nil {
+		closePage, err := t.openPage(ctx, a, s, log)
+		if err != nil {
+			return err
+		}
+		defer closePage()
+	}
 	fleetCtx, stopFleet := context.WithCancel(ctx)
 	defer stopFleet()
 	fleetDone := make(chan error, 1)
@@ -112,7 +122,19 @@ func (t *trial) reach(ctx context.Context, a *app.App, s serve.Servers, log *slo
 		return err
 	}
 	defer t.client.Close()
-	return t.play(ctx, a)
+	if err := t.play(ctx, a); err != nil || t.then == nil {
+		return err
+	}
+	return t.then(ctx)
+}
+
+// openPage opens the fleet's web page, and says where it is.
+func (t *trial) openPage(ctx context.Context, a *app.App, s serve.Servers, log *slog.Logger) (stop func(), err error) {
+	t.url, stop, err = t.Page.Open(ctx, reach.Plain(s.AMQPURL, s.RedisFor(role.Gateway)), log)
+	if err == nil {
+		fmt.Fprintf(a.Out, "The lanes' web page: %s\n", t.url)
+	}
+	return stop, err
 }
 
 // play plays it once everything runs: the burst, the express jobs on top, the wait for the end.

@@ -158,7 +158,7 @@ func TestWhichContext(t *testing.T) {
 			}
 			c.env["SIREN_CONFIG"] = path
 			reachtest.SetEndpoints(t, c.env)
-			forget, err := Register("amqp://up", "redis://up")
+			forget, err := Register("amqp://up", "redis://up", nil)
 			must(t, err)
 			defer forget()
 			e, err := c.asked.Find()

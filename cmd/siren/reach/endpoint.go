@@ -55,7 +55,7 @@ func (flags Flags) As(role string) Flags {
 func (flags Flags) Find() (Endpoints, error) {
 	e, err := flags.Given()
 	if err == nil && !e.complete() {
-		err = e.complement()
+		err = e.complement(flags.Role)
 	}
 	return e, err
 }
@@ -70,13 +70,13 @@ func (flags Flags) Given() (Endpoints, error) {
 	}
 	f, err := LoadContexts()
 	if err == nil {
-		err = e.take(f, flags.Context, "--context")
+		err = e.take(f, flags.Context, "--context", flags.Role)
 	}
 	return e, err
 }
 
 // complement takes what e doesn't have from the standing context.
-func (e *Endpoints) complement() error {
+func (e *Endpoints) complement(role string) error {
 	f, err := LoadContexts()
 	if err != nil {
 		return err
@@ -87,14 +87,14 @@ func (e *Endpoints) complement() error {
 			"terminal, " +
 			"or set SIREN_AMQP_URL and SIREN_REDIS_URL, or choose one of the contexts that `siren contexts` lists"))
 	}
-	return e.take(f, name, why)
+	return e.take(f, name, why, role)
 }
 
 // complete reports whether it is known where both are.
 func (e Endpoints) complete() bool { return e.AMQP.URL != "" && e.Redis.URL != "" }
 
-// take takes what e doesn't have from a context; why says why from this one.
-func (e *Endpoints) take(f Contexts, name, why string) error {
+// take takes what e doesn't have from a context, for the role; why says why from this one.
+func (e *Endpoints) take(f Contexts, name, why, role string) error {
 	if name == UpContext {
 		l, ok := Running()
 		if !ok {
@@ -102,7 +102,7 @@ func (e *Endpoints) take(f Contexts, name, why string) error {
 				"in another terminal", name, why)
 		}
 		e.AMQP.follow(l, func(l Up) string { return l.AMQPURL })
-		e.Redis.follow(l, func(l Up) string { return l.RedisURL })
+		e.Redis.follow(l, func(l Up) string { return l.redisFor(role) })
 		return operate.Invalid.With(e.check())
 	}
 	c, err := f.Find(name)

@@ -52,7 +52,7 @@ func TestWhereEndpointsAre(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			reachtest.SetEndpoints(t, c.env)
-			forget, err := Register("amqp://up", "redis://up")
+			forget, err := Register("amqp://up", "redis://up", nil)
 			must(t, err)
 			defer forget()
 			e, err := Flags{AMQPURL: c.flag}.Find()

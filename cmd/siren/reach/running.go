@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,9 +18,14 @@ type Up struct {
 	Began    string `json:"began"` // of the process, so that a reused pid isn't taken for it
 	AMQPURL  string `json:"amqpURL"`
 	RedisURL string `json:"redisURL"`
+	// Logins is the URL of Redis with the login of each role, by role; nil where one is for all.
+	Logins map[string]string `json:"logins,omitempty"`
 	// Until is when it ends at the latest, once it was told to stop; zero before.
 	Until time.Time `json:"until,omitzero"`
 }
+
+// redisFor returns the URL of Redis with the login of the role.
+func (l Up) redisFor(role string) string { return cmp.Or(l.Logins[role], l.RedisURL) }
 
 // localFile returns where `siren up` leaves its local file.
 func localFile() (string, error) {
@@ -54,8 +60,8 @@ func (l Up) Taken() error {
 }
 
 // Register leaves this process's servers for other terminals, unless another `siren up` has been quicker; the returned
-// function takes them away again.
-func Register(amqpURL, redisURL string) (forget func(), err error) {
+// function takes them away again. The logins are as in Up.
+func Register(amqpURL, redisURL string, logins map[string]string) (forget func(), err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("tell other terminals where the servers are: %w", err)
@@ -65,7 +71,9 @@ func Register(amqpURL, redisURL string) (forget func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(Up{PID: os.Getpid(), Began: began(os.Getpid()), AMQPURL: amqpURL, RedisURL: redisURL})
+	data, err := json.Marshal(Up{
+		PID: os.Getpid(), Began: began(os.Getpid()), AMQPURL: amqpURL, RedisURL: redisURL, Logins: logins,
+	})
 	if err != nil {
 		return nil, err
 	}

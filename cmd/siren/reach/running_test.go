@@ -16,14 +16,14 @@ func TestRegister(t *testing.T) {
 	if _, ok := Running(); ok {
 		t.Error("one runs before any was registered")
 	}
-	forget, err := Register("amqp://a", "redis://a")
+	forget, err := Register("amqp://a", "redis://a", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if l, ok := Running(); !ok || l.AMQPURL != "amqp://a" || l.PID != os.Getpid() {
 		t.Errorf("running: %+v, %t", l, ok)
 	}
-	if _, err := Register("amqp://b", "redis://b"); err == nil || !strings.Contains(err.Error(), "runs already") {
+	if _, err := Register("amqp://b", "redis://b", nil); err == nil || !strings.Contains(err.Error(), "runs already") {
 		t.Errorf("a second one: %v", err)
 	}
 	forget()
@@ -40,18 +40,33 @@ func TestRegister(t *testing.T) {
 	if _, ok := Running(); ok {
 		t.Error("a process with a reused pid was taken for siren up")
 	}
-	forget, err = Register("amqp://c", "redis://c")
+	forget, err = Register("amqp://c", "redis://c", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	forget()
 }
 
+// A role has its own login of the Redis of a `siren up`, if there is one.
+func TestLoginsOfUp(t *testing.T) {
+	reachtest.SetEndpoints(t, map[string]string{"SIREN_CONFIG": "none"})
+	forget, err := Register("amqp://a", "redis://all", map[string]string{"gateway": "redis://gateway"})
+	must(t, err)
+	defer forget()
+	for role, url := range map[string]string{"gateway": "redis://gateway", "worker": "redis://all", "": "redis://all"} {
+		e, err := Flags{}.As(role).Find()
+		must(t, err)
+		if e.Redis.URL != url {
+			t.Errorf("%q has %s, want %s", role, e.Redis.URL, url)
+		}
+	}
+}
+
 // Whoever found its servers by a `siren up` goes on with the one that runs at each new connection; and hears that it is
 // about to end.
 func TestNextUp(t *testing.T) {
 	reachtest.SetEndpoints(t, map[string]string{"SIREN_CONFIG": "none"})
-	forget, err := Register("amqp://a", "redis://a")
+	forget, err := Register("amqp://a", "redis://a", nil)
 	must(t, err)
 	e, err := Flags{}.Find()
 	must(t, err)
@@ -71,7 +86,7 @@ func TestNextUp(t *testing.T) {
 			t.Errorf("after its end: %v", err)
 		}
 	}
-	forget, err = Register("amqp://b", "redis://b")
+	forget, err = Register("amqp://b", "redis://b", nil)
 	must(t, err)
 	defer forget()
 	amqp, err := e.AMQP.renewal()()

@@ -1,25 +1,22 @@
 package runcmd
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
-	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
-	"github.com/polyglot-media/siren/internal/gateway/auth"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/role"
 	"github.com/polyglot-media/siren/worker/storage"
@@ -71,7 +68,7 @@ instead of its own, once it has reached them.`,
 				return err
 			}
 			return up(cmd.Context(), a, policy, upFlags{
-				data: data, drain: drain, address: address, anyPort: !cmd.Flags().Changed("address"),
+				data: data, drain: drain, page: Page{Address: address, AnyPort: !cmd.Flags().Changed("address")},
 			}, log)
 		},
 	}
@@ -79,7 +76,7 @@ instead of its own, once it has reached them.`,
 	f.StringVar(&policyFile, "policy", "", "policy file (default a built-in one: express, standard and bulk)")
 	f.StringVar(&media, "media", ".", "folder that jobs may read and write under the built-in policy")
 	f.StringVar(&data, "data", "", "folder that keeps queues and records from run to run (default a temporary one)")
-	f.StringVar(&address, "address", "127.0.0.1:8080", "address of the web page and the HTTP API, on this machine; "+
+	f.StringVar(&address, "address", PageAddress, "address of the web page and the HTTP API, on this machine; "+
 		"where it is taken, and isn't given, another port; \"\": there are none")
 	f.DurationVar(&drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after Ctrl-C")
 	app.CompleteFlag(c, "policy", app.Files("yaml", "yml"))
@@ -97,10 +94,9 @@ func policyOr(file, media string) (*lanes.Policy, error) {
 
 // upFlags is what `siren up` may be told.
 type upFlags struct {
-	data    string
-	drain   time.Duration
-	address string // of the gateway; "": there is none
-	anyPort bool   // where that address is taken
+	data  string
+	drain time.Duration
+	page  Page
 }
 
 func up(ctx context.Context, a *app.App, policy *lanes.Policy, f upFlags, log *slog.Logger) error {
@@ -129,7 +125,7 @@ func up(ctx context.Context, a *app.App, policy *lanes.Policy, f upFlags, log *s
 	at.Redis.FallBack(s.RedisFor(role.Scaler))
 	workers.Redis.FallBack(s.RedisFor(role.Worker))
 	people.Redis.FallBack(s.RedisFor(role.Gateway))
-	forget, err := reach.Register(s.AMQPURL, s.RedisURL)
+	forget, err := reach.Register(s.AMQPURL, s.RedisURL, s.Logins)
 	if err != nil {
 		return err
 	}
@@ -139,16 +135,17 @@ func up(ctx context.Context, a *app.App, policy *lanes.Policy, f upFlags, log *s
 			fmt.Fprintln(a.Err, "Stopping the private servers …")
 		}
 	}()
-	page, stop, err := f.openPage(ctx, people, log)
+	where, stop, err := f.page.Open(ctx, people, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	where = cmp.Or(strings.TrimSuffix(": "+where, ": "), ".")
 	fmt.Fprintf(a.Out, `Siren is up%s
 In another terminal:
 %s  siren lanes --watch
 %sCtrl-C stops everything; running jobs may finish for %s, or until Ctrl-C again. %s
-`, page, insteadOf(), firstJob(policy), lanes.Duration(drain), whatWaits(data, kept))
+`, where, insteadOf(), firstJob(policy), lanes.Duration(drain), whatWaits(data, kept))
 	logs := data
 	if data != "" {
 		logs = filepath.Join(data, "fleet")
@@ -164,37 +161,6 @@ In another terminal:
 			say(d)
 		},
 	}.Run(ctx)
-}
-
-// openPage starts the gateway, for everybody on this machine, and returns the end of a sentence that says where.
-func (f upFlags) openPage(
-	ctx context.Context, at reach.Endpoints, log *slog.Logger,
-) (where string, stop func(), err error) {
-	if f.address == "" {
-		return ".", func() {}, nil
-	}
-	if err := onLoopback(f.address); err != nil {
-		return "", nil, exit.With(exit.Usage, err)
-	}
-	l, err := net.Listen("tcp", f.address)
-	if err != nil && f.anyPort {
-		l, err = net.Listen("tcp", "127.0.0.1:0")
-	}
-	if err != nil {
-		return "", nil, exit.With(exit.Usage, fmt.Errorf("the web page can't be there: %w; choose another address "+
-			"with --address", err))
-	}
-	ctx, end := context.WithCancel(ctx)
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		err := serve.Gateway{
-			Listener: l, Guard: auth.Anybody{Name: app.Who("")}, Version: app.Version(), At: at, Log: log,
-		}.Run(ctx)
-		if err != nil {
-			log.Error("the web page and the HTTP API have ended", "error", err)
-		}
-	})
-	return ": http://" + l.Addr().String(), func() { end(); serving.Wait() }, nil
 }
 
 // givenWithin is how long `siren up` tries to reach a server that it was given.

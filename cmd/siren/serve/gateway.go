@@ -40,56 +40,77 @@ const stopWithin = 10 * time.Second
 
 // Run answers requests until ctx ends, and then those that have begun.
 func (f Gateway) Run(ctx context.Context) error {
-	log := f.Log
-	store, err := f.At.Store(log)
+	l, err := f.listener() // before it is said to be ready
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	store, err := f.At.Store(f.Log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	store.FollowClock(ctx)
-	publish, err := f.At.Broker(store.Now, "gateway "+processName(), log)
+	publish, err := f.At.Broker(store.Now, "gateway "+processName(), f.Log)
 	if err != nil {
 		return err
 	}
 	defer publish.Close()
+	registry := newRegistry()
+	go func() { _ = publish.Wait(ctx) }() // who isn't ready before is sent no job, for which it would connect
 	if f.Listen != "" {
-		registry := newRegistry()
 		redislink.RegisterRefusals(registry, store)
 		server, err := ops.Listen(f.Listen, ops.Handler(registry, alive,
-			readyUntil(ctx, readyOnce(publish, store))), log)
+			readyUntil(ctx, readyOnce(publish, store))), f.Log)
 		if err != nil {
 			return err
 		}
 		defer func() { stopServer(server) }()
-		log.Info("metrics and probes", "address", server.Addr)
+		f.Log.Info("metrics and probes", "address", server.Addr)
 	}
+	return f.answer(ctx, l, f.gateway(store, publish, gateway.NewMetrics(registry)))
+}
+
+// listener returns what requests come from.
+func (f Gateway) listener() (net.Listener, error) {
+	if f.Listener != nil {
+		return f.Listener, nil
+	}
+	l, err := net.Listen("tcp", f.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for requests: %w; choose another address with --address", err)
+	}
+	return l, nil
+}
+
+// gateway makes what answers requests.
+func (f Gateway) gateway(store *redislink.Store, publish *rabbitlink.Conn, metrics *gateway.Metrics) *gateway.Gateway {
 	quiet := slog.New(slog.DiscardHandler) // what goes wrong is answered
-	g := gateway.New(gateway.Options{
+	return gateway.New(gateway.Options{
 		House: gateway.House{
-			Producer: client.Over(publish, store, log),
+			Producer: client.Over(publish, store, f.Log),
 			Ledger:   jobledger.New(store, quiet), Board: redis.NewBoard(store, quiet),
 			Roster: redis.NewRoster(store, quiet), Tunings: redis.NewTunings(store, quiet),
 			Efforts: redis.NewEfforts(store), Once: redis.NewOnce(store), Now: store.Now,
 			Blocked: func() string { return blocked(publish) },
 			History: redis.NewHistory(store),
 			Connect: func(ctx context.Context, name string) (*rabbitlink.Conn, error) {
-				return f.At.Connect(ctx, store.Now, "gateway "+name, log)
+				return f.At.Connect(ctx, store.Now, "gateway "+name, f.Log)
 			},
 		},
-		Guard: f.Guard, Bounds: f.Bounds, Outputs: f.Outputs, Version: f.Version, Log: log,
+		Guard: f.Guard, Bounds: f.Bounds, Metrics: metrics, Outputs: f.Outputs, Version: f.Version, Log: f.Log,
 	})
-	l := f.Listener
-	if l == nil {
-		if l, err = net.Listen("tcp", f.Address); err != nil {
-			return fmt.Errorf("listen for requests: %w; choose another address with --address", err)
-		}
-	}
+}
+
+// answer answers what comes from l until ctx ends and the delay is over, and then what has begun.
+func (f Gateway) answer(ctx context.Context, l net.Listener, g *gateway.Gateway) error {
 	server := &http.Server{
-		Handler: g, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: leaving(ctx, g), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 16 << 10,
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
-	log.Info("answering requests", "address", l.Addr().String())
+	f.Log.Info("answering requests", "address", l.Addr().String())
 	select {
 	case err := <-served:
 		return err
@@ -107,6 +128,17 @@ func (f Gateway) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// leaving closes each connection behind its next answer once ctx has ended: whoever keeps connections goes elsewhere
+// with the next request. On one that is kept, a request might come at the moment in which the server closes it.
+func leaving(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // blocked says why the broker takes nothing from a connection now; "" when it does, or there is none.

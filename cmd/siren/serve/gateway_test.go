@@ -16,11 +16,12 @@ import (
 	"github.com/polyglot-media/siren/lanes/role"
 )
 
-// A gateway that is told to stop isn't ready from then on, and answers until the delay is over: whoever sends requests
-// to those that are ready alone has none fail.
-func TestGatewayStopsLater(t *testing.T) {
+// A gateway is ready once it could send jobs, though it hasn't been sent any: that comes after. When it is told to stop
+// it isn't ready from then on, and answers until the delay is over, each time as the last on the connection: whoever
+// sends requests to those that are ready alone has none fail.
+func TestGatewayIsReadyAndStopsLater(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	s, err := StartServers(t.Context(), Servers{AMQPURL: "amqp://127.0.0.1:1"}, t.TempDir(), io.Discard, log)
+	s, err := StartServers(t.Context(), Servers{}, t.TempDir(), io.Discard, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func TestGatewayStopsLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := "http://" + requests.Addr().String()
-	const delay = 8 * time.Second // far more than two requests take
+	const delay = 4 * time.Second // far more than two requests take
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
@@ -47,17 +48,20 @@ func TestGatewayStopsLater(t *testing.T) {
 			At: reach.Plain(s.AMQPURL, s.RedisFor(role.Gateway)), Log: log,
 		}.Run(ctx)
 	}()
-	if status, text := get(t, url+"/openapi.json"); status != http.StatusOK {
-		t.Fatalf("a request: %d %s", status, text)
+	if a, text := get(t, url+"/openapi.json"); a.StatusCode != http.StatusOK || a.Close {
+		t.Fatalf("a request: %s, closes the connection: %v, %s", a.Status, a.Close, text)
+	}
+	if a, text := get(t, "http://"+probes+"/readyz?wait=25s"); a.StatusCode != http.StatusOK {
+		t.Errorf("ready: %s %s", a.Status, text)
 	}
 	stop()
 	told := time.Now()
-	if status, text := get(t, "http://"+probes+"/readyz"); status != http.StatusServiceUnavailable ||
+	if a, text := get(t, "http://"+probes+"/readyz"); a.StatusCode != http.StatusServiceUnavailable ||
 		!strings.Contains(text, "told to stop") {
-		t.Errorf("ready: %d %s", status, text)
+		t.Errorf("ready: %s %s", a.Status, text)
 	}
-	if status, text := get(t, url+"/openapi.json"); status != http.StatusOK {
-		t.Errorf("a request after it was told to stop: %d %s", status, text)
+	if a, text := get(t, url+"/openapi.json"); a.StatusCode != http.StatusOK || !a.Close {
+		t.Errorf("a request after it was told to stop: %s, closes the connection: %v, %s", a.Status, a.Close, text)
 	}
 	if err := <-ended; err != nil || time.Since(told) < delay {
 		t.Errorf("it ended after %s: %v", time.Since(told), err)
@@ -82,7 +86,7 @@ func TestReadyUntil(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, url string) (int, string) {
+func get(t *testing.T, url string) (*http.Response, string) {
 	t.Helper()
 	answer, err := http.Get(url)
 	if err != nil {
@@ -94,5 +98,5 @@ func get(t *testing.T, url string) (int, string) {
 		t.Fatal(err)
 	}
 	http.DefaultClient.CloseIdleConnections()
-	return answer.StatusCode, string(text)
+	return answer, string(text)
 }

@@ -25,11 +25,11 @@ type Servers struct {
 	Private  []*servers.Server // that were started here
 	Stop     func()
 
-	logins map[string]string // of a private Redis: by role, its URL
+	Logins map[string]string // of a private Redis: by role, its URL
 }
 
 // RedisFor returns the URL of Redis with the login of the role. A given Redis has one for all.
-func (s Servers) RedisFor(role string) string { return cmp.Or(s.logins[role], s.RedisURL) }
+func (s Servers) RedisFor(role string) string { return cmp.Or(s.Logins[role], s.RedisURL) }
 
 // startRedis starts a private Redis with a user for each role.
 func (s *Servers) startRedis(ctx context.Context, o servers.Options) (*servers.Server, error) {
@@ -39,9 +39,9 @@ func (s *Servers) startRedis(ctx context.Context, o servers.Options) (*servers.S
 	if err != nil {
 		return nil, err
 	}
-	s.logins = map[string]string{}
+	s.Logins = map[string]string{}
 	for _, role := range access.Roles() {
-		if s.logins[role], err = logins.URL(role, server.URL); err != nil {
+		if s.Logins[role], err = logins.URL(role, server.URL); err != nil {
 			return nil, errors.Join(err, server.Stop(ctx))
 		}
 	}

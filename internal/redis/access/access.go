@@ -83,7 +83,7 @@ var access = map[string][]grant{
 		{keyspace.Tuned, "SUBSCRIBE PUBLISH"},
 	},
 	role.Operator: operators,
-	role.Gateway:  append([]grant{{keyspace.Once("*"), "GET SET DEL"}}, operators...),
+	role.Gateway:  append([]grant{{keyspace.Once("*"), runScript + "GET SET DEL"}}, operators...),
 }
 
 // operators is what people do, which is all that producers do, too.

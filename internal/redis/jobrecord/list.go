@@ -31,6 +31,7 @@ type Filter struct {
 	Until  time.Time             // enqueued before; with State Dead: died before
 	Limit  int                   // records on a page of List; 0: 100
 	After  string                // Page.Next of the page before; "" for the first
+	Look   int                   // records that List looks through for a page, about; 0: all that it takes
 
 	OldestFirst bool // the other way round
 }
@@ -48,7 +49,7 @@ func IsCursor(text string) bool { return cursorForm.MatchString(text) }
 
 // List returns a page of the chosen records: the newest enqueued first, with State Dead the latest dead first. Records
 // that come or go between two pages neither double nor hide others. A page costs what it shows, and what the filter
-// passes over.
+// passes over: with Look it ends sooner, short of its Limit and with a Next, when it has looked through that many.
 func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 	size := pageSize
 	if f.Limit > 0 {
@@ -56,6 +57,7 @@ func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 	}
 	page := Page{Records: []job.Record{}}
 	w, err := r.walk(f)
+	looked := 0
 	for n := min(size, BatchSize); err == nil; n = min(2*n, BatchSize) { // a filter that chooses little makes long ways
 		var chosen []job.Record
 		if chosen, err = w.step(ctx, n); err != nil || w.over {
@@ -73,6 +75,10 @@ func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 			if more, err = w.take(ctx, 1); len(more) == 0 {
 				page.Next = ""
 			}
+			break
+		}
+		if looked += len(w.scores); f.Look > 0 && looked >= f.Look {
+			page.Next = w.cursor(w.at.Member.(string))
 			break
 		}
 	}

@@ -45,6 +45,25 @@ func listAll(t *testing.T, l *jobledger.Ledger, f jobrecord.Filter, meanwhile fu
 	}
 }
 
+// A page ends when enough was looked through; going on finds all that are chosen, each once.
+func TestListLooksThroughSoMany(t *testing.T) {
+	l, _ := redistest.FreshLedger(t)
+	redistest.Fill(t, l, 57)
+	want := []string{"job-040", "job-020", "job-000"}
+	f := jobrecord.Filter{Limit: 5, Look: 8, Match: func(r job.Record) bool { return slices.Contains(want, r.ID) }}
+	page, err := l.List(t.Context(), f)
+	redistest.Must(t, err)
+	if len(page.Records) > 0 || page.Next == "" {
+		t.Errorf("the first page: %+v", page)
+	}
+	for _, look := range []int{1, 8, 56, 57, 1000} {
+		f.Look = look
+		if got := listAll(t, l, f, nil); !slices.Equal(got, want) {
+			t.Errorf("looking through %d: %v", look, got)
+		}
+	}
+}
+
 func TestListIsNewestFirst(t *testing.T) {
 	l, _ := redistest.FreshLedger(t)
 	redistest.Fill(t, l, 57)

@@ -2,6 +2,10 @@
 // of the pod that have the given name, and says how many there were. NONE only counts them.
 //
 //	aid STOP siren
+//
+// It also asks a gateway, as its clients do, until SIGTERM.
+//
+//	aid ask HOST:PORT NAME JOB WATCHED
 package main
 
 import (
@@ -19,6 +23,13 @@ var signals = map[string]syscall.Signal{
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "ask" {
+		if err := ask(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "aid:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if len(os.Args) != 3 {
 		usage()
 	}
@@ -47,6 +58,6 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: aid STOP|CONT|KILL|TERM|NONE program")
+	fmt.Fprintln(os.Stderr, "usage: aid STOP|CONT|KILL|TERM|NONE program, or aid ask …")
 	os.Exit(2)
 }

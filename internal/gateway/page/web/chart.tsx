@@ -25,6 +25,7 @@ interface Props {
 }
 
 const sync = uPlot.sync('siren')
+const shortest = 60 // s that are shown at least, of a fleet that is young
 
 export function Chart(p: Props) {
   const box = useRef<HTMLDivElement>(null)
@@ -84,12 +85,12 @@ function options(props: { current: Props }, width: number, readout: HTMLElement)
     scales: {
       x: { time: true, range: (u) => {
         const xs = u.data[0], end = xs.length ? xs[xs.length - 1] : Date.now() / 1000
-        return [end - range.value, end]
+        return [Math.max(end - range.value, Math.min(xs[0] ?? 0, end - shortest)), end]
       } },
       y: { range: (_u, _min, max) => [0, Math.max((max || 0) * 1.12, (props.current.limit || 0) * 1.3, p.unit === 'span' ? 1000 : 4)] },
     },
     axes: [
-      { ...axis, show: !!p.axes, size: 24, grid: { show: false }, space: 80, gap: 6,
+      { ...axis, show: !!p.axes, size: 24, grid: { show: false }, space: 80, gap: 6, incrs: minutes,
         values: (_u, splits) => splits.map((s) => clock(s * 1000).slice(0, 5)) },
       { ...axis, show: !!p.axes, size: 54, gap: 8, space: 34, splits: p.unit === 'span' ? spanSplits : countSplits,
         values: (_u, splits) => splits.map(fmt) },
@@ -119,6 +120,7 @@ function options(props: { current: Props }, width: number, readout: HTMLElement)
   }
 }
 
+const minutes = [1, 2, 5, 10, 15, 30, 60, 120].map((m) => m * 60)
 const roundSpans = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400].map((s) => s * 1000)
 
 function spanSplits(u: uPlot, _axis: number, _min: number, max: number): number[] {
@@ -161,6 +163,7 @@ function drawLimit(u: uPlot, p: Props, fmt: (n: number) => string, font: string)
   ctx.moveTo(bbox.left, y)
   ctx.lineTo(bbox.left + bbox.width, y)
   ctx.stroke()
+  if (u.height < 40) return ctx.restore() // there is a column for it
   ctx.font = font.replace('11px', `${11 * r}px`)
   ctx.fillStyle = colour('quiet')
   ctx.textBaseline = 'bottom'

@@ -103,5 +103,5 @@ export function columns(of: (p: Point) => (number | undefined)[] | undefined, n:
 
 export const laneWaits = (name: string) => columns((p) => p.lanes[name] && [p.lanes[name][2], p.lanes[name][3]], 2)
 export const laneJobs = (name: string) => columns((p) => p.lanes[name] && [p.lanes[name][0], p.lanes[name][1]], 2)
-export const poolWorkers = (name: string) => columns((p) => p.pools[name], 2)
-export const fleetWorkers = () => columns((p) => [p.workers, p.budget || undefined], 2)
+export const poolWorkers = (name: string) => columns((p) => p.pools[name] && [p.pools[name][1], p.pools[name][0]], 2)
+export const fleetWorkers = () => columns((p) => [p.budget || undefined, p.workers], 2)

@@ -13,10 +13,15 @@ export const Text = ({ children, mono, class: c }: Children & { mono?: boolean; 
   <bdi class={[mono && 'mono', c].filter(Boolean).join(' ') || undefined}>{children}</bdi>
 )
 
-/** Leads to a job. */
-export const JobLink = ({ id }: { id: string }) => <a class="mono" href={to('jobs', id)}><bdi>{id}</bdi></a>
-export const LaneLink = ({ name }: { name: string }) => <a href={to('lanes', name)}><bdi>{name}</bdi></a>
-export const PoolLink = ({ name }: { name: string }) => <a href={to('pools', name)}><bdi>{name}</bdi></a>
+/** Lead to a job, a lane, a pool. */
+export const JobLink = ({ id }: { id: string }) => <NameLink view="jobs" name={id} mono />
+export const LaneLink = ({ name }: { name: string }) => <NameLink view="lanes" name={name} />
+export const PoolLink = ({ name }: { name: string }) => <NameLink view="pools" name={name} />
+
+/** Leads to what has this name; of a long one a table shows the beginning. */
+const NameLink = ({ view, name, mono }: { view: string; name: string; mono?: boolean }) => (
+  <a class={mono ? 'named mono' : 'named'} href={to(view, name)} title={name.length > 20 ? name : undefined}><bdi>{name}</bdi></a>
+)
 
 /** Says when something was. */
 export function At({ at }: { at?: string }) {
@@ -74,20 +79,21 @@ export interface Column<T> {
 }
 
 /** A table, whose rows become blocks on a phone. */
-export function Table<T>({ caption, columns, rows, keyOf, empty, mark }: {
+export function Table<T>({ caption, columns, rows, keyOf, empty, mark, class: c }: {
   caption: string; columns: Column<T>[]; rows: T[] | undefined; keyOf: (row: T) => string; empty: string
-  mark?: (row: T) => boolean
+  mark?: (row: T) => boolean; class?: string
 }) {
-  if (rows && !rows.length) return <p class="empty">{empty}</p>
+  if (!rows) return null // nobody has answered yet
+  if (!rows.length) return <p class="empty">{empty}</p>
   const styleOf = (c: Column<T>) => [c.num && 'num', c.class].filter(Boolean).join(' ') || undefined
   return (
-    <table role="table" onKeyDown={walk}>
+    <table role="table" class={c} onKeyDown={walk}>
       <caption class="unseen">{caption}</caption>
       <thead role="rowgroup">
         <tr role="row">{columns.map((c) => <th role="columnheader" scope="col" class={styleOf(c)}>{c.class === 'do' ? <span class="unseen">{c.name}</span> : c.name}</th>)}</tr>
       </thead>
       <tbody role="rowgroup">
-        {(rows ?? []).map((r) => (
+        {rows.map((r) => (
           <tr role="row" key={keyOf(r)} class={mark?.(r) ? 'marked' : undefined}>
             {columns.map((c) => <td role="cell" class={styleOf(c)} data-name={c.name}>{c.show(r)}</td>)}
           </tr>

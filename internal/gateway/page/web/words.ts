@@ -8,7 +8,7 @@ export function ms(text: string | undefined): number {
   return sum
 }
 
-const thin = '\u2009'
+const thin = '\u202f' // at which no line breaks
 
 /** Writes milliseconds: 0 s, 0.35 s, 12 s, 3 m 20 s, 2 h 5 m, 4 d 3 h. */
 export function span(n: number): string {

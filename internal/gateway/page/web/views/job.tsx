@@ -106,7 +106,7 @@ function Timeline({ job: j, why }: { job: Job; why?: Explanation }) {
         <span class="waited" style={{ flexGrow: share }} />
         {j.startedAt && <span class={j.state === 'dead' ? 'ran bad' : 'ran'} style={{ flexGrow: 1 - share }} />}
       </div>
-      <p class="note"><span class="key waited" />waited {span(began - start)}{j.startedAt && <><span class="key ran" />ran {span(end - began)}</>}</p>
+      <p class="note"><span class="key waited" />waited {span(began - start)}{j.startedAt && <><span class={j.state === 'dead' ? 'key ran bad' : 'key ran'} />ran {span(end - began)}</>}</p>
       <ol>
         {moments(j, why).map((m) => (
           <li key={m.name} class={[m.urgent && 'urgent', m.ahead && 'ahead'].filter(Boolean).join(' ') || undefined}>

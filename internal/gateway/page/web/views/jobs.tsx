@@ -70,16 +70,19 @@ function FilterForm({ filter }: { filter: Filter }) {
   )
 }
 
+const pageSize = 50
+
 function Found({ filter }: { filter: Filter }) {
   const [pages, turn] = useState<string[]>([''])
   const [verb, setVerb] = useState<Verb | null>(null)
   const after = pages[pages.length - 1]
-  const l = useLoad(JSON.stringify(filter) + after, (end) => listJobs({ ...filter, after, limit: 50 }, end), after ? 0 : 2000)
+  const l = useLoad(JSON.stringify(filter) + after, (end) => listJobs({ ...filter, after, limit: pageSize }, end), after ? 0 : 2000)
   const asked = Object.entries(filter).filter(([, v]) => v)
   const said = asked.map(([n, v]) => `${n} ${v}`).join(', ')
   const verbs: Verb[] = ['cancel', 'retry', 'move']
+  const short = l.value?.next && l.value.jobs.length < pageSize
   return (
-    <Section title="Found" note={said ? <Text>{said}</Text> : 'the newest first'} actions={
+    <Section title="Found" note={<><Text>{said || 'the newest first'}</Text>{short && '; so many were looked through that the list ends here: Next goes on'}</>} actions={
       <>
         {operates() && asked.length > 0 && verbs.map((v) => (
           <button type="button" aria-haspopup="dialog" onClick={() => setVerb(v)}>{v[0].toUpperCase() + v.slice(1)} all{'\u2026'}</button>
@@ -93,7 +96,7 @@ function Found({ filter }: { filter: Filter }) {
       </>
     }>
       <Trouble>{l.error}</Trouble>
-      <JobTable jobs={l.value?.jobs} />
+      {short && !l.value?.jobs.length ? <p class="empty">None of those that were looked through.</p> : <JobTable jobs={l.value?.jobs} />}
       {verb && (
         <Bulk verb={verb} filter={Object.fromEntries(asked)} said={said} lanes={(snapshot.value?.lanes ?? []).map((x) => x.name)}
           close={() => setVerb(null)} after={l.again} />
@@ -130,7 +133,10 @@ function ran(j: Job): string {
 /** What there is to say of a job at the end of its line. */
 function How({ job: j }: { job: Job }) {
   if (j.state === 'running') return <Bar part={j.progress?.fraction ?? 0} label={`Progress of ${j.id}`} />
-  if (j.state === 'dead' || j.state === 'retrying') return <Text>{j.reason ?? j.error ?? ''}</Text>
+  if (j.state === 'dead' || j.state === 'retrying') {
+    const why = [j.reason, j.error].filter(Boolean).join(': ')
+    return <span class="clipped" title={why}><bdi>{why}</bdi></span>
+  }
   return null
 }
 

@@ -4,12 +4,12 @@ import { get, part } from '../api'
 import { Chart } from '../chart'
 import { grown, laneJobs, range } from '../history'
 import { useLoad } from '../hooks'
-import { clears, snapshot, verdict } from '../live'
+import { clears, isLate, snapshot, verdict } from '../live'
 import { At, Facts, PoolLink, Says, Section, State, Text, Trouble } from '../parts'
 import { to } from '../route'
 import { laneFields, TuneButton } from '../tune'
 import type { Explanation } from '../types'
-import { clock, count, lasts, ms, percent, rate } from '../words'
+import { clock, count, lasts, percent, rate } from '../words'
 import { JobTable, listJobs } from './jobs'
 import { Decisions, RangeChoice, Waits } from './overview'
 
@@ -23,7 +23,7 @@ export function LaneView({ name }: { name: string }) {
   const key = grown.value + ':' + range.value
   const data = useMemo(() => laneJobs(name), [key, name])
   const pools = s?.pools.filter((p) => p.lanes.includes(name) || p.guests?.includes(name)) ?? []
-  const late = l && ms(l.oldestWait) > ms(l.startWithin)
+  const late = l && isLate(l)
   return (
     <>
       <div class="title">

@@ -2,7 +2,7 @@
 import { useMemo } from 'preact/hooks'
 import { Chart } from '../chart'
 import { asked, fleetWorkers, grown, laneWaits, range, ranges } from '../history'
-import { clears, decisions, headline, snapshot, verdict } from '../live'
+import { asOf, clears, decisions, headline, isLate, snapshot, verdict } from '../live'
 import { At, Choice, type Column, LaneLink, PoolLink, Section, State, Table, Text, Trouble } from '../parts'
 import { to } from '../route'
 import { budgetField, TuneButton } from '../tune'
@@ -15,7 +15,7 @@ export function Overview() {
     <>
       <Headline />
       {s?.refused && <Trouble>{`The policy as it is written isn\u2019t in force: ${s.refused}`}</Trouble>}
-      <Section title="Lanes" note="longest wait, and p95, against the objective" actions={<RangeChoice />}>
+      <Section title="Lanes" note={asOf.value || 'longest wait, and p95, against the objective'} actions={<RangeChoice />}>
         <Lanes lanes={s?.lanes} />
       </Section>
       <div class="two">
@@ -44,27 +44,31 @@ export function Waits({ lane: l, height, axes }: { lane: LaneStatus; height: num
   const data = useMemo(() => laneWaits(l.name), [key, l.name])
   return (
     <Chart title={`Wait of ${l.name}`} data={data} lines={waitLines} unit="span" limit={ms(l.startWithin)}
-      height={height} axes={axes} />
+      limitName={axes ? 'objective' : undefined} height={height} axes={axes} />
   )
 }
 
-function Lanes({ lanes }: { lanes?: LaneStatus[] }) {
+const many = 10 // lanes: then their strips are lower
+
+function Lanes({ lanes = [] }: { lanes?: LaneStatus[] }) {
+  const dense = lanes.length > many
   const columns: Column<LaneStatus>[] = [
     { name: 'Lane', class: 'name', show: (l) => <><LaneLink name={l.name} /> <State is={verdict(l)} /></> },
-    { name: 'Wait', class: 'strip', show: (l) => <Waits lane={l} height={64} /> },
-    { name: 'Oldest', num: true, show: (l) => <span class={ms(l.oldestWait) > ms(l.startWithin) ? 'urgent' : ''}>{lasts(l.oldestWait)}</span> },
+    { name: 'Wait', class: 'strip', show: (l) => <Waits lane={l} height={dense ? 26 : 64} /> },
+    { name: 'Oldest', num: true, class: 'long', show: (l) => <span class={isLate(l) ? 'urgent' : ''}>{lasts(l.oldestWait)}</span> },
     { name: 'Objective', num: true, show: (l) => <span class="quiet">{lasts(l.startWithin)}</span> },
     { name: 'In time', num: true, show: (l) => <span class={l.inTime * 100 < l.started * 95 ? 'urgent' : ''}>{percent(l.inTime, l.started)}</span> },
     { name: 'Ready', num: true, show: (l) => count(l.ready) },
     { name: 'Running', num: true, show: (l) => <>{count(l.busy)}<span class="of">{`/${count(l.slots)}`}</span></> },
     { name: 'In/min', num: true, show: (l) => rate(l.inPerMin) },
     { name: 'Out/min', num: true, show: (l) => rate(l.outPerMin) },
-    { name: 'Clear in', num: true, show: (l) => clears(l) || <span class="quiet">{'\u2013'}</span> },
+    { name: 'Clear in', num: true, class: 'long', show: (l) => clears(l) || <span class="quiet">{'\u2013'}</span> },
   ]
-  return <Table caption="Lanes, the most urgent first" columns={columns} rows={lanes} keyOf={(l) => l.name} empty="There are no lanes." />
+  return <Table caption="Lanes, the most urgent first" columns={columns} rows={snapshot.value ? lanes : undefined} keyOf={(l) => l.name} empty="There are no lanes."
+    class={dense ? 'lanes dense' : 'lanes'} />
 }
 
-const fleetLines = [{ label: 'workers', colour: 'ink', fill: true, steps: true }, { label: 'budget', colour: 'mark', steps: true }]
+const fleetLines = [{ label: 'budget', colour: 'mark', steps: true }, { label: 'workers', colour: 'ink', fill: true, steps: true }]
 
 function Fleet() {
   const s = snapshot.value

@@ -12,7 +12,7 @@ import { count, lasts } from '../words'
 import { Decisions, Gauge, RangeChoice } from './overview'
 import { Workers } from './workers'
 
-const lines = [{ label: 'ready', colour: 'ink', fill: true, steps: true }, { label: 'wanted', colour: 'mark', steps: true }]
+const lines = [{ label: 'wanted', colour: 'mark', steps: true }, { label: 'ready', colour: 'ink', fill: true, steps: true }]
 
 export function PoolView({ name }: { name: string }) {
   const s = snapshot.value
@@ -33,7 +33,7 @@ export function PoolView({ name }: { name: string }) {
         <Facts facts={[
           ['Ready', count(p.ready)], ['Wanted', count(p.wanted)], ['Asked for', count(p.replicas)],
           ['Starting', count(p.starting)], ['Parked', count(p.parked)], ['Retired', count(p.retired)],
-          ['Stuck', count(p.stuck), p.stuck > 0], ['Busy slots', `${count(p.busy)} of ${count(p.slots)}`],
+          ['Stuck', count(p.stuck), p.stuck > 0], ['Others\u2019', count(p.others ?? 0)], ['Busy slots', `${count(p.busy)} of ${count(p.slots)}`],
           ['Min\u2013max', `${count(p.min)}\u2013${count(p.max)}`], ['Cold start', lasts(p.coldStart)], ['Hold', lasts(p.hold)],
         ]} />
       )}

@@ -2,7 +2,7 @@
 import { get, operates, query } from '../api'
 import { useLoad } from '../hooks'
 import { tuningsRevision } from '../live'
-import { At, type Column, Section, State, Table, Text, Trouble } from '../parts'
+import { At, type Column, Section, Table, Text, Trouble } from '../parts'
 import { remove, said, tunings, undoOf } from '../tune'
 import type { AuditEntry, Tuning } from '../types'
 import { count } from '../words'
@@ -18,14 +18,14 @@ export function TuningsView() {
   const act = (what: () => Promise<void>) => () => said(what).then(again)
   const rows = list.value?.tunings, entries = log.value?.audit
   const tuned: Column<Tuning>[] = [
-    { name: 'Field', class: 'name', show: (t) => <Text mono>{t.field}</Text> },
+    { name: 'Field', class: 'name', show: (t) => <span class="named mono" title={t.field}><bdi>{t.field}</bdi></span> },
     { name: 'Value', num: true, show: (t) => <b><Text>{spelled(t.value)}</Text></b> },
     { name: 'In the file', num: true, show: (t) => <Text class="quiet">{t.file}</Text> },
     { name: 'By', show: (t) => <Text>{t.by}</Text> },
     { name: 'Since', class: 'when', show: (t) => <At at={t.at} /> },
     { name: 'Until', class: 'when', show: (t) => t.until ? <At at={t.until} /> : 'removed' },
     { name: 'Why', class: 'wide', show: (t) => <Text>{t.reason ?? ''}</Text> },
-    { name: 'In force', show: (t) => t.inForce ? 'yes' : <><State is="not" /> <Text>{t.idle ?? ''}</Text></> },
+    { name: 'In force', show: (t) => t.inForce ? 'yes' : <>no: <Text>{t.idle ?? ''}</Text></> },
     ...(operates() ? [{ name: 'Do', class: 'do', show: (t: Tuning) => (
       <button type="button" aria-label={`Remove the tuning of ${t.field}`} onClick={act(() => remove(t.field, 'removed'))}>Remove</button>
     ) }] : []),

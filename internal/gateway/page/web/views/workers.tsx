@@ -7,24 +7,17 @@ import { Ago, Bar, type Column, Field, JobLink, LaneLink, PoolLink, Section, Sta
 import { go, route, to } from '../route'
 import type { Heartbeat, Job, Run } from '../types'
 import { count, ms, several, span } from '../words'
-import { listJobs } from './jobs'
+
+type Ran = Pick<Job, 'kind' | 'progress'>
 
 interface Page {
   count: number
   workers: Heartbeat[]
+  jobs?: Record<string, Ran>
   next?: string
-  running: Map<string, Job>
 }
 
 const pageSize = 100
-
-async function load(pool: string, after: string, end: AbortSignal): Promise<Page> {
-  const [w, jobs] = await Promise.all([
-    get<Omit<Page, 'running'>>(query('/v1/workers', { pool, after, limit: pageSize }), end),
-    listJobs({ state: 'running', limit: 500 }, end),
-  ])
-  return { ...w, running: new Map(jobs.jobs.map((j) => [j.id, j])) }
-}
 
 export function WorkersView() {
   const pool = route.value.params.get('pool') ?? ''
@@ -51,15 +44,16 @@ export function WorkersView() {
 export function Workers({ pool }: { pool: string }) {
   const [pages, turn] = useState<string[]>([''])
   const after = pages[pages.length - 1]
-  const l = useLoad(`workers ${pool} ${after}`, (end) => load(pool, after, end), 1500)
+  const l = useLoad(`workers ${pool} ${after}`, 
+    (end) => get<Page>(query('/v1/workers', { pool, after, limit: pageSize, jobs: 'true' }), end), 1500)
   const first = (pages.length - 1) * pageSize
   const shown = l.value?.workers.length ?? 0
   const columns: Column<Heartbeat>[] = [
-    { name: 'Worker', class: 'name', show: (w) => <Text mono>{w.worker}</Text> },
+    { name: 'Worker', class: 'name', show: (w) => <span class="named mono" title={w.worker}><bdi>{w.worker}</bdi></span> },
     { name: 'Pool', class: 'bare', show: (w) => <PoolLink name={w.pool} /> },
     { name: 'State', class: 'bare', show: (w) => <State is={stateOf(w)} /> },
     { name: 'Slots', class: 'bare', show: (w) => <Slots of={w} /> },
-    { name: 'Runs', class: 'wide most runs', show: (w) => <Runs of={w} records={l.value!.running} /> },
+    { name: 'Runs', class: 'wide most runs', show: (w) => <Runs of={w} records={l.value?.jobs ?? {}} /> },
     { name: 'Cores', num: true, show: (w) => w.cores ? <>{w.computing ? w.computing.toFixed(1) : '0'}<span class="of">{`/${w.cores}`}</span></> : '\u2013' },
     { name: 'Heard', num: true, show: (w) => <Ago at={w.at} /> },
     { name: 'Up', num: true, show: (w) => <Ago at={w.began} /> },
@@ -103,12 +97,12 @@ function Slots({ of: w }: { of: Heartbeat }) {
   )
 }
 
-function Runs({ of: w, records }: { of: Heartbeat; records: Map<string, Job> }) {
+function Runs({ of: w, records }: { of: Heartbeat; records: Record<string, Ran> }) {
   if (!w.running?.length) return <span class="quiet">nothing</span>
-  return <>{w.running.map((r) => <OneRun key={r.job} run={r} record={records.get(r.job)} />)}</>
+  return <>{w.running.map((r) => <OneRun key={r.job} run={r} record={records[r.job]} />)}</>
 }
 
-function OneRun({ run: r, record }: { run: Run; record?: Job }) {
+function OneRun({ run: r, record }: { run: Run; record?: Ran }) {
   const since = now.value - Date.parse(r.since)
   const fraction = record?.progress?.fraction ?? (r.predicted ? Math.min(0.99, since / ms(r.predicted)) : 0)
   const left = r.predicted ? `${span(since)} of about ${span(ms(r.predicted))}` : span(since)
