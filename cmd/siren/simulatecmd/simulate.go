@@ -90,6 +90,9 @@ func (s *command) run(cmd *cobra.Command) error {
 	if !cmd.Flags().Changed("cold-start") {
 		s.cold.Median = p.Timing.ColdStart.D()
 	}
+	if err := s.writable(); err != nil { // now rather than when all is played
+		return err
+	}
 	jobs, err := s.load.of(p, s.seed, s.lasts, cmd.Flags().Changed("for"))
 	if err != nil {
 		return err
@@ -205,6 +208,18 @@ func (s *command) alone(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
 // table shows a table in the form that was asked for.
 func (s *command) table(cmd *cobra.Command, t *show.Table) error {
 	return s.show.Show(cmd.Context(), s.app.Out, s.app.Err, func() (any, *show.Table, error) { return nil, t, nil })
+}
+
+// writable says whether the page can be written; it leaves the file as it is.
+func (s *command) writable() error {
+	if s.html == "" {
+		return nil
+	}
+	f, err := os.OpenFile(s.html, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("write the page: %w", err)
+	}
+	return f.Close()
 }
 
 // write writes the page, where one was asked for.
