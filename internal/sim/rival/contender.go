@@ -23,6 +23,9 @@ type Known struct {
 	Jobs    func() sim.Source // all jobs, from the beginning
 }
 
+// Static reports whether it never scales.
+func (n Contender) Static() bool { return n.Name == staticFleet }
+
 // Run plays a load, of which c.Load is a fresh copy. Its policy is Siren's: the contender makes its own of it.
 func (n Contender) Run(c sim.Config, k Known) (*sim.Result, error) {
 	c.Policy = n.policy(c.Policy)
@@ -153,9 +156,11 @@ func textbook() Contender {
 	}
 }
 
+const staticFleet = "a static fleet"
+
 func static(workers int) Contender {
 	return Contender{
-		Name: "a static fleet", Setting: fmt.Sprintf("%d workers", workers),
+		Name: staticFleet, Setting: fmt.Sprintf("%d workers", workers),
 		policy: func(p *lanes.Policy) *lanes.Policy { return Fixed(p, workers) },
 		scaler: func(sim.Config, Known) sim.Controller { return Static{} },
 	}
