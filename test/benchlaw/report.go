@@ -194,8 +194,11 @@ func must(err error) {
 	}
 }
 
-// percents writes the lanes' shares, the most urgent first.
+// percents writes the lanes' shares, the most urgent first; of many only the least.
 func percents(shares []float64) string {
+	if len(shares) > 4 {
+		return fmt.Sprintf("%.1f, the least of %d", 100*slices.Min(shares), len(shares))
+	}
 	words := make([]string, len(shares))
 	for i, s := range shares {
 		words[i] = fmt.Sprintf("%.1f", 100*s)

@@ -74,7 +74,8 @@ func versusTable(runs []versus) *show.Table {
 	for _, l := range runs[0].Lanes {
 		columns = append(columns, show.Num(strings.ToUpper(l.Name)), show.Num("P95"))
 	}
-	columns = append(columns, show.Num("WORKER-HOURS"), show.Num("STARTS"), show.Num("HITS"), show.Col("SETTING").Wide())
+	columns = append(columns, show.Num("WORKER-HOURS"), show.Num("STARTS"), show.Num("HITS"),
+		show.Col("SETTING").Wide())
 	t := show.NewTable(columns...)
 	for _, r := range runs {
 		cells := []string{r.Scaler}

@@ -64,7 +64,8 @@ func differences(with, against *sim.Result) (says []string) {
 	for _, l := range with.Lanes {
 		was, known := laneOf(against, l.Name)
 		if !known {
-			says = append(says, fmt.Sprintf("%s is new: %s of its jobs start within %s", l.Name, percent(l), l.StartWithin))
+			says = append(says, fmt.Sprintf("%s is new: %s of its jobs start within %s", l.Name, percent(l),
+				l.StartWithin))
 			continue
 		}
 		switch {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,10 +15,13 @@ func TestPageOfNothing(t *testing.T) {
 	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "only", StartWithin: lanes.Duration(time.Second)}}, Budget: 1}
 	r := &sim.Result{
 		For: lanes.Duration(time.Minute), Lanes: []sim.LaneResult{{Name: "only"}},
-		Series:    []sim.Point{{At: lanes.Duration(time.Minute), Lanes: make([]sim.LanePoint, 1), Pools: make([]sim.PoolPoint, 1)}},
+		Series: []sim.Point{{
+			At: lanes.Duration(time.Minute), Lanes: make([]sim.LanePoint, 1), Pools: make([]sim.PoolPoint, 1),
+		}},
 		Decisions: []sim.Decision{{Why: "<script>"}},
 	}
-	for _, runs := range [][]Run{{{Name: "a", Result: r}}, {{Result: r}, {Result: r}}, {{Result: r}, {Result: r}, {Result: r}}} {
+	for n := range 3 {
+		runs := slices.Repeat([]Run{{Name: "a", Result: r}}, n+1)
 		text, err := Page{Load: "<b>nothing</b>", Policy: p, Runs: runs}.HTML()
 		if err != nil {
 			t.Fatal(err)
