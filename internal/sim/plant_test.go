@@ -53,7 +53,7 @@ func TestMatchesErlangC(t *testing.T) {
 	}{{1, 0.7}, {8, 6.4}, {30, 24}} {
 		p := policyOf(t, fmt.Sprintf("lanes: [{name: only, startWithin: 1s}]\n"+
 			"pools: [{name: p, lanes: [only], min: %d, max: %d}]\nbudget: %d\n", c.servers, c.servers, c.servers))
-		const lasts = 6 * time.Hour
+		const lasts = 10 * time.Hour
 		made := load.Made{
 			Pattern: load.Poisson, Rate: c.load, Period: time.Hour, Service: time.Second, Spread: load.Exponential,
 			Shares: []float64{1}, For: lasts, Seed: 7,

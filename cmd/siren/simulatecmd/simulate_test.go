@@ -126,7 +126,7 @@ func TestPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := strings.ReplaceAll(string(page), "http://www.w3.org/2000/svg", "")
-		if bad := regexp.MustCompile("https?:|src=|href=|url\\(|<script|NaN").FindString(text); bad != "" {
+		if bad := regexp.MustCompile(`https?:|src=|href=|url\(|<script|NaN`).FindString(text); bad != "" {
 			t.Errorf("%q: the page has %q", args, bad)
 		}
 		for _, want := range []string{"Longest waits", "The fleet", "Jobs that wait", "decisions", "</html>"} {
