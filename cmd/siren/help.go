@@ -117,8 +117,8 @@ func usage(w io.Writer, c *cobra.Command) {
 		fmt.Fprintf(w, "Flags:\n%s\n", flags.FlagUsages())
 	}
 	if !c.HasParent() { // one line less
-		fmt.Fprintf(w, "Use \"%s COMMAND --help\" for more about a command, \"siren options\" for what all of them take.\n",
-			c.CommandPath())
+		fmt.Fprintf(w, "Use \"%s COMMAND --help\" for more about a command, \"siren options\" for what all of them "+
+			"take.\n", c.CommandPath())
 		return
 	}
 	if c.HasAvailableSubCommands() {
