@@ -197,3 +197,35 @@ func TestSeriesAndDecisions(t *testing.T) {
 		t.Errorf("%+v", r.Decisions)
 	}
 }
+
+// What is predicted of a job is in its worker's heartbeats.
+func TestPredictions(t *testing.T) {
+	jobs := slices.Repeat(load.Listed{{Lane: 1, Service: 100 * s}}, 4)
+	p := policyOf(t, oneWorker)
+	p.Pools[0].Min = 4
+	c := sim.NewConfig(p, jobs.Jobs(), 10*s)
+	c.Predicted = sim.Predicted{Part: 1}
+	e := &eye{}
+	play(t, c, e)
+	if e.running != 4 || e.predicted != 4*100*s {
+		t.Errorf("%d jobs run, %s is predicted of them, want 400 s of 4", e.running, e.predicted)
+	}
+}
+
+// eye looks at what Siren sees, and does nothing.
+type eye struct {
+	running   int
+	predicted time.Duration
+}
+
+func (*eye) Every() time.Duration { return s }
+
+func (e *eye) Decide(v *sim.View) sim.Wanted {
+	e.running, e.predicted = 0, 0
+	for _, w := range v.Observation().Workers {
+		for _, r := range w.Running {
+			e.running, e.predicted = e.running+1, e.predicted+r.Predicted.D()
+		}
+	}
+	return sim.Wanted{}
+}

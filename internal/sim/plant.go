@@ -48,7 +48,7 @@ type Plant struct {
 	freeFilms  []int32
 	effective  lanes.Effective
 	following  bool // the workers will hear of effective
-	heard      bool // somebody listens to heartbeats: else a worker's first is its last
+	heard      bool // somebody listens to heartbeats: until then there is only each worker's first
 	view       View
 	book       book
 }
@@ -113,7 +113,6 @@ func newPlant(c Config, controller Controller) *Plant {
 		heartbeat: int64(c.Policy.Timing.Heartbeat), effective: lanes.Effective{Policy: *c.Policy},
 	}
 	p.view.p = p
-	_, p.heard = controller.(*Siren)
 	for _, l := range c.Policy.Lanes {
 		nice := float64(c.Policy.Nice(l.Name))
 		p.lanes = append(p.lanes, lane{Lane: l, weight: math.Pow(1.25, -nice)})

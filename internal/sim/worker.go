@@ -66,6 +66,7 @@ type slot struct {
 	rate                  float64 // cores
 	touched               int64
 	birth                 uint32 // of its run
+	predicted             int64
 	turn                  int
 }
 
@@ -173,6 +174,7 @@ func (p *Plant) report(w *worker) {
 		if r := &w.slots[i]; r.busy {
 			s.running = append(s.running, fleet.Run{
 				Lane: p.lanes[r.lane].Name, Shoulder: r.shoulder, Since: p.at(r.started),
+				Predicted: lanes.Duration(r.predicted),
 			})
 		}
 	}

@@ -33,6 +33,7 @@ type command struct {
 	load    loadFlags
 	cold    sim.Cold
 	grace   time.Duration
+	known   sim.Predicted
 	faults  sim.Faults
 }
 
@@ -67,6 +68,8 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 		"the policy has)")
 	f.Float64Var(&s.cold.CV, "cold-spread", 0.2, "standard deviation of that, as a `PART` of its mean")
 	f.DurationVar(&s.grace, "grace", 0, "`TIME` that other scalers leave a removed worker for what it runs")
+	f.Float64Var(&s.known.Part, "predicted", 0, "`PART` of the jobs whose run time is predicted")
+	f.Float64Var(&s.known.Off, "predicted-off", 0.2, "standard deviation of a prediction, as a `PART` of it")
 	f.Float64Var(&s.faults.Failing, "failing", 0, "`PART` of the attempts that fail")
 	f.DurationVar(&s.faults.Crash, "crash-every", 0, "mean `TIME` until a worker crashes (default: never)")
 	f.Float64Var(&s.faults.LostBeat, "lost-heartbeats", 0, "`PART` of the heartbeats that are lost")
@@ -122,10 +125,12 @@ func (s *command) check() error {
 	if s.lasts <= 0 {
 		errs = append(errs, fmt.Errorf("--for: %s is no time to play", s.lasts))
 	}
-	if s.cold.Median < 0 || s.cold.CV < 0 || s.cold.CV > 10 {
-		errs = append(errs, errors.New("--cold-start must not be negative, and --cold-spread a number from 0 to 10"))
+	if s.cold.Median < 0 || s.cold.CV < 0 || s.cold.CV > 10 || s.known.Off < 0 || s.known.Off > 10 {
+		errs = append(errs, errors.New("--cold-start must not be negative, --cold-spread and --predicted-off numbers "+
+			"from 0 to 10"))
 	}
-	errs = append(errs, s.load.check(), part("failing", s.faults.Failing), part("lost-heartbeats", s.faults.LostBeat),
+	errs = append(errs, s.load.check(), part("failing", s.faults.Failing),
+		part("predicted", s.known.Part), part("lost-heartbeats", s.faults.LostBeat),
 		part("lost-depths", s.faults.LostDepth))
 	return errors.Join(errs...)
 }
@@ -159,6 +164,7 @@ func (s *command) play(p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Res
 	defer source.close()
 	c := sim.NewConfig(p, source, jobs.lasts)
 	c.Seed, c.Cold, c.Faults, c.Grace = s.seed, s.cold, s.faults, s.grace
+	c.Predicted = s.known
 	if s.html != "" {
 		c.Sample = max(jobs.lasts/points, time.Second)
 	}
