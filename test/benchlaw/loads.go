@@ -78,7 +78,7 @@ func made(name string, m load.Made) aLoad {
 func loads() []aLoad {
 	const s = time.Second
 	sparse := made("sparse", load.Made{Pattern: load.Sparse, Rate: 5.0 / 86400, Service: 30 * s, Spread: load.Fixed})
-	sparse.policy, sparse.lasts, sparse.seeds = fmt.Sprintf(two, 0), 7*24*time.Hour, 2
+	sparse.policy, sparse.lasts, sparse.seeds = fmt.Sprintf(two, 0), 7*24*time.Hour, 1
 	sparse.jobs = func(seed uint64) (func() sim.Source, error) {
 		return load.Made{
 			Pattern: load.Sparse, Rate: 5.0 / 86400, Period: time.Hour, Service: 30 * s, Spread: load.Fixed,

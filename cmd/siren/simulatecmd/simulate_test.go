@@ -28,7 +28,7 @@ func files(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
-		"siren.yaml": strings.ReplaceAll(policy, "MIN", "1"), "more.yaml": strings.ReplaceAll(policy, "MIN", "6"),
+		"siren.yaml": strings.ReplaceAll(policy, "MIN", "1"), "more.yaml": strings.ReplaceAll(policy, "MIN", "12"),
 		"jobs.csv":  "time,labels,service,kind\n0,urgent=true,2,thumbnail\n0.5,,10,transcode\n61,,10,transcode\n",
 		"bad.csv":   "time,lane,service\n0,standard,1\n1,slow,1\n",
 		"empty.csv": "time,lane,service\n",
@@ -68,7 +68,7 @@ func TestSimulate(t *testing.T) {
 		},
 		{
 			"--policy more.yaml --against siren.yaml " + poisson,
-			`(?s)from siren.yaml to more.yaml:\n.*  - the fleet costs \d+ % less: .*\n\nLANE +IN TIME +WAS`,
+			`(?s)from siren.yaml to more.yaml:\n.*  - the fleet costs \d+ % more: .*\n\nLANE +IN TIME +WAS`,
 		},
 		{"--policy siren.yaml --against siren.yaml " + poisson, "  - nothing that matters changes"},
 		{
