@@ -229,3 +229,29 @@ func (e *eye) Decide(v *sim.View) sim.Wanted {
 	}
 	return sim.Wanted{}
 }
+
+// A retired worker that nobody removes starts afresh after a while, and takes jobs again.
+func TestRetiredWorkersStartAfresh(t *testing.T) {
+	p := policyOf(t, oneWorker)
+	c := sim.NewConfig(p, load.Listed{{At: 5 * s, Lane: 1, Service: s}}.Jobs(), 10*time.Minute)
+	retire := &retirer{}
+	l := play(t, c, retire).Lanes[1]
+	// told at 0 s and retired with its first heartbeat within a second; a minute, a heartbeat and a cold start later
+	if wait := l.Max.D(); l.Ended != 1 || wait < 65*s || wait > 70*s {
+		t.Errorf("%+v", l)
+	}
+}
+
+// retirer retires the first worker that it sees, and listens to heartbeats.
+type retirer struct{ done bool }
+
+func (*retirer) Every() time.Duration { return s }
+
+func (r *retirer) Decide(v *sim.View) sim.Wanted {
+	workers := v.Observation().Workers
+	if r.done || len(workers) == 0 {
+		return sim.Wanted{}
+	}
+	r.done = true
+	return sim.Wanted{Plans: []fleet.Plan{{Pool: "general", From: 1, To: 1, Retire: []string{workers[0].Worker}}}}
+}

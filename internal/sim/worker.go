@@ -132,7 +132,7 @@ func (p *Plant) beat(w *worker) {
 	case w.retireOrdered && !w.retired && w.busy == 0:
 		w.retired, w.retiredAt, w.changed = true, p.now, true
 	case w.retired && p.now-w.retiredAt > w.retireFor && !w.leaving:
-		p.account(w)
+		w.retireOrdered, w.parkUntil = false, 0 // it leaves the roster, and its orders with it
 		p.restart(w)
 		return
 	}
