@@ -2,7 +2,6 @@ package simulatecmd
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -115,12 +114,8 @@ func changeTable(with, against *sim.Result) *show.Table {
 	t := show.NewTable(show.Col("LANE"), show.Num("IN TIME"), show.Num("WAS"), show.Num("P95"), show.Num("WAS"),
 		show.Num("MAX"), show.Num("WAS"))
 	for _, l := range with.Lanes {
-		was, known := laneOf(against, l.Name)
-		before := []string{percent(was), say.Short(was.P95.D()), say.Short(was.Max.D())}
-		if !known {
-			before = strings.Split("-,-,-", ",")
-		}
-		t.Add(l.Name, percent(l), before[0], say.Short(l.P95.D()), before[1], say.Short(l.Max.D()), before[2])
+		was, _ := laneOf(against, l.Name) // a new lane had no jobs
+		t.Add(l.Name, percent(l), percent(was), wait(l, l.P95), wait(was, was.P95), wait(l, l.Max), wait(was, was.Max))
 		t.Paint("IN TIME", styleOf(l))
 	}
 	return t

@@ -49,15 +49,17 @@ const (
 	perLane  = "a Deployment per lane"
 )
 
-// Few returns the rivals as most people set them: one of each.
+// Few returns the rivals as most people set them: one of each, and where that pays a tuned one.
 func Few(budget int) []Contender {
+	soon := jobs(5 * time.Second)
+	soon.Name = "ScaledJob, tuned, a pod per job"
 	return []Contender{
 		keda("KEDA, its defaults, "+perLane, PerLane, *Usual(1)),
 		keda("KEDA, tuned, "+oneQueue, OneQueue, KEDA{
 			HTTP: true, Value: 1, Poll: 5 * time.Second, Cooldown: 5 * time.Minute, Window: 5 * time.Minute,
 			Tolerance: 0.1, Fast: true,
 		}),
-		jobs(30 * time.Second), jobs(5 * time.Second), knative(oneQueue, OneQueue), aws(), textbook(),
+		jobs(30 * time.Second), soon, knative(oneQueue, OneQueue), aws(), textbook(),
 		static(budget), seer(),
 	}
 }
