@@ -12,7 +12,8 @@ import (
 // KEDA is a ScaledObject with a RabbitMQ trigger for each pool of the policy (pkg/scalers/rabbitmq_scaler.go, 2.21).
 // KEDA itself takes a Deployment from none to one and back; between them an HPA asks it for the metric.
 type KEDA struct {
-	HTTP      bool          // protocol: http counts unacknowledged messages too, of statistics up to 5 s old; amqp ready ones
+	// HTTP: protocol http counts unacknowledged messages too, by statistics up to 5 s old; amqp ready ones.
+	HTTP      bool
 	Value     float64       // messages for each pod; with ETA the seconds in which the queue is to be empty
 	ETA       bool          // mode: ExpectedQueueConsumptionTime, by http, with metricType: Value
 	Poll      time.Duration // a multiple of 5 s
