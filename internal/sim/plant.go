@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -88,8 +89,11 @@ type pool struct {
 	aside    int       // shoulder slots of a worker
 }
 
-// Run plays the whole of it.
-func Run(c Config, controller Controller) (*Result, error) {
+// often is after how many events it looks whether ctx has ended.
+const often = 1 << 14
+
+// Run plays the whole of it, unless ctx ends before.
+func Run(ctx context.Context, c Config, controller Controller) (*Result, error) {
 	if c.Policy == nil || c.Load == nil || c.For <= 0 {
 		return nil, errConfig
 	}
@@ -100,7 +104,9 @@ func Run(c Config, controller Controller) (*Result, error) {
 			break
 		}
 		p.now = e.at
-		p.book.events++
+		if p.book.events++; p.book.events%often == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		p.happen(e)
 	}
 	p.now = p.end

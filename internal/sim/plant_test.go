@@ -38,7 +38,7 @@ budget: 32
 
 func play(t testing.TB, c sim.Config, by sim.Controller) *sim.Result {
 	t.Helper()
-	r, err := sim.Run(c, by)
+	r, err := sim.Run(t.Context(), c, by)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestNothingIsLost(t *testing.T) {
 		if rapid.Bool().Draw(r, "faults") {
 			c.Faults = sim.Faults{Failing: 0.05, Crash: 10 * time.Minute, LostBeat: 0.05, LostDepth: 0.05}
 		}
-		got, err := sim.Run(c, sim.NewSiren(p))
+		got, err := sim.Run(t.Context(), c, sim.NewSiren(p))
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -6,10 +6,12 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
@@ -42,7 +44,9 @@ func main() {
 	flag.StringVar(&o.against, "against", "", "`FILE` of kept results: print what became better and worse since")
 	flag.IntVar(&o.workers, "parallel", runtime.NumCPU(), "how many simulations run at a time")
 	flag.Parse()
-	if err := run(o, os.Stdout); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "benchlaw:", err)
 		os.Exit(1)
 	}
@@ -100,7 +104,7 @@ func (o outcome) worst() float64 { return slices.Min(o.shares) }
 // met reports whether 95 % of each lane's jobs started in time.
 func (o outcome) met() bool { return o.worst() >= 0.95 }
 
-func run(o options, out io.Writer) error {
+func run(ctx context.Context, o options, out io.Writer) error {
 	began := time.Now()
 	var cells []*cell
 	for _, l := range loads() {
@@ -120,7 +124,7 @@ func run(o options, out io.Writer) error {
 	for range max(1, o.workers) {
 		wait.Go(func() {
 			for c := range todo {
-				if err := c.play(o.seeds, o.law); err != nil {
+				if err := c.play(ctx, o.seeds, o.law); err != nil {
 					mu.Lock()
 					failed = err
 					mu.Unlock()
@@ -153,7 +157,7 @@ func run(o options, out io.Writer) error {
 }
 
 // play plays a cell with all contenders, or with Siren alone: the same jobs for each.
-func (c *cell) play(seeds int, alone bool) error {
+func (c *cell) play(ctx context.Context, seeds int, alone bool) error {
 	p, err := c.load.policyOf(c.cold)
 	if err != nil {
 		return err
@@ -176,7 +180,7 @@ func (c *cell) play(seeds int, alone bool) error {
 		for i, n := range contenders {
 			config := sim.NewConfig(p, jobs(), c.load.lasts)
 			config.Seed, config.Cold = seed+1, sim.Cold{Median: c.cold, CV: 0.2}
-			r, err := n.Run(config, rival.Known{Service: c.load.service, Jobs: jobs})
+			r, err := n.Run(ctx, config, rival.Known{Service: c.load.service, Jobs: jobs})
 			if err != nil {
 				return err
 			}

@@ -106,7 +106,7 @@ func TestRun(t *testing.T) {
 	}
 	var b bytes.Buffer
 	o := options{seeds: 1, only: "longer", all: true, workers: 1, colds: []time.Duration{2 * time.Second}}
-	if err := run(o, &b); err != nil {
+	if err := run(t.Context(), o, &b); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -116,7 +116,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%q isn't in\n%s", want, b.String())
 		}
 	}
-	if o.only = "nothing"; run(o, &b) == nil {
+	if o.only = "nothing"; run(t.Context(), o, &b) == nil {
 		t.Error("no load, and no error")
 	}
 }

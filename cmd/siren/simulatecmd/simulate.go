@@ -5,6 +5,7 @@ package simulatecmd
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -82,7 +83,7 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 	return c
 }
 
-func (s *command) run(cmd *cobra.Command) error {
+func (s *command) run(cmd *cobra.Command) (err error) {
 	if err := s.check(); err != nil {
 		return exit.With(exit.Usage, err)
 	}
@@ -93,9 +94,15 @@ func (s *command) run(cmd *cobra.Command) error {
 	if !cmd.Flags().Changed("cold-start") {
 		s.cold.Median = p.Timing.ColdStart.D()
 	}
-	if err := s.writable(); err != nil { // now rather than when all is played
+	made, err := s.writable() // now rather than when all is played
+	if err != nil {
 		return err
 	}
+	defer func() {
+		if made && err != nil {
+			err = errors.Join(err, os.Remove(s.html))
+		}
+	}()
 	jobs, err := s.load.of(p, s.seed, s.lasts, cmd.Flags().Changed("for"))
 	if err != nil {
 		return err
@@ -156,7 +163,7 @@ func (s *command) policyOf(cmd *cobra.Command) (*lanes.Policy, error) {
 const points = 360
 
 // play plays the load with one scaler.
-func (s *command) play(p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Result, error) {
+func (s *command) play(cmd *cobra.Command, p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Result, error) {
 	source, err := jobs.open(p)
 	if err != nil {
 		return nil, err
@@ -169,7 +176,7 @@ func (s *command) play(p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Res
 		c.Sample = max(jobs.lasts/points, time.Second)
 	}
 	var again []*opened
-	r, err := by.Run(c, rival.Known{Service: jobs.service, Jobs: func() sim.Source {
+	r, err := by.Run(cmd.Context(), c, rival.Known{Service: jobs.service, Jobs: func() sim.Source {
 		o, err := jobs.open(p)
 		if err != nil { // it could be opened a moment ago
 			return load.Listed{}.Jobs()
@@ -179,6 +186,9 @@ func (s *command) play(p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Res
 	}})
 	for _, o := range again {
 		o.close()
+	}
+	if cmd.Context().Err() != nil {
+		return nil, errors.New("interrupted")
 	}
 	return r, errors.Join(err, source.err())
 }
@@ -191,7 +201,7 @@ type report struct {
 }
 
 func (s *command) alone(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
-	r, err := s.play(p, jobs, rival.Siren())
+	r, err := s.play(cmd, p, jobs, rival.Siren())
 	if err != nil {
 		return err
 	}
@@ -216,16 +226,19 @@ func (s *command) table(cmd *cobra.Command, t *show.Table) error {
 	return s.show.Show(cmd.Context(), s.app.Out, s.app.Err, func() (any, *show.Table, error) { return nil, t, nil })
 }
 
-// writable says whether the page can be written; it leaves the file as it is.
-func (s *command) writable() error {
+// writable says whether the page can be written, and whether its file was made for that. One that is there stays as it
+// is.
+func (s *command) writable() (made bool, err error) {
 	if s.html == "" {
-		return nil
+		return false, nil
 	}
+	_, err = os.Stat(s.html)
+	made = errors.Is(err, fs.ErrNotExist)
 	f, err := os.OpenFile(s.html, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
-		return fmt.Errorf("write the page: %w", err)
+		return false, fmt.Errorf("write the page: %w", err)
 	}
-	return f.Close()
+	return made, f.Close()
 }
 
 // write writes the page, where one was asked for.

@@ -173,3 +173,20 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// Ctrl-C ends it, however long it would take.
+func TestInterrupted(t *testing.T) {
+	files(t)
+	var o bytes.Buffer
+	c := New(&app.App{Streams: app.Streams{In: strings.NewReader(""), Out: &o, Err: &o}})
+	c.SilenceErrors, c.SilenceUsage = true, true
+	c.SetArgs(strings.Fields("--policy siren.yaml --pattern poisson --rate 100 --for 87600h --html page.html"))
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := c.ExecuteContext(ctx); err == nil || !strings.Contains(err.Error(), "interrupted") || o.Len() > 0 {
+		t.Error(err, o.String())
+	}
+	if _, err := os.Stat("page.html"); err == nil {
+		t.Error("an empty page is left")
+	}
+}

@@ -1,6 +1,7 @@
 package rival
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -26,13 +27,14 @@ type Known struct {
 // Static reports whether it never scales.
 func (n Contender) Static() bool { return n.Name == staticFleet }
 
-// Run plays a load, of which c.Load is a fresh copy. Its policy is Siren's: the contender makes its own of it.
-func (n Contender) Run(c sim.Config, k Known) (*sim.Result, error) {
+// Run plays a load, of which c.Load is a fresh copy, unless ctx ends before. c.Policy is Siren's: the contender makes
+// its own of it.
+func (n Contender) Run(ctx context.Context, c sim.Config, k Known) (*sim.Result, error) {
 	c.Policy = n.policy(c.Policy)
 	if n.change != nil {
 		n.change(&c)
 	}
-	return sim.Run(c, n.scaler(c, k))
+	return sim.Run(ctx, c, n.scaler(c, k))
 }
 
 // Siren returns the project's own scaler, with its defaults.
