@@ -35,7 +35,7 @@ func BenchmarkJobs(b *testing.B) {
 					Pattern: load.Poisson, Rate: c.rate, Period: time.Hour, Service: c.service,
 					Spread: load.Exponential, Shares: shares, For: lasts, Seed: 1,
 				}
-				r, err := sim.Run(sim.NewConfig(c.policy, made.Jobs(), lasts), sim.NewSiren(c.policy))
+				r, err := sim.Run(b.Context(), sim.NewConfig(c.policy, made.Jobs(), lasts), sim.NewSiren(c.policy))
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -181,11 +181,11 @@ func (p *Plant) crash(w *worker) {
 	p.restart(w)
 }
 
-// restart starts a worker's process again, under its name.
+// restart starts a worker's process again, under its name. The orders for it stand: it hears them again.
 func (p *Plant) restart(w *worker) {
 	p.births++
 	w.birth = p.births
-	w.up, w.parked, w.retired, w.retireOrdered, w.parkUntil = false, false, false, false, 0
+	w.up, w.parked, w.retired = false, false, false
 	w.listed = [2]bool{}
 	w.counts = nil // its counters begin afresh
 	w.said, w.seen = [2]said{}, -1

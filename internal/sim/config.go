@@ -38,8 +38,23 @@ type Config struct {
 	Grace        time.Duration
 	FreeShoulder bool // a job on a shoulder slows nobody
 	OneJob       bool // a worker ends with its first job, and is not replaced
+	Predicted    Predicted
 	Faults       Faults
 	Sample       time.Duration // of the series; 0: none is made
+}
+
+// Predicted is how well workers know beforehand how long jobs run.
+type Predicted struct {
+	Part float64 // of the jobs that are predicted
+	Off  float64 // how far off: lognormal around what is right, with this coefficient of variation
+}
+
+// draw returns what is predicted of a job; 0: nothing.
+func (p Predicted) draw(r *rand.Rand, work int64) int64 {
+	if p.Part == 0 || r.Float64() >= p.Part {
+		return 0
+	}
+	return Cold{Median: time.Duration(work), CV: p.Off}.draw(r)
 }
 
 // Faults is what goes wrong, all of it seldom: probabilities, and mean times between.

@@ -197,3 +197,61 @@ func TestSeriesAndDecisions(t *testing.T) {
 		t.Errorf("%+v", r.Decisions)
 	}
 }
+
+// What is predicted of a job is in its worker's heartbeats.
+func TestPredictions(t *testing.T) {
+	jobs := slices.Repeat(load.Listed{{Lane: 1, Service: 100 * s}}, 4)
+	p := policyOf(t, oneWorker)
+	p.Pools[0].Min = 4
+	c := sim.NewConfig(p, jobs.Jobs(), 10*s)
+	c.Predicted = sim.Predicted{Part: 1}
+	e := &eye{}
+	play(t, c, e)
+	if e.running != 4 || e.predicted != 4*100*s {
+		t.Errorf("%d jobs run, %s is predicted of them, want 400 s of 4", e.running, e.predicted)
+	}
+}
+
+// eye looks at what Siren sees, and does nothing.
+type eye struct {
+	running   int
+	predicted time.Duration
+}
+
+func (*eye) Every() time.Duration { return s }
+
+func (e *eye) Decide(v *sim.View) sim.Wanted {
+	e.running, e.predicted = 0, 0
+	for _, w := range v.Observation().Workers {
+		for _, r := range w.Running {
+			e.running, e.predicted = e.running+1, e.predicted+r.Predicted.D()
+		}
+	}
+	return sim.Wanted{}
+}
+
+// A retired worker that nobody removes starts afresh after a while, and takes jobs again.
+func TestRetiredWorkersStartAfresh(t *testing.T) {
+	p := policyOf(t, oneWorker)
+	c := sim.NewConfig(p, load.Listed{{At: 5 * s, Lane: 1, Service: s}}.Jobs(), 10*time.Minute)
+	retire := &retirer{}
+	l := play(t, c, retire).Lanes[1]
+	// told at 0 s and retired with its first heartbeat within a second; a minute, a heartbeat and a cold start later
+	if wait := l.Max.D(); l.Ended != 1 || wait < 65*s || wait > 70*s {
+		t.Errorf("%+v", l)
+	}
+}
+
+// retirer retires the first worker that it sees, and listens to heartbeats.
+type retirer struct{ done bool }
+
+func (*retirer) Every() time.Duration { return s }
+
+func (r *retirer) Decide(v *sim.View) sim.Wanted {
+	workers := v.Observation().Workers
+	if r.done || len(workers) == 0 {
+		return sim.Wanted{}
+	}
+	r.done = true
+	return sim.Wanted{Plans: []fleet.Plan{{Pool: "general", From: 1, To: 1, Retire: []string{workers[0].Worker}}}}
+}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -48,7 +49,7 @@ type Plant struct {
 	freeFilms  []int32
 	effective  lanes.Effective
 	following  bool // the workers will hear of effective
-	heard      bool // somebody listens to heartbeats: else a worker's first is its last
+	heard      bool // somebody listens to heartbeats: until then there is only each worker's first
 	view       View
 	book       book
 }
@@ -88,8 +89,11 @@ type pool struct {
 	aside    int       // shoulder slots of a worker
 }
 
-// Run plays the whole of it.
-func Run(c Config, controller Controller) (*Result, error) {
+// often is after how many events it looks whether ctx has ended.
+const often = 1 << 14
+
+// Run plays the whole of it, unless ctx ends before.
+func Run(ctx context.Context, c Config, controller Controller) (*Result, error) {
 	if c.Policy == nil || c.Load == nil || c.For <= 0 {
 		return nil, errConfig
 	}
@@ -100,7 +104,9 @@ func Run(c Config, controller Controller) (*Result, error) {
 			break
 		}
 		p.now = e.at
-		p.book.events++
+		if p.book.events++; p.book.events%often == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		p.happen(e)
 	}
 	p.now = p.end
@@ -113,7 +119,6 @@ func newPlant(c Config, controller Controller) *Plant {
 		heartbeat: int64(c.Policy.Timing.Heartbeat), effective: lanes.Effective{Policy: *c.Policy},
 	}
 	p.view.p = p
-	_, p.heard = controller.(*Siren)
 	for _, l := range c.Policy.Lanes {
 		nice := float64(c.Policy.Nice(l.Name))
 		p.lanes = append(p.lanes, lane{Lane: l, weight: math.Pow(1.25, -nice)})

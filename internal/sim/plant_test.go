@@ -38,7 +38,7 @@ budget: 32
 
 func play(t testing.TB, c sim.Config, by sim.Controller) *sim.Result {
 	t.Helper()
-	r, err := sim.Run(c, by)
+	r, err := sim.Run(t.Context(), c, by)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,15 +50,15 @@ func TestMatchesErlangC(t *testing.T) {
 	for _, c := range []struct {
 		servers int
 		load    float64 // erlangs
-	}{{1, 0.7}, {8, 6.4}, {30, 27}} {
+		lasts   time.Duration
+	}{{1, 0.7, 40 * time.Hour}, {8, 6.4, 10 * time.Hour}, {30, 24, 10 * time.Hour}} {
 		p := policyOf(t, fmt.Sprintf("lanes: [{name: only, startWithin: 1s}]\n"+
 			"pools: [{name: p, lanes: [only], min: %d, max: %d}]\nbudget: %d\n", c.servers, c.servers, c.servers))
-		const lasts = 10 * time.Hour
 		made := load.Made{
 			Pattern: load.Poisson, Rate: c.load, Period: time.Hour, Service: time.Second, Spread: load.Exponential,
-			Shares: []float64{1}, For: lasts, Seed: 7,
+			Shares: []float64{1}, For: c.lasts, Seed: 7,
 		}
-		r := play(t, sim.NewConfig(p, made.Jobs(), lasts), rival.Static{})
+		r := play(t, sim.NewConfig(p, made.Jobs(), c.lasts), rival.Static{})
 		waits := rival.ErlangC(c.servers, c.load)
 		mean := waits / (float64(c.servers) - c.load) // of all jobs, in service times
 		got := r.Lanes[0].Mean.D().Seconds()
@@ -106,9 +106,9 @@ func TestNothingIsLost(t *testing.T) {
 		p.Budget = rapid.IntRange(6, 40).Draw(r, "budget")
 		p.Pools[0].Slots = rapid.IntRange(1, 3).Draw(r, "slots")
 		pattern := load.Pattern(rapid.SampledFrom(load.Patterns()).Draw(r, "pattern"))
-		lasts := 10 * time.Minute
+		lasts := 4 * time.Minute
 		made := load.Made{
-			Pattern: pattern, Rate: rapid.Float64Range(0.1, 6).Draw(r, "rate"), Period: 3 * time.Minute,
+			Pattern: pattern, Rate: rapid.Float64Range(0.1, 6).Draw(r, "rate"), Period: time.Minute,
 			Service: time.Duration(rapid.IntRange(100, 20000).Draw(r, "service")) * time.Millisecond,
 			Spread:  load.Exponential, Shares: []float64{0.2, 0.5, 0.3}, For: lasts / 2,
 			Seed: rapid.Uint64().Draw(r, "seed"), Parts: rapid.IntRange(0, 4).Draw(r, "parts"),
@@ -120,7 +120,7 @@ func TestNothingIsLost(t *testing.T) {
 		if rapid.Bool().Draw(r, "faults") {
 			c.Faults = sim.Faults{Failing: 0.05, Crash: 10 * time.Minute, LostBeat: 0.05, LostDepth: 0.05}
 		}
-		got, err := sim.Run(c, sim.NewSiren(p))
+		got, err := sim.Run(t.Context(), c, sim.NewSiren(p))
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -141,4 +141,23 @@ func TestNothingIsLost(t *testing.T) {
 			r.Errorf("%d workers with a budget of %d", got.Total.Peak, p.Budget)
 		}
 	})
+}
+
+// A job costs no allocation, so that memory doesn't grow with the length of a load.
+func TestJobsAllocateNothing(t *testing.T) {
+	p := policyOf(t, usual)
+	p.Pools[0].Min = 20
+	allocs := func(lasts time.Duration) float64 {
+		return testing.AllocsPerRun(2, func() {
+			made := load.Made{
+				Pattern: load.Poisson, Rate: 18, Period: time.Hour, Service: time.Second, Spread: load.Exponential,
+				Shares: []float64{0.1, 0.8, 0.1}, For: lasts, Seed: 1,
+			}
+			play(t, sim.NewConfig(p, made.Jobs(), lasts), rival.Static{})
+		})
+	}
+	few, many := allocs(10*time.Minute), allocs(40*time.Minute)
+	if many-few > 100 {
+		t.Errorf("%.0f allocations for 11,000 jobs, but %.0f for 43,000", few, many)
+	}
 }

@@ -53,6 +53,7 @@ func (v *View) Up(pool int) (up, starting int) {
 // Observation returns what Siren's scaler sees. It is good until the next call.
 func (v *View) Observation() facts.Observation {
 	p := v.p
+	p.listen()
 	v.turn = 1 - v.turn
 	if v.o.Depths == nil {
 		v.o.Depths, v.o.Waiting = map[string]fleet.Depth{}, map[string]fleet.Waiting{}
@@ -81,6 +82,19 @@ func (v *View) Observation() facts.Observation {
 	}
 	v.o.Pools = states
 	return v.o
+}
+
+// listen has the workers beat from now on, if nobody has listened until now.
+func (p *Plant) listen() {
+	if p.heard {
+		return
+	}
+	p.heard = true
+	for _, w := range p.workers {
+		if w != nil && w.up {
+			p.beat(w)
+		}
+	}
 }
 
 // stuckAfter is how long a worker has no room until its pool says so.

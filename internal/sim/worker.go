@@ -66,6 +66,7 @@ type slot struct {
 	rate                  float64 // cores
 	touched               int64
 	birth                 uint32 // of its run
+	predicted             int64
 	turn                  int
 }
 
@@ -131,7 +132,7 @@ func (p *Plant) beat(w *worker) {
 	case w.retireOrdered && !w.retired && w.busy == 0:
 		w.retired, w.retiredAt, w.changed = true, p.now, true
 	case w.retired && p.now-w.retiredAt > w.retireFor && !w.leaving:
-		p.account(w)
+		w.retireOrdered, w.parkUntil = false, 0 // it leaves the roster, and its orders with it
 		p.restart(w)
 		return
 	}
@@ -173,6 +174,7 @@ func (p *Plant) report(w *worker) {
 		if r := &w.slots[i]; r.busy {
 			s.running = append(s.running, fleet.Run{
 				Lane: p.lanes[r.lane].Name, Shoulder: r.shoulder, Since: p.at(r.started),
+				Predicted: lanes.Duration(r.predicted),
 			})
 		}
 	}

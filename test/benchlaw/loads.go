@@ -47,17 +47,6 @@ pools:
 budget: 40
 ` + storage
 
-// budgeted is two pools on one budget, which binds every other minute.
-const budgeted = `
-lanes:
-  - {name: urgent, match: ["urgent=true"], startWithin: 30s}
-  - {name: slow, startWithin: 5m}
-pools:
-  - {name: a, lanes: [urgent], max: 20}
-  - {name: b, lanes: [slow], max: 20}
-budget: 20
-` + storage
-
 var (
 	tenth = []float64{0.1, 0.9}
 	bulky = []float64{0.1, 0.7, 0.2}
@@ -89,7 +78,7 @@ func made(name string, m load.Made) aLoad {
 func loads() []aLoad {
 	const s = time.Second
 	sparse := made("sparse", load.Made{Pattern: load.Sparse, Rate: 5.0 / 86400, Service: 30 * s, Spread: load.Fixed})
-	sparse.policy, sparse.lasts, sparse.seeds = fmt.Sprintf(two, 0), 7*24*time.Hour, 2
+	sparse.policy, sparse.lasts, sparse.seeds = fmt.Sprintf(two, 0), 7*24*time.Hour, 1
 	sparse.jobs = func(seed uint64) (func() sim.Source, error) {
 		return load.Made{
 			Pattern: load.Sparse, Rate: 5.0 / 86400, Period: time.Hour, Service: 30 * s, Spread: load.Fixed,
@@ -117,7 +106,7 @@ func loads() []aLoad {
 		sparse,
 		over("bulk-1.1", 4.4),
 		over("bulk-1.5", 6),
-		onOneBudget(),
+		onOneBudget(), eightPools(), longer(),
 	}
 	if dir := os.Getenv("SIREN_TRACES"); dir != "" {
 		all = append([]aLoad{azure(dir, "azure", fmt.Sprintf(two, 1), tenth)}, all...)
@@ -138,25 +127,6 @@ func azure(dir, name, policy string, shares []float64) aLoad {
 			defer f.Close()
 			jobs, err := load.Azure(f, shares, seed)
 			return jobs.Jobs, err
-		},
-	}
-}
-
-// onOneBudget is a busy minute of short urgent jobs after each quiet one, and long ones all the time.
-func onOneBudget() aLoad {
-	const lasts = time.Hour
-	return aLoad{
-		name: "one-budget", policy: budgeted, lasts: lasts, service: 12 * time.Second,
-		jobs: func(seed uint64) (func() sim.Source, error) {
-			urgent := load.Made{
-				Pattern: load.Square, Rate: 2, Period: 2 * time.Minute, Service: 5 * time.Second,
-				Spread: load.Exponential, Shares: []float64{1, 0}, For: lasts, Seed: seed,
-			}
-			slow := load.Made{
-				Pattern: load.Poisson, Rate: 0.1, Period: time.Hour, Service: 80 * time.Second,
-				Spread: load.Exponential, Shares: []float64{0, 1}, For: lasts, Seed: seed + 1000,
-			}
-			return func() sim.Source { return load.Merge(urgent.Jobs(), slow.Jobs()) }, nil
 		},
 	}
 }

@@ -1,14 +1,17 @@
 // Command benchlaw plays the loads of docs/simulating.md through Siren's scaling law, with its defaults, and through
 // the rivals in all their settings: `make bench-law`. All of them are counted in the same way, and all results are
-// printed, those that Siren lost first. The folder of the Azure trace is named by SIREN_TRACES; without it the two
+// printed, those that Siren lost first. -law plays Siren alone; -save and -against compare a change of the law with
+// what was before it. The folder of the Azure trace is named by SIREN_TRACES; without it the two
 // loads that need it are left out.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,6 +27,9 @@ type options struct {
 	seeds   int
 	only    string
 	all     bool
+	law     bool
+	save    string
+	against string
 	workers int
 	colds   []time.Duration
 }
@@ -33,9 +39,14 @@ func main() {
 	flag.IntVar(&o.seeds, "seeds", 8, "how many seeds of each load are played")
 	flag.StringVar(&o.only, "load", "", "play only loads whose name has this in it")
 	flag.BoolVar(&o.all, "all", true, "print the results of every setting too")
+	flag.BoolVar(&o.law, "law", false, "play Siren alone: for a change of the law")
+	flag.StringVar(&o.save, "save", "", "`FILE` to keep Siren's results in")
+	flag.StringVar(&o.against, "against", "", "`FILE` of kept results: print what became better and worse since")
 	flag.IntVar(&o.workers, "parallel", runtime.NumCPU(), "how many simulations run at a time")
 	flag.Parse()
-	if err := run(o, os.Stdout); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "benchlaw:", err)
 		os.Exit(1)
 	}
@@ -93,7 +104,7 @@ func (o outcome) worst() float64 { return slices.Min(o.shares) }
 // met reports whether 95 % of each lane's jobs started in time.
 func (o outcome) met() bool { return o.worst() >= 0.95 }
 
-func run(o options, out io.Writer) error {
+func run(ctx context.Context, o options, out io.Writer) error {
 	began := time.Now()
 	var cells []*cell
 	for _, l := range loads() {
@@ -113,7 +124,7 @@ func run(o options, out io.Writer) error {
 	for range max(1, o.workers) {
 		wait.Go(func() {
 			for c := range todo {
-				if err := c.play(o.seeds); err != nil {
+				if err := c.play(ctx, o.seeds, o.law); err != nil {
 					mu.Lock()
 					failed = err
 					mu.Unlock()
@@ -131,17 +142,30 @@ func run(o options, out io.Writer) error {
 	if failed != nil {
 		return failed
 	}
-	report{cells, o}.print(out)
+	if !o.law {
+		report{cells, o}.print(out)
+	}
+	if o.against != "" {
+		if err := compare(out, o.against, cells); err != nil {
+			return err
+		}
+	}
+	if o.save != "" {
+		return save(o.save, cells)
+	}
 	return nil
 }
 
-// play plays a cell with all contenders: the same jobs for each.
-func (c *cell) play(seeds int) error {
+// play plays a cell with all contenders, or with Siren alone: the same jobs for each.
+func (c *cell) play(ctx context.Context, seeds int, alone bool) error {
 	p, err := c.load.policyOf(c.cold)
 	if err != nil {
 		return err
 	}
-	contenders := append([]rival.Contender{rival.Siren(), rival.Bound()}, rival.Grid(p.Budget)...)
+	contenders := []rival.Contender{rival.Siren()}
+	if !alone {
+		contenders = append(append(contenders, rival.Bound()), rival.Grid(p.Budget)...)
+	}
 	for _, n := range contenders {
 		c.results = append(c.results, outcome{Contender: n})
 	}
@@ -156,7 +180,7 @@ func (c *cell) play(seeds int) error {
 		for i, n := range contenders {
 			config := sim.NewConfig(p, jobs(), c.load.lasts)
 			config.Seed, config.Cold = seed+1, sim.Cold{Median: c.cold, CV: 0.2}
-			r, err := n.Run(config, rival.Known{Service: c.load.service, Jobs: jobs})
+			r, err := n.Run(ctx, config, rival.Known{Service: c.load.service, Jobs: jobs})
 			if err != nil {
 				return err
 			}

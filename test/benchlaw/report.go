@@ -36,10 +36,15 @@ type verdict struct {
 	lost         bool
 }
 
-// judge finds the best rival of a cell: chosen with hindsight, for this load alone.
-func (c *cell) judge() verdict {
+// judge finds the best rival of a cell: chosen with hindsight, for this load alone, and if need be among those that
+// scale.
+func (c *cell) judge(scaling bool) verdict {
 	v := verdict{cell: c, siren: c.results[0], bound: c.results[1]}
-	v.best = slices.MinFunc(c.results[2:], func(a, b outcome) int {
+	rivals := c.results[2:]
+	if scaling {
+		rivals = slices.DeleteFunc(slices.Clone(rivals), func(o outcome) bool { return o.Static() })
+	}
+	v.best = slices.MinFunc(rivals, func(a, b outcome) int {
 		if a.met() != b.met() {
 			if a.met() {
 				return -1
@@ -65,9 +70,9 @@ func (c *cell) judge() verdict {
 
 // perLoad compares with the best setting for each load, with hindsight: the lost ones first.
 func (r report) perLoad(out io.Writer) {
-	verdicts := make([]verdict, len(r.cells))
+	verdicts, scaling := make([]verdict, len(r.cells)), make([]verdict, len(r.cells))
 	for i, c := range r.cells {
-		verdicts[i] = c.judge()
+		verdicts[i], scaling[i] = c.judge(false), c.judge(true)
 	}
 	slices.SortStableFunc(verdicts, func(a, b verdict) int {
 		if a.lost != b.lost {
@@ -81,12 +86,29 @@ func (r report) perLoad(out io.Writer) {
 	fmt.Fprintln(out, "Against the best rival in the best setting for each load, with hindsight (the lost ones first)")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\tload\tD\tSiren in time\tcost\trival in time\tcost\tSiren/rival\thits\tbound\trival")
-	var ratios []float64
-	met, lost := 0, 0
 	for _, v := range verdicts {
 		word := "won"
 		if v.lost {
 			word = "LOST"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f\t%s\t%.0f\t%.2f\t%d/%d\t%.0f\t%s; %s\n", word, v.load.name, v.cold,
+			percents(v.siren.shares), v.siren.cost, percents(v.best.shares), v.best.cost, v.ratio, v.siren.hits,
+			v.best.hits, v.bound.cost, v.best.Name, v.best.Setting)
+	}
+	must(w.Flush())
+	fmt.Fprint(out, "\nAgainst all, static fleets too: ")
+	sumUp(out, verdicts)
+	fmt.Fprint(out, "Against those that scale: ")
+	sumUp(out, scaling)
+	fmt.Fprintln(out)
+}
+
+// sumUp says how many cells were lost, and what Siren cost beside the best rival.
+func sumUp(out io.Writer, verdicts []verdict) {
+	var ratios []float64
+	met, lost := 0, 0
+	for _, v := range verdicts {
+		if v.lost {
 			lost++
 		}
 		if v.siren.met() {
@@ -95,18 +117,14 @@ func (r report) perLoad(out io.Writer) {
 		if v.siren.met() && v.best.met() {
 			ratios = append(ratios, v.ratio)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f\t%s\t%.0f\t%.2f\t%d/%d\t%.0f\t%s; %s\n", word, v.load.name, v.cold,
-			percents(v.siren.shares), v.siren.cost, percents(v.best.shares), v.best.cost, v.ratio, v.siren.hits,
-			v.best.hits, v.bound.cost, v.best.Name, v.best.Setting)
 	}
-	must(w.Flush())
 	slices.Sort(ratios)
-	fmt.Fprintf(out, "\n%d cells, %d lost; Siren met the objectives in %d", len(r.cells), lost, met)
+	fmt.Fprintf(out, "%d cells, %d lost; Siren met the objectives in %d", len(verdicts), lost, met)
 	if len(ratios) > 0 {
 		fmt.Fprintf(out, "; where both did, in %d, it cost a median of %.2f times the rival, %.2f at worst",
 			len(ratios), ratios[len(ratios)/2], ratios[len(ratios)-1])
 	}
-	fmt.Fprint(out, "\n\n")
+	fmt.Fprintln(out)
 }
 
 // single compares with each rival's best single setting over all loads, as an operator sets it: the one that meets most
@@ -176,8 +194,11 @@ func must(err error) {
 	}
 }
 
-// percents writes the lanes' shares, the most urgent first.
+// percents writes the lanes' shares, the most urgent first; of many only the least.
 func percents(shares []float64) string {
+	if len(shares) > 4 {
+		return fmt.Sprintf("%.1f, the least of %d", 100*slices.Min(shares), len(shares))
+	}
 	words := make([]string, len(shares))
 	for i, s := range shares {
 		words[i] = fmt.Sprintf("%.1f", 100*s)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/internal/sim"
 	"github.com/polyglot-media/siren/internal/sim/load"
@@ -88,7 +89,7 @@ func (l *loadFlags) of(p *lanes.Policy, seed uint64, lasts time.Duration, bounde
 	}
 	j := jobs{lasts: lasts, service: l.service, says: fmt.Sprintf("%s of %s at %g jobs/s, %s each",
 		say.Span(lasts), l.pattern, l.rate, lanes.Duration(l.service))}
-	make := func(p *lanes.Policy) (load.Made, error) {
+	made := func(p *lanes.Policy) (load.Made, error) {
 		shares, err := load.ParseShares(l.shares, p.LaneNames(), p.DefaultLane())
 		if err != nil {
 			return load.Made{}, fmt.Errorf("--lanes: %w", err)
@@ -99,11 +100,11 @@ func (l *loadFlags) of(p *lanes.Policy, seed uint64, lasts time.Duration, bounde
 		}
 		return m, m.Check()
 	}
-	if _, err := make(p); err != nil {
-		return j, err
+	if _, err := made(p); err != nil {
+		return j, exit.With(exit.Usage, err)
 	}
 	j.open = func(p *lanes.Policy) (*opened, error) {
-		m, err := make(p)
+		m, err := made(p)
 		if err != nil {
 			return nil, err
 		}

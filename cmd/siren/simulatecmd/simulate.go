@@ -5,6 +5,7 @@ package simulatecmd
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -33,6 +34,7 @@ type command struct {
 	load    loadFlags
 	cold    sim.Cold
 	grace   time.Duration
+	known   sim.Predicted
 	faults  sim.Faults
 }
 
@@ -67,6 +69,8 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 		"the policy has)")
 	f.Float64Var(&s.cold.CV, "cold-spread", 0.2, "standard deviation of that, as a `PART` of its mean")
 	f.DurationVar(&s.grace, "grace", 0, "`TIME` that other scalers leave a removed worker for what it runs")
+	f.Float64Var(&s.known.Part, "predicted", 0, "`PART` of the jobs whose run time is predicted")
+	f.Float64Var(&s.known.Off, "predicted-off", 0.2, "standard deviation of a prediction, as a `PART` of it")
 	f.Float64Var(&s.faults.Failing, "failing", 0, "`PART` of the attempts that fail")
 	f.DurationVar(&s.faults.Crash, "crash-every", 0, "mean `TIME` until a worker crashes (default: never)")
 	f.Float64Var(&s.faults.LostBeat, "lost-heartbeats", 0, "`PART` of the heartbeats that are lost")
@@ -79,7 +83,7 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 	return c
 }
 
-func (s *command) run(cmd *cobra.Command) error {
+func (s *command) run(cmd *cobra.Command) (err error) {
 	if err := s.check(); err != nil {
 		return exit.With(exit.Usage, err)
 	}
@@ -90,6 +94,15 @@ func (s *command) run(cmd *cobra.Command) error {
 	if !cmd.Flags().Changed("cold-start") {
 		s.cold.Median = p.Timing.ColdStart.D()
 	}
+	made, err := s.writable() // now rather than when all is played
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if made && err != nil {
+			err = errors.Join(err, os.Remove(s.html))
+		}
+	}()
 	jobs, err := s.load.of(p, s.seed, s.lasts, cmd.Flags().Changed("for"))
 	if err != nil {
 		return err
@@ -119,10 +132,12 @@ func (s *command) check() error {
 	if s.lasts <= 0 {
 		errs = append(errs, fmt.Errorf("--for: %s is no time to play", s.lasts))
 	}
-	if s.cold.Median < 0 || s.cold.CV < 0 || s.cold.CV > 10 {
-		errs = append(errs, errors.New("--cold-start must not be negative, and --cold-spread a number from 0 to 10"))
+	if s.cold.Median < 0 || s.cold.CV < 0 || s.cold.CV > 10 || s.known.Off < 0 || s.known.Off > 10 {
+		errs = append(errs, errors.New("--cold-start must not be negative, --cold-spread and --predicted-off numbers "+
+			"from 0 to 10"))
 	}
-	errs = append(errs, s.load.check(), part("failing", s.faults.Failing), part("lost-heartbeats", s.faults.LostBeat),
+	errs = append(errs, s.load.check(), part("failing", s.faults.Failing),
+		part("predicted", s.known.Part), part("lost-heartbeats", s.faults.LostBeat),
 		part("lost-depths", s.faults.LostDepth))
 	return errors.Join(errs...)
 }
@@ -148,7 +163,7 @@ func (s *command) policyOf(cmd *cobra.Command) (*lanes.Policy, error) {
 const points = 360
 
 // play plays the load with one scaler.
-func (s *command) play(p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Result, error) {
+func (s *command) play(cmd *cobra.Command, p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Result, error) {
 	source, err := jobs.open(p)
 	if err != nil {
 		return nil, err
@@ -156,11 +171,12 @@ func (s *command) play(p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Res
 	defer source.close()
 	c := sim.NewConfig(p, source, jobs.lasts)
 	c.Seed, c.Cold, c.Faults, c.Grace = s.seed, s.cold, s.faults, s.grace
+	c.Predicted = s.known
 	if s.html != "" {
 		c.Sample = max(jobs.lasts/points, time.Second)
 	}
 	var again []*opened
-	r, err := by.Run(c, rival.Known{Service: jobs.service, Jobs: func() sim.Source {
+	r, err := by.Run(cmd.Context(), c, rival.Known{Service: jobs.service, Jobs: func() sim.Source {
 		o, err := jobs.open(p)
 		if err != nil { // it could be opened a moment ago
 			return load.Listed{}.Jobs()
@@ -170,6 +186,9 @@ func (s *command) play(p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Res
 	}})
 	for _, o := range again {
 		o.close()
+	}
+	if cmd.Context().Err() != nil {
+		return nil, errors.New("interrupted")
 	}
 	return r, errors.Join(err, source.err())
 }
@@ -182,7 +201,7 @@ type report struct {
 }
 
 func (s *command) alone(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
-	r, err := s.play(p, jobs, rival.Siren())
+	r, err := s.play(cmd, p, jobs, rival.Siren())
 	if err != nil {
 		return err
 	}
@@ -205,6 +224,21 @@ func (s *command) alone(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
 // table shows a table in the form that was asked for.
 func (s *command) table(cmd *cobra.Command, t *show.Table) error {
 	return s.show.Show(cmd.Context(), s.app.Out, s.app.Err, func() (any, *show.Table, error) { return nil, t, nil })
+}
+
+// writable says whether the page can be written, and whether its file was made for that. One that is there stays as it
+// is.
+func (s *command) writable() (made bool, err error) {
+	if s.html == "" {
+		return false, nil
+	}
+	_, err = os.Stat(s.html)
+	made = errors.Is(err, fs.ErrNotExist)
+	f, err := os.OpenFile(s.html, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return false, fmt.Errorf("write the page: %w", err)
+	}
+	return made, f.Close()
 }
 
 // write writes the page, where one was asked for.

@@ -8,6 +8,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/internal/sim"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 // laneTable shows how the lanes' jobs fared.
@@ -17,9 +18,9 @@ func laneTable(r *sim.Result) *show.Table {
 		show.Num("DEAD").Wide(), show.Num("CRASHED").Wide())
 	t.Spare("P50", "LEFT", "MAX")
 	for _, l := range r.Lanes {
-		t.Add(l.Name, l.StartWithin.String(), strconv.Itoa(l.Arrived), percent(l), say.Short(l.P50.D()),
-			say.Short(l.P95.D()), say.Short(l.P99.D()), say.Short(l.Max.D()), strconv.Itoa(l.Left),
-			say.Short(l.Mean.D()), strconv.Itoa(l.Dead), strconv.Itoa(l.Crashed))
+		t.Add(l.Name, l.StartWithin.String(), strconv.Itoa(l.Arrived), percent(l), wait(l, l.P50), wait(l, l.P95),
+			wait(l, l.P99), wait(l, l.Max), strconv.Itoa(l.Left), wait(l, l.Mean), strconv.Itoa(l.Dead),
+			strconv.Itoa(l.Crashed))
 		t.Paint("IN TIME", styleOf(l))
 	}
 	return t
@@ -38,6 +39,14 @@ func percent(l sim.LaneResult) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.1f%%", 100*l.Share())
+}
+
+// wait is one of a lane's waits; of no job there is none.
+func wait(l sim.LaneResult, d lanes.Duration) string {
+	if l.InTime+l.Late == 0 {
+		return "-"
+	}
+	return say.Short(d.D())
 }
 
 // poolTable shows what the pools cost.
@@ -74,12 +83,13 @@ func versusTable(runs []versus) *show.Table {
 	for _, l := range runs[0].Lanes {
 		columns = append(columns, show.Num(strings.ToUpper(l.Name)), show.Num("P95"))
 	}
-	columns = append(columns, show.Num("WORKER-HOURS"), show.Num("STARTS"), show.Num("HITS"), show.Col("SETTING").Wide())
+	columns = append(columns, show.Num("WORKER-HOURS"), show.Num("STARTS"), show.Num("HITS"),
+		show.Col("SETTING").Wide())
 	t := show.NewTable(columns...)
 	for _, r := range runs {
 		cells := []string{r.Scaler}
 		for _, l := range r.Lanes {
-			cells = append(cells, percent(l), say.Short(l.P95.D()))
+			cells = append(cells, percent(l), wait(l, l.P95))
 		}
 		t.Add(append(cells, hours(r.Total), strconv.Itoa(r.Total.Starts), strconv.Itoa(r.Total.Hits), r.Setting)...)
 		for _, l := range r.Lanes {

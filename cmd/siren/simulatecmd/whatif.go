@@ -2,7 +2,6 @@ package simulatecmd
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,11 +26,11 @@ func (s *command) whatIf(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
 	if err != nil {
 		return err
 	}
-	with, err := s.play(p, jobs, rival.Siren())
+	with, err := s.play(cmd, p, jobs, rival.Siren())
 	if err != nil {
 		return err
 	}
-	against, err := s.play(was, jobs, rival.Siren())
+	against, err := s.play(cmd, was, jobs, rival.Siren())
 	if err != nil {
 		return fmt.Errorf("with %s: %w", s.against, err)
 	}
@@ -64,7 +63,8 @@ func differences(with, against *sim.Result) (says []string) {
 	for _, l := range with.Lanes {
 		was, known := laneOf(against, l.Name)
 		if !known {
-			says = append(says, fmt.Sprintf("%s is new: %s of its jobs start within %s", l.Name, percent(l), l.StartWithin))
+			says = append(says, fmt.Sprintf("%s is new: %s of its jobs start within %s", l.Name, percent(l),
+				l.StartWithin))
 			continue
 		}
 		switch {
@@ -114,12 +114,8 @@ func changeTable(with, against *sim.Result) *show.Table {
 	t := show.NewTable(show.Col("LANE"), show.Num("IN TIME"), show.Num("WAS"), show.Num("P95"), show.Num("WAS"),
 		show.Num("MAX"), show.Num("WAS"))
 	for _, l := range with.Lanes {
-		was, known := laneOf(against, l.Name)
-		before := []string{percent(was), say.Short(was.P95.D()), say.Short(was.Max.D())}
-		if !known {
-			before = strings.Split("-,-,-", ",")
-		}
-		t.Add(l.Name, percent(l), before[0], say.Short(l.P95.D()), before[1], say.Short(l.Max.D()), before[2])
+		was, _ := laneOf(against, l.Name) // a new lane had no jobs
+		t.Add(l.Name, percent(l), percent(was), wait(l, l.P95), wait(was, was.P95), wait(l, l.Max), wait(was, was.Max))
 		t.Paint("IN TIME", styleOf(l))
 	}
 	return t

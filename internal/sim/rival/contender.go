@@ -1,6 +1,7 @@
 package rival
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -23,13 +24,17 @@ type Known struct {
 	Jobs    func() sim.Source // all jobs, from the beginning
 }
 
-// Run plays a load, of which c.Load is a fresh copy. Its policy is Siren's: the contender makes its own of it.
-func (n Contender) Run(c sim.Config, k Known) (*sim.Result, error) {
+// Static reports whether it never scales.
+func (n Contender) Static() bool { return n.Name == staticFleet }
+
+// Run plays a load, of which c.Load is a fresh copy, unless ctx ends before. c.Policy is Siren's: the contender makes
+// its own of it.
+func (n Contender) Run(ctx context.Context, c sim.Config, k Known) (*sim.Result, error) {
 	c.Policy = n.policy(c.Policy)
 	if n.change != nil {
 		n.change(&c)
 	}
-	return sim.Run(c, n.scaler(c, k))
+	return sim.Run(ctx, c, n.scaler(c, k))
 }
 
 // Siren returns the project's own scaler, with its defaults.
@@ -46,15 +51,17 @@ const (
 	perLane  = "a Deployment per lane"
 )
 
-// Few returns the rivals as most people set them: one of each.
+// Few returns the rivals as most people set them: one of each, and where that pays a tuned one.
 func Few(budget int) []Contender {
+	soon := jobs(5 * time.Second)
+	soon.Name = "ScaledJob, tuned, a pod per job"
 	return []Contender{
 		keda("KEDA, its defaults, "+perLane, PerLane, *Usual(1)),
 		keda("KEDA, tuned, "+oneQueue, OneQueue, KEDA{
 			HTTP: true, Value: 1, Poll: 5 * time.Second, Cooldown: 5 * time.Minute, Window: 5 * time.Minute,
 			Tolerance: 0.1, Fast: true,
 		}),
-		jobs(30 * time.Second), jobs(5 * time.Second), knative(oneQueue, OneQueue), aws(), textbook(),
+		jobs(30 * time.Second), soon, knative(oneQueue, OneQueue), aws(), textbook(),
 		static(budget), seer(),
 	}
 }
@@ -153,9 +160,11 @@ func textbook() Contender {
 	}
 }
 
+const staticFleet = "a static fleet"
+
 func static(workers int) Contender {
 	return Contender{
-		Name: "a static fleet", Setting: fmt.Sprintf("%d workers", workers),
+		Name: staticFleet, Setting: fmt.Sprintf("%d workers", workers),
 		policy: func(p *lanes.Policy) *lanes.Policy { return Fixed(p, workers) },
 		scaler: func(sim.Config, Known) sim.Controller { return Static{} },
 	}

@@ -12,10 +12,11 @@ import (
 // KEDA is a ScaledObject with a RabbitMQ trigger for each pool of the policy (pkg/scalers/rabbitmq_scaler.go, 2.21).
 // KEDA itself takes a Deployment from none to one and back; between them an HPA asks it for the metric.
 type KEDA struct {
-	HTTP      bool    // protocol: http counts unacknowledged messages too, of statistics up to 5 s old; amqp ready ones
-	Value     float64 // messages for each pod; with ETA the seconds in which the queue is to be empty
-	ETA       bool    // mode: ExpectedQueueConsumptionTime, by http, with metricType: Value
-	Poll      time.Duration
+	// HTTP: protocol http counts unacknowledged messages too, by statistics up to 5 s old; amqp ready ones.
+	HTTP      bool
+	Value     float64       // messages for each pod; with ETA the seconds in which the queue is to be empty
+	ETA       bool          // mode: ExpectedQueueConsumptionTime, by http, with metricType: Value
+	Poll      time.Duration // a multiple of 5 s
 	Cooldown  time.Duration // after the last poll that saw messages, until the Deployment has none
 	Window    time.Duration // the HPA's stabilization for scaling down
 	Tolerance float64
@@ -55,6 +56,9 @@ func (*KEDA) Every() time.Duration { return time.Second }
 func (k *KEDA) Decide(v *sim.View) sim.Wanted {
 	now := v.Since()
 	var w sim.Wanted
+	if at := now % statsEvery; at != 0 && at != statsAt { // neither polls nor statistics
+		return w
+	}
 	for i, q := range v.Policy().Pools {
 		if len(k.pools) <= i {
 			k.pools = append(k.pools, k.newObject(q.Min, q.Max))

@@ -35,7 +35,7 @@ var sixLong = slices.Repeat(load.Listed{{At: 31 * s, Lane: 1, Service: 100 * s}}
 func changes(t *testing.T, n Contender, jobs load.Listed, lasts time.Duration) (changes []int, r *sim.Result) {
 	t.Helper()
 	c := sim.NewConfig(policyOf(t, one), jobs.Jobs(), lasts)
-	r, err := n.Run(c, Known{Service: 100 * s, Jobs: jobs.Jobs})
+	r, err := n.Run(t.Context(), c, Known{Service: 100 * s, Jobs: jobs.Jobs})
 	if err != nil {
 		t.Fatal(err)
 	}

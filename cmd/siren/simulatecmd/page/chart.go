@@ -89,8 +89,10 @@ func (p Page) waits(r Run) chart {
 		}
 		worst := func(pt sim.Point) float64 { return y(pt.Lanes[i].Worst) }
 		c.Lines = append(c.Lines, shape{class(i), line(r, worst), l.Name})
-		c.Limits = append(c.Limits, limit{class(i), l.Name + " within " + l.StartWithin.String(),
-			y(l.StartWithin.D().Seconds())})
+		c.Limits = append(c.Limits, limit{
+			class(i), l.Name + " within " + l.StartWithin.String(),
+			y(l.StartWithin.D().Seconds()),
+		})
 	}
 	return c
 }
@@ -172,7 +174,7 @@ func (p Page) backlog(r Run) chart {
 // line.
 func (p Page) All() chart {
 	c := chart{Title: "What it costs, and what it reaches", Y: "jobs in time in the lane that fared worst, in %"}
-	most := 0.0
+	most := 0.01 // of an hour
 	for _, r := range p.Runs {
 		most = max(most, r.Total.WorkerSeconds()/3600)
 	}
