@@ -58,9 +58,10 @@ type FlowSample struct {
 
 // PoolHistory is what is remembered of a pool.
 type PoolHistory struct {
-	State      fleet.PoolState // what the fleet said last
-	Wants      []Want          // the plans of the hold window, decreasing
-	ColdStarts []time.Duration // the latest ones, oldest first
+	State      fleet.PoolState   // what the fleet said last
+	Wants      []Want            // the plans of the hold window, decreasing
+	Needs      map[string][]Want // by lane: what it and the more urgent ones beside it needed in the last cold start
+	ColdStarts []time.Duration   // the latest ones, oldest first
 	// workers ordered to park at the last tick: their heartbeats say so a second or two later
 	Parking     []string
 	Retiring    []string  // workers asked to retire that haven't promised yet
@@ -298,7 +299,7 @@ func (l *LaneHistory) learnBacklog(at time.Time, depth fleet.Depth, answered, su
 func (h History) Turns(p *lanes.Policy, at time.Time) map[string]string {
 	var turns map[string]string
 	for _, l := range p.Lanes {
-		if l.Promote != nil && !l.Paused && h.Lanes[l.Name].oldestWait(at) > l.Promote.After.D() {
+		if l.Promote != nil && !l.Paused && h.Lanes[l.Name].OldestWait(at) > l.Promote.After.D() {
 			if turns == nil {
 				turns = map[string]string{}
 			}
@@ -330,13 +331,18 @@ func (p PoolHistory) ColdStart(prior time.Duration) time.Duration {
 
 // Held adds this tick's want and returns the largest of the hold window.
 func (p *PoolHistory) Held(at time.Time, replicas int, window time.Duration) int {
-	wants := slices.Clone(p.Wants)
+	p.Wants = Hold(p.Wants, at, replicas, window)
+	return p.Wants[0].Replicas
+}
+
+// Hold adds a want to those of a window, which decrease: the first is the largest. Those that it is given stay as they
+// are.
+func Hold(wants []Want, at time.Time, replicas int, window time.Duration) []Want {
 	for len(wants) > 0 && at.Sub(wants[0].At) > window {
 		wants = wants[1:]
 	}
 	for len(wants) > 0 && wants[len(wants)-1].Replicas <= replicas {
 		wants = wants[:len(wants)-1]
 	}
-	p.Wants = append(wants, Want{at, replicas})
-	return p.Wants[0].Replicas
+	return append(slices.Clip(wants), Want{at, replicas})
 }

@@ -280,7 +280,7 @@ func TestOldestWait(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := tt.l.oldestWait(at(100)); got != tt.want {
+			if got := tt.l.OldestWait(at(100)); got != tt.want {
 				t.Errorf("oldestWait = %s, want %s", got, tt.want)
 			}
 		})
@@ -350,7 +350,7 @@ func TestLearnWorkersDoubtsTheFuture(t *testing.T) {
 	for s := 10.0; s <= 60; s++ {
 		h = look(h, s, 500)
 	}
-	if got := h.Lanes["a"].oldestWait(at(60)); got != 50*time.Second {
+	if got := h.Lanes["a"].OldestWait(at(60)); got != 50*time.Second {
 		t.Errorf("oldestWait = %s, want the 50 s since the job with that readyAt started", got)
 	}
 }

@@ -113,10 +113,10 @@ func (l LaneHistory) Since() time.Time {
 	return l.LastEmpty
 }
 
-// oldestWait returns how long the oldest waiting job has waited. The records say it when they match what waits.
+// OldestWait returns how long the oldest waiting job has waited. The records say it when they match what waits.
 // Otherwise it is at most the time since the last started job became ready, the lane was last empty or this leader
 // began.
-func (l LaneHistory) oldestWait(at time.Time) time.Duration {
+func (l LaneHistory) OldestWait(at time.Time) time.Duration {
 	if l.Ready() == 0 {
 		return 0
 	}

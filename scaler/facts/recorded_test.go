@@ -90,7 +90,7 @@ func TestOldestWaitByTheRecords(t *testing.T) {
 		{"nothing but messages that will be skipped", LaneHistory{LastEmpty: at(0)}, 3, fleet.Waiting{Skipped: 3}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := sees(c.l, 100, 100, c.n, c.w).oldestWait(at(100)); got != c.want {
+			if got := sees(c.l, 100, 100, c.n, c.w).OldestWait(at(100)); got != c.want {
 				t.Errorf("oldestWait = %s, want %s", got, c.want)
 			}
 		})

@@ -12,7 +12,7 @@ import (
 func (l LaneHistory) Status(at time.Time, startWithin lanes.Duration) fleet.LaneStatus {
 	s := fleet.LaneStatus{
 		Ready: l.Ready(), Skipped: l.Skipped, Unrecorded: l.Unrecorded(at), Excess: l.excess(at),
-		OldestWait: lanes.Duration(l.oldestWait(at)), Since: l.Since(), StartWithin: startWithin, Stale: l.Stale,
+		OldestWait: lanes.Duration(l.OldestWait(at)), Since: l.Since(), StartWithin: startWithin, Stale: l.Stale,
 	}
 	s.InPerMin, s.OutPerMin = rates(l.Flow)
 	judgeWaits(&s, l.Waits)

@@ -15,9 +15,10 @@ type Request struct {
 
 // Share is the replicas that a pool needs for a lane and the more urgent ones beside it.
 type Share struct {
-	Lane  string
-	Rank  int // urgency, 0 the most urgent
-	Total int
+	Lane   string
+	Rank   int // urgency, 0 the most urgent
+	Total  int
+	Lately int // the most of it within the last cold start, as far as those replicas exist; at least Total
 }
 
 // Grant is what a pool gets.
@@ -31,8 +32,10 @@ type Grant struct {
 }
 
 // Arbitrate divides the budget: what frozen pools have and then floors first, then lane by lane in order of urgency
-// what each needs now, and only then what hold windows would keep. So a less urgent pool gives up what it merely holds,
-// without waiting, as soon as a more urgent lane is short. Nothing running is preempted: growth is bounded by what
+// what each needs now and what it needed within the last cold start, and only then what hold windows would keep. So a
+// less urgent pool gives up what it merely holds, without waiting, as soon as a more urgent lane is short; and a lane
+// that pauses for less than it takes to start workers doesn't lose them to a less urgent one, which would have to start
+// its own. Nothing running is preempted: growth is bounded by what
 // exists, and waits for it to leave. Grants are in the order of the requests. The sum of Target never exceeds the
 // budget.
 func Arbitrate(budget int, requests []Request) []Grant {
@@ -68,6 +71,7 @@ func Arbitrate(budget int, requests []Request) []Grant {
 			grants[s.pool].Cut = true
 			cut(s.pool)
 		}
+		give(s.pool, s.Lately)
 		if unspent < before {
 			taken = append(taken, s)
 		}

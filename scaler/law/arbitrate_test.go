@@ -9,7 +9,7 @@ import (
 func ask1(lane string, rank, existing, floor, need, want int) Request {
 	return Request{
 		Pool: lane, Existing: existing, Replicas: existing, Floor: floor,
-		Shares: []Share{{lane, rank, need}}, Want: want,
+		Shares: []Share{{lane, rank, need, 0}}, Want: want,
 	}
 }
 
@@ -57,8 +57,8 @@ func TestArbitrate(t *testing.T) {
 		{
 			"a pool's lanes come at their own urgency", 10,
 			[]Request{
-				{Pool: "p", Shares: []Share{{"a", 0, 3}, {"c", 2, 9}}, Want: 9},
-				{Pool: "q", Shares: []Share{{"b", 1, 5}}, Want: 5},
+				{Pool: "p", Shares: []Share{{"a", 0, 3, 0}, {"c", 2, 9, 0}}, Want: 9},
+				{Pool: "q", Shares: []Share{{"b", 1, 5, 0}}, Want: 5},
 			},
 			[]Grant{{Target: 5, To: 5, Cut: true, For: "b"}, {Target: 5, To: 5}},
 		},
@@ -83,10 +83,26 @@ func TestArbitrate(t *testing.T) {
 			[]Grant{{Target: 3, To: 3, Yielded: true, For: "c"}, {Target: 3, To: 3}, {Target: 4, To: 2, Waits: true}},
 		},
 		{
+			"what a lane needed a moment ago comes before what a less urgent one needs", 10,
+			[]Request{
+				{Pool: "a", Existing: 6, Replicas: 6, Shares: []Share{{"a", 0, 1, 6}}, Want: 6},
+				{Pool: "b", Existing: 3, Replicas: 3, Shares: []Share{{"b", 1, 8, 3}}, Want: 8},
+			},
+			[]Grant{{Target: 6, To: 6}, {Target: 4, To: 4, Cut: true, For: "a"}},
+		},
+		{
+			"and after what a more urgent one needs", 10,
+			[]Request{
+				{Pool: "a", Existing: 2, Replicas: 2, Shares: []Share{{"a", 0, 9, 9}}, Want: 9},
+				{Pool: "b", Existing: 8, Replicas: 8, Shares: []Share{{"b", 1, 1, 8}}, Want: 8},
+			},
+			[]Grant{{Target: 9, To: 2, Waits: true}, {Target: 1, To: 1, Yielded: true, For: "a"}},
+		},
+		{
 			"what still leaves counts", 10,
 			[]Request{
-				{Pool: "a", Existing: 2, Replicas: 2, Shares: []Share{{"a", 0, 9}}, Want: 9},
-				{Pool: "b", Existing: 5, Replicas: 1, Shares: []Share{{"b", 1, 1}}, Want: 1},
+				{Pool: "a", Existing: 2, Replicas: 2, Shares: []Share{{"a", 0, 9, 0}}, Want: 9},
+				{Pool: "b", Existing: 5, Replicas: 1, Shares: []Share{{"b", 1, 1, 0}}, Want: 1},
 			},
 			[]Grant{{Target: 9, To: 5, Waits: true}, {Target: 1, To: 1}},
 		},
@@ -95,7 +111,7 @@ func TestArbitrate(t *testing.T) {
 			[]Request{
 				ask1("b", 1, 2, 0, 5, 5),
 				ask1("a", 0, 1, 0, 5, 5),
-				{Pool: "c", Existing: 5, Replicas: 0, Shares: []Share{{"c", 2, 0}}},
+				{Pool: "c", Existing: 5, Replicas: 0, Shares: []Share{{"c", 2, 0, 0}}},
 			},
 			[]Grant{{Target: 5, To: 2, Waits: true}, {Target: 5, To: 3, Waits: true}, {}},
 		},
@@ -132,7 +148,7 @@ func FuzzArbitrate(f *testing.F) {
 			target += g.Target
 			asked += max(g.To, r.Replicas) + r.Existing - r.Replicas
 			existing += r.Existing
-			most := max(r.Floor, r.Want, r.Shares[0].Total, r.Shares[1].Total)
+			most := max(r.Floor, r.Want, r.Shares[0].Total, r.Shares[1].Total, r.Shares[0].Lately, r.Shares[1].Lately)
 			if r.Frozen {
 				most = r.Replicas
 			}
@@ -174,8 +190,8 @@ func requestsOf(data []byte) (budget int, requests []Request) {
 		name := string(rune('a' + len(requests)))
 		n := func(i int) int { return int(d[i] % 64) }
 		r := Request{Pool: name, Replicas: n(0), Existing: n(0) + n(1)%4, Floor: n(2) % 8}
-		first := Share{name + "1", n(3) % 4, n(4)}
-		second := Share{name + "2", first.Rank + n(5)%3, max(n(6), first.Total)}
+		first := Share{name + "1", n(3) % 4, n(4), min(n(0), n(7)/2)}
+		second := Share{name + "2", first.Rank + n(5)%3, max(n(6), first.Total), min(n(0), n(7)/3)}
 		r.Shares, r.Want = []Share{first, second}, max(second.Total, min(n(7), r.Replicas))
 		if d[1]%16 == 15 {
 			r = Request{

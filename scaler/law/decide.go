@@ -32,7 +32,7 @@ func Decide(p *lanes.Policy, o facts.Observation, h facts.History) (Decision, fa
 			formerJobs = inFormer(o)
 		}
 		view := facts.ViewPool(q, p.Timing, o, workers[q.Name], h)
-		asks[i] = newAsk(u, p.Timing, view, ph.ColdStart(p.Timing.ColdStart.D()), h.Lanes, formerJobs)
+		asks[i] = newAsk(u, p.Timing, view, ph.ColdStart(p.Timing.ColdStart.D()), h.Lanes, formerJobs, o.At)
 		asks[i].remember(&ph, o.At)
 		if o.At.Before(ph.GuestsUntil) && len(q.Guests) > 0 {
 			d.NoGuests = append(d.NoGuests, q.Name)
@@ -86,6 +86,7 @@ type part struct {
 	in     LaneInput
 	need   Need
 	upTo   int // replicas for this lane and the more urgent ones of the pool
+	lately int // the most of it in the last cold start, as far as those replicas are there
 	paused int // jobs that wait while the lane is paused: they count for nothing
 }
 
@@ -94,7 +95,7 @@ type part struct {
 // jobs are left in them.
 func newAsk(
 	u urgency, timing lanes.Timing, v facts.PoolView, cold time.Duration, known map[string]facts.LaneHistory,
-	formerJobs int,
+	formerJobs int, at time.Time,
 ) ask {
 	a := ask{
 		view: v, parts: make([]part, 0, len(v.Lanes)), cold: cold, hold: hold(v.Hold.D(), cold),
@@ -116,6 +117,7 @@ func newAsk(
 			Service: lh.ServiceTime(timing.ServiceTime.D(), v.Ages[name]),
 			Ready:   v.Ready, Idle: max(0, v.Ready-sum(v.Running)), Others: sum(v.Running) - v.Running[name],
 			Parked: parked, Busy: v.Running[name] + v.OnParked[name], BusyParked: v.OnParked[name],
+			Oldest: lh.OldestWait(at),
 		}
 		part := part{lane: name, rank: u.rank(name)}
 		if l.Paused {
@@ -188,6 +190,24 @@ func (a *ask) remember(ph *facts.PoolHistory, at time.Time) {
 	if a.shut {
 		ph.GuestsUntil = at.Add(a.hold)
 	}
+	a.rememberNeeds(ph, at)
+}
+
+// rememberNeeds keeps what each lane needs for a cold start: as long as it would take to have the same workers again.
+func (a *ask) rememberNeeds(ph *facts.PoolHistory, at time.Time) {
+	var needs map[string][]facts.Want
+	for i := range a.parts {
+		p := &a.parts[i]
+		if p.upTo == 0 && len(ph.Needs[p.lane]) == 0 {
+			continue
+		}
+		if needs == nil {
+			needs = make(map[string][]facts.Want, len(a.parts))
+		}
+		needs[p.lane] = facts.Hold(ph.Needs[p.lane], at, p.upTo, a.cold)
+		p.lately = min(needs[p.lane][0].Replicas, a.view.Replicas())
+	}
+	ph.Needs = needs
 }
 
 // request puts the pool's ask to the arbiter. A pool that can't grow now asks for no more than it has, so that the
@@ -209,7 +229,8 @@ func (a ask) request() Request {
 	r.Shares = make([]Share, 0, len(a.parts))
 	for _, s := range a.parts {
 		total := min(max(0, s.upTo+len(v.Stuck)-v.Helping), most)
-		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: total})
+		lately := min(max(total, s.lately-v.Helping), most)
+		r.Shares = append(r.Shares, Share{Lane: s.lane, Rank: s.rank, Total: total, Lately: lately})
 	}
 	if last := len(r.Shares) - 1; last >= 0 {
 		r.Shares[last].Total = max(r.Shares[last].Total, min(a.now, most))

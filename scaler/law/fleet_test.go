@@ -366,7 +366,8 @@ func (w *world) apply(p fleet.Plan) {
 		}
 	}
 	if len(p.Retire) > 0 {
-		if last, ok := w.lastRet[p.Pool]; ok && w.now.Sub(last) < 10*time.Second {
+		cold := w.history.Pools[p.Pool].ColdStart(w.p.Timing.ColdStart.D())
+		if last, ok := w.lastRet[p.Pool]; ok && w.now.Sub(last) < retireEvery(cold) {
 			w.t.Errorf("%s: pool %s retires again after %s", w.clock(), p.Pool, w.now.Sub(last))
 		}
 		w.lastRet[p.Pool] = w.now

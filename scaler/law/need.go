@@ -16,9 +16,10 @@ type LaneInput struct {
 	Others      int           // of them, those that run jobs of other lanes, guests too
 	// idle slots of parked workers that may be unparked (not yet promised to a more urgent lane)
 	Parked     int
-	Busy       int // the lane's jobs on shared slots, on parked workers too
-	BusyParked int // of them, those on parked workers
-	Shoulder   int // the lane's own free shoulder slots
+	Busy       int           // the lane's jobs on shared slots, on parked workers too
+	BusyParked int           // of them, those on parked workers
+	Shoulder   int           // the lane's own free shoulder slots
+	Oldest     time.Duration // how long the oldest waiting job has waited
 }
 
 // Need is what the law asks for one lane.
@@ -28,6 +29,7 @@ type Need struct {
 	Short   int     // waiting jobs that no free slot takes at once
 	InTime  float64 // of them, how many the slots that are there start within τ
 	TooLate float64 // the rest: more slots are needed for these
+	Overdue bool    // the oldest job should have started by now: what S says of the slots that are there isn't so
 	Waiting bool    // the lane can't rely on what takes jobs now: its pool takes no guests
 }
 
@@ -42,7 +44,8 @@ func (n Need) Late() bool { return n.Unpark > 0 || n.TooLate > 0 }
 //	per     = max(1, τ/S)                             jobs that one new slot starts within τ
 //	short   = max(0, B − free)
 //	waiting = unpark > 0 or short − unpark > (ready − others)·relied/S
-//	tooLate = short − unpark − (ready − others)·τ/S
+//	overdue = the oldest job has waited for max(T − D, T/2), and is still among those that should start in time
+//	tooLate = short − unpark − (ready − others)·τ/S; overdue: short − unpark, and they wait
 //	need    = busy; when waiting at least ready − others + busyParked + unpark + max(0, tooLate)/per;
 //	          at most busy + B
 func NeedOf(l LaneInput) Need {
@@ -57,6 +60,9 @@ func NeedOf(l LaneInput) Need {
 	n.Waiting = n.Unpark > 0 || left > there*relied/service
 	n.InTime = there * tau / service
 	n.TooLate = left - n.InTime
+	if n.TooLate <= 0 && left > 0 && l.Oldest >= lastCall(l.StartWithin, l.ColdStart) {
+		n.Overdue, n.Waiting, n.TooLate = true, true, left
+	}
 
 	n.Slots = float64(l.Busy)
 	if n.Waiting {
@@ -67,6 +73,12 @@ func NeedOf(l LaneInput) Need {
 		n.Slots = max(n.Slots, 1)
 	}
 	return n
+}
+
+// lastCall returns how long a job may have waited if a worker that is started now is to take it in time. Where workers
+// take longer than half of the objective to start, it is that half: the first one of a burst would always be too late.
+func lastCall(startWithin, coldStart time.Duration) time.Duration {
+	return max(startWithin-coldStart, startWithin/2)
 }
 
 // hold returns how long the largest plan is kept before the pool shrinks: 3·D within 5 s and 300 s, unless the policy

@@ -125,6 +125,39 @@ func TestNeedOf(t *testing.T) {
 			want:    Need{Slots: 9, Short: 11, InTime: 10, TooLate: 1},
 		},
 		{
+			// Seven jobs of 20 s where S is 5 s: nobody is free, and what S says would keep it so.
+			name: "a job that has waited for as long as it may needs a slot, whatever S says", waiting: true,
+			in: LaneInput{
+				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5 * sec,
+				Oldest: 8 * sec,
+			},
+			want: Need{Slots: 7 + 1/1.0, Short: 1, InTime: 4.2, TooLate: 1},
+		},
+		{
+			name: "and not a moment before",
+			in: LaneInput{
+				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5 * sec,
+				Oldest: 8*sec - 1,
+			},
+			want: Need{Slots: 7, Short: 1, InTime: 4.2, TooLate: -3.2},
+		},
+		{
+			name: "half of the objective, where workers take longer to start", waiting: true,
+			in: LaneInput{
+				Backlog: 1, Ready: 40, Busy: 40, StartWithin: 10 * sec, ColdStart: 9 * sec, Service: 5 * sec,
+				Oldest: 5 * sec,
+			},
+			want: Need{Slots: 41, Short: 1, InTime: 8, TooLate: 1},
+		},
+		{
+			name: "what a free slot takes at once isn't overdue",
+			in: LaneInput{
+				Backlog: 1, Ready: 7, Busy: 6, Idle: 1, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5 * sec,
+				Oldest: 9 * sec,
+			},
+			want: Need{Slots: 6, InTime: 4.2, TooLate: -4.2},
+		},
+		{
 			name: "a service time of nothing doesn't divide by zero",
 			in:   LaneInput{Backlog: 10, Others: 1, Ready: 1, Service: -1}, waiting: true,
 			want: Need{Slots: 1, Short: 10, InTime: 0, TooLate: 10},
@@ -150,6 +183,9 @@ func TestNeedOf(t *testing.T) {
 				math.Abs(got.InTime-tt.want.InTime) > 1e-9 ||
 				got.Unpark != tt.want.Unpark || got.Short != tt.want.Short {
 				t.Errorf("NeedOf = %+v\nwant    %+v", got, tt.want)
+			}
+			if got.Overdue && !got.Waiting {
+				t.Error("overdue, and it doesn't wait")
 			}
 			if got.Waiting != tt.waiting {
 				t.Errorf("Waiting = %v", got.Waiting)
@@ -196,5 +232,16 @@ func TestWorkersFor(t *testing.T) {
 				t.Errorf("workersFor(%g, %d) = %d, want %d", tt.need, tt.slots, got, tt.want)
 			}
 		})
+	}
+}
+
+func TestRetireEvery(t *testing.T) {
+	const sec = time.Second
+	for cold, want := range map[time.Duration]time.Duration{
+		0: 2 * sec, sec: 2 * sec, 5 * sec: 5 * sec, 10 * sec: 10 * sec, 60 * sec: 10 * sec,
+	} {
+		if got := retireEvery(cold); got != want {
+			t.Errorf("a cold start of %s: retires every %s, want %s", cold, got, want)
+		}
 	}
 }

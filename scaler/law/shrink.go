@@ -10,9 +10,11 @@ import (
 	"github.com/polyglot-media/siren/scaler/facts"
 )
 
-// retireEvery is the least time between two retirements in one pool: removing more seldom costs slots, more often
-// starts them anew.
-const retireEvery = 10 * time.Second
+// retireEvery returns the least time between two retirements in one pool: removing more seldom costs slots, more often
+// starts them anew, and the longer that takes the worse it is.
+func retireEvery(coldStart time.Duration) time.Duration {
+	return min(max(coldStart, 2*time.Second), 10*time.Second)
+}
 
 // park fills in who parks, who retires and who is removed, in that order, each a step that the next one waits for: a
 // parked worker finishes what it has and may be unparked; a retired one has promised to take nothing ever again; only
@@ -26,7 +28,7 @@ func (a ask) park(p *fleet.Plan, g Grant, ph *facts.PoolHistory, at time.Time) {
 		p.To -= len(v.Retired)
 	}
 	surplus := a.surplus(g)
-	retire := v.Settled() && at.Sub(ph.RetiredAt) >= retireEvery
+	retire := v.Settled() && at.Sub(ph.RetiredAt) >= retireEvery(a.cold)
 	parking := setOf(ph.Parking)
 	p.Park = slices.Grow(p.Park, max(0, surplus))
 	for i, w := range a.parkingOrder(parking) {

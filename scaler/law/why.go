@@ -201,6 +201,9 @@ func (p part) waits() string {
 		return s + "; no slot takes jobs yet"
 	case there == 0:
 		return s + "; every shared slot runs other lanes' jobs"
+	case p.need.Overdue:
+		return s + fmt.Sprintf(", the oldest for %s: the %s longer than %s each", readable(p.in.Oldest),
+			count(there, "slot that is there takes", "slots that are there take"), seconds(p.in.Service))
 	case p.need.TooLate <= 0: // and they wait: so τ is the tenth
 		return start("all") + fmt.Sprintf(" within %s, a tenth of the objective", readable(p.in.StartWithin/10))
 	case p.need.InTime < 1:
