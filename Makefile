@@ -106,6 +106,10 @@ bench: install build ## measure Siren beside the raw client library; see docs/be
 	$(GO) run ./test/bench $(BENCHFLAGS)
 	$(if $(BENCHFLAGS),,$(GO) test -run '^$$' -bench . -count 5 ./scaler/law ./internal/redis/...)
 
+.PHONY: bench-law
+bench-law: ## play loads through the scaling law and its rivals (SEEDS=8; SIREN_TRACES names the folder of the Azure trace)
+	$(GO) run ./test/benchlaw -seeds $(or $(SEEDS),8) $(BENCHFLAGS)
+
 .PHONY: fuzz
 fuzz: ## fuzz every decoder and the scaler's properties, FUZZTIME each (20s)
 	scripts/fuzz $(FUZZTIME)

@@ -116,6 +116,11 @@ func usage(w io.Writer, c *cobra.Command) {
 	if flags := c.NonInheritedFlags(); c.HasParent() && flags.HasAvailableFlags() {
 		fmt.Fprintf(w, "Flags:\n%s\n", flags.FlagUsages())
 	}
+	if !c.HasParent() { // one line less
+		fmt.Fprintf(w, "Use \"%s COMMAND --help\" for more about a command, \"siren options\" for what all of them "+
+			"take.\n", c.CommandPath())
+		return
+	}
 	if c.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "Use \"%s COMMAND --help\" for more about a command.\n", c.CommandPath())
 	}

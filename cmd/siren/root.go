@@ -22,6 +22,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
+	"github.com/polyglot-media/siren/cmd/siren/simulatecmd"
 	"github.com/polyglot-media/siren/cmd/siren/tokencmd"
 	"github.com/polyglot-media/siren/cmd/siren/tunecmd"
 	"github.com/polyglot-media/siren/internal/redis/redislink"
@@ -110,7 +111,7 @@ waits. Urgent jobs get through at once, the lower lanes pull over. Try it: siren
 	}
 	add("jobs", enqueuecmd.New(a), jobcmd.NewJobs(a), deadcmd.NewDead(a), lanecmd.NewPresets(a))
 	add("fleet", lanecmd.NewLanes(a), lanecmd.NewPools(a), lanecmd.NewWorkers(a), lanecmd.NewExplain(a),
-		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a))
+		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a), simulatecmd.New(a))
 	add("change", tunecmd.NewTunings(a), tunecmd.NewBudget(a), lanecmd.NewAudit(a))
 	add("run", runcmd.NewUp(a), democmd.New(a), runcmd.NewWorker(a), runcmd.NewScaler(a), runcmd.NewGateway(a),
 		tokencmd.NewTokens(a))

@@ -1,6 +1,8 @@
 package facts
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,5 +63,22 @@ func TestJudgeWaits(t *testing.T) {
 				t.Errorf("%+v, objective met: %v", s, s.Objective())
 			}
 		})
+	}
+}
+
+// nth finds what sorting finds, in waits of any order and with many alike.
+func TestNth(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for n := 1; n <= 200; n++ {
+		waits := make([]time.Duration, n)
+		for i := range waits {
+			waits[i] = time.Duration(r.IntN(1 + n/2))
+		}
+		sorted := slices.Sorted(slices.Values(waits))
+		for _, place := range []int{0, n / 2, n - 1, r.IntN(n)} {
+			if got := nth(slices.Clone(waits), place); got != sorted[place] {
+				t.Fatalf("place %d of %d: %d, want %d", place, n, got, sorted[place])
+			}
+		}
 	}
 }
