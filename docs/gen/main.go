@@ -70,8 +70,8 @@ const generated = "<!-- written by docs/gen: change the code's comments and run 
 // metrics lists what worker and scaler register, by the descriptions that they send.
 func metrics() string {
 	var b strings.Builder
-	b.WriteString("# Metrics\n\n" + generated + "\nWorkers, scalers and gateways serve them at `/metrics` of their `--listen` " +
-		"address, beside `/livez` and `/readyz` " +
+	b.WriteString("# Metrics\n\n" + generated + "\nWorkers, scalers and gateways serve them at `/metrics` of " +
+		"their `--listen` address, beside `/livez` and `/readyz` " +
 		"(and the usual `go_` and `process_` metrics). Times are in seconds.\n")
 	section := func(title string, register func(prometheus.Registerer)) {
 		c := &catcher{}

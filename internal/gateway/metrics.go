@@ -23,8 +23,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return &Metrics{
 		requests: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "siren_gateway_requests_total",
-			Help: "Requests, by operation as in openapi.json, and by status. Those for the page, or refused before it " +
-				"was clear what they ask for, have no operation.",
+			Help: "Requests, by operation as in openapi.json, and by status. Those for the page, or refused before " +
+				"it was clear what they ask for, have no operation.",
 		}, []string{"operation", "code"}),
 		seconds: auto.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "siren_gateway_request_seconds",
@@ -55,15 +55,16 @@ func (m *Metrics) measured(next http.Handler) http.Handler {
 	})
 	answers := promhttp.InstrumentHandlerDuration(m.seconds, next, operation)
 	streams := promhttp.InstrumentHandlerInFlight(m.streams, next)
-	both := promhttp.InstrumentHandlerCounter(m.requests, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	either := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isStream(r) {
 			streams.ServeHTTP(w, r)
 			return
 		}
 		answers.ServeHTTP(w, r)
-	}), operation)
+	})
+	all := promhttp.InstrumentHandlerCounter(m.requests, either, operation)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		both.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), operationKey{}, new(string))))
+		all.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), operationKey{}, new(string))))
 	})
 }
 

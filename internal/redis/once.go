@@ -77,8 +77,8 @@ func (o *Once) Begin(ctx context.Context, key, print string) (a Attempt, answer 
 	return a, nil, ErrKeyInUse
 }
 
-// End keeps the answer (JSON) to a request for a day; nil: it has none, and the next one with its key may try. Where the
-// attempt took so long that another request has the key by now, it does nothing.
+// End keeps the answer (JSON) to a request for a day; nil: it has none, and the next one with its key may try. Where
+// the attempt took so long that another request has the key by now, it does nothing.
 func (o *Once) End(ctx context.Context, a Attempt, answer []byte) error {
 	var kept []byte
 	if answer != nil {

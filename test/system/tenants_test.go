@@ -90,13 +90,15 @@ func TestTenants(t *testing.T) {
 	})
 	g.answers(t, 200, "GET", path, "", ann)
 	g.answers(t, 401, "GET", path, "", "Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.")
-	for _, odd := range []string{"\r\nX-Odd: 1", "\nX-Odd: 1", "\x00", "\u202e"} { // in a header, as no library sends it
+	// In a header, as no library sends it.
+	for _, odd := range []string{"\r\nX-Odd: 1", "\nX-Odd: 1", "\x00", "\u202e"} {
 		c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
 		s.must(err)
 		defer c.Close()
 		body := fmt.Sprintf(`{"id":%q,"kind":"probe","input":"file:///a","output":"file:///b"}`, "a"+odd)
 		fmt.Fprintf(c, "POST /v1/jobs HTTP/1.1\r\nHost: siren\r\n%s\r\nIdempotency-Key: a%s\r\n"+
-			"Content-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", ann, odd, len(body), body)
+			"Content-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
+			ann, odd, len(body), body)
 		s.must(c.SetReadDeadline(time.Now().Add(time.Minute)))
 		answer, err := io.ReadAll(c)
 		s.must(err)

@@ -113,8 +113,8 @@ func singly(ctx context.Context, b *stand.Bench, rates *[]float64, send sender) 
 	return errors.Join(problems...)
 }
 
-// steadily adds how long single jobs take, in milliseconds, that are sent at a steady rate whether or not the ones before
-// are answered. Each counts from the moment at which it was to be sent.
+// steadily adds how long single jobs take, in milliseconds, that are sent at a steady rate whether or not the ones
+// before are answered. Each counts from the moment at which it was to be sent.
 func steadily(ctx context.Context, b *stand.Bench, half, most *[]float64, send sender) error {
 	jobs := probes(b, 6*httpRate)
 	took, problems := make([]float64, len(jobs)), make([]error, len(jobs))
