@@ -71,7 +71,9 @@ func Arbitrate(budget int, requests []Request) []Grant {
 			grants[s.pool].Cut = true
 			cut(s.pool)
 		}
-		give(s.pool, s.Lately)
+		if s.Rank < shares[len(shares)-1].Rank { // from the least urgent nobody takes what it held, but for need
+			give(s.pool, s.Lately)
+		}
 		if unspent < before {
 			taken = append(taken, s)
 		}

@@ -712,3 +712,32 @@ func TestDecideLeavesItsInputAlone(t *testing.T) {
 		w.run(40 * time.Second)
 	}
 }
+
+// While the budget binds, a lane that pauses for less than a cold start keeps its workers: a less urgent one would have
+// to wait for its own as long, and then the first one again.
+func TestWhatALaneJustNeeded(t *testing.T) {
+	const cold = 9 * time.Second // the scene's
+	for _, c := range []struct {
+		ago   time.Duration
+		parks int
+		why   string // of what the less urgent lane's pool gets
+	}{
+		{cold, 0, "the budget leaves 4 of the 6 wanted; lane standard came first"},
+		{cold + 1, 6, "2 of the 6 must wait until other replicas have left"},
+	} {
+		s := newScene(t)
+		s.workers("general", "", "", "", "", "", "", "", "")
+		s.workers("batch", "bulk")
+		s.ready("bulk", 100_000)
+		h := s.h.Pools["general"]
+		h.Needs = map[string][]facts.Want{"standard": {{At: t0.Add(-c.ago), Replicas: 8}}}
+		s.h.Pools["general"] = h
+		d, _ := Decide(s.p, s.o, s.h)
+		if general := d.Plans[0]; len(general.Park) != c.parks {
+			t.Errorf("after %s, general parks %v: %s", c.ago, general.Park, general.Why)
+		}
+		if batch := d.Plans[1]; !strings.HasSuffix(batch.Why, c.why) {
+			t.Errorf("after %s, batch: %s", c.ago, batch.Why)
+		}
+	}
+}

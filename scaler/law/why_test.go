@@ -160,6 +160,16 @@ func TestPlanSentences(t *testing.T) {
 			}, 2, fleet.Busy, "8 jobs wait in express; the 2 slots that are there start all of them within 200ms, a " +
 				"tenth of the objective",
 		},
+		{
+			"jobs that should have started by now", "", func(s *scene) {
+				s.workers("general", "standard", "standard", "standard", "standard")
+				s.ready("standard", 3)
+				s.h.Lanes["standard"] = facts.LaneHistory{
+					Service: 2.2, Finished: 100, LastEmpty: t0.Add(-22 * time.Second),
+				}
+			}, 6, fleet.Backlog, "4 → 6: 3 jobs wait in standard, the oldest for 22s: the 4 slots that are there take " +
+				"longer than 2.2 s each",
+		},
 		{"from zero", "batch", func(s *scene) {
 			s.ready("bulk", 1)
 		}, 1, fleet.Backlog, "0 → 1: 1 job waits in bulk; no slot takes jobs yet"},
