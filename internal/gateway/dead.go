@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/internal/gateway/auth"
 	"github.com/polyglot-media/siren/internal/operate"
@@ -145,7 +144,7 @@ func (c Chosen) filter() (f dead.Filter, err error) {
 	if f.OlderThan, err = ago("olderThan", c.Older); err != nil {
 		return f, err
 	}
-	if _, err := labels.Parse(c.Selector); err != nil {
+	if err := dead.CheckSelector(c.Selector); err != nil {
 		return f, invalid("selector %q: %w", c.Selector, err)
 	}
 	return f, nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"k8s.io/apimachinery/pkg/labels"
-
 	"github.com/polyglot-media/siren/internal/operate/dead"
 	"github.com/polyglot-media/siren/internal/redis/jobrecord"
 	"github.com/polyglot-media/siren/lanes/job"
@@ -64,7 +62,7 @@ func (g *Gateway) page(ctx context.Context, q jobrecord.Filter, limit int, after
 // filter returns the filter that the parameters mean.
 func (c Choice) filter(ctx context.Context, now time.Time) (jobrecord.Filter, error) {
 	f := dead.Filter{Lane: c.Lane, Kind: c.Kind, Selector: c.Selector, Tenant: who(ctx).Tenant}
-	if _, err := labels.Parse(c.Selector); err != nil {
+	if err := dead.CheckSelector(c.Selector); err != nil {
 		return jobrecord.Filter{}, invalid("selector=%q: %w", c.Selector, err)
 	}
 	var err error

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
@@ -35,7 +34,7 @@ func (f *Dead) Check() error {
 	if f.Since < 0 || f.OlderThan < 0 {
 		return exit.With(exit.Usage, errors.New("--since and --older-than can't be negative"))
 	}
-	if _, err := labels.Parse(f.Selector); err != nil {
+	if err := dead.CheckSelector(f.Selector); err != nil {
 		return exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.Selector, err))
 	}
 	for i, s := range f.DiedOf {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
@@ -73,7 +72,7 @@ func (f *Jobs) ByState(c *cobra.Command, states ...job.State) {
 // Query returns what the flags ask the ledger for.
 func (f *Jobs) Query(now time.Time) (jobrecord.Filter, error) {
 	var none jobrecord.Filter
-	switch _, err := labels.Parse(f.Selector); {
+	switch err := dead.CheckSelector(f.Selector); {
 	case err != nil:
 		return none, exit.With(exit.Usage, fmt.Errorf("--selector %q: %w", f.Selector, err))
 	case f.Limit < 0 || f.Since < 0 || f.OlderThan < 0:

@@ -1,6 +1,7 @@
 package dead
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,6 +55,16 @@ type Filter struct {
 	Selector           string        // of labels
 	DiedOf             []string      // one of these reasons
 	Since, OlderThan   time.Duration // so long ago at most, and at least
+}
+
+// CheckSelector refuses a selector that is malformed, and one that says nothing: it would choose every job, and whoever
+// wrote it meant some. Without one, "" is right.
+func CheckSelector(text string) error {
+	selector, err := labels.Parse(text)
+	if err == nil && text != "" && selector.Empty() {
+		err = errors.New("it names no label, so it would choose every job: leave it out, or say one")
+	}
+	return err
 }
 
 // Chooser returns what says whether the filter chooses a dead job, by times that count from now. Its selector has to be

@@ -143,8 +143,11 @@ func (w *Work) see(ctx context.Context, batch []job.Record) error {
 	return err
 }
 
-// hear notes what has become of jobs, and tells of it.
+// hear notes what has become of jobs, and tells of it, if there are any.
 func (w *Work) hear(results []Result) {
+	if len(results) == 0 {
+		return
+	}
 	for _, r := range results {
 		if r.Fate != Done {
 			continue
