@@ -136,6 +136,17 @@ func (p *Policy) tunable(name string) (any, error) {
 		PoolField("POOL", "FIELD"), BudgetField)
 }
 
+// ErrNotAValue is that a tuning's value isn't what its field can be.
+var ErrNotAValue = errors.New("is not a valid value")
+
+func (t Tuning) notAValue(err error) error {
+	why := err.Error()
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		why = "it must be " + kindName(wrong.Type.Kind())
+	}
+	return fmt.Errorf("%s: %s %w: %s", t.Field, t.Value, ErrNotAValue, why)
+}
+
 // With returns the policy with all the tunings applied, in their order. The error is the first tuning's that can't be
 // applied, or Problems: the rules that the outcome breaks.
 func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
@@ -151,7 +162,7 @@ func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
 		d := json.NewDecoder(bytes.NewReader(t.Value))
 		d.DisallowUnknownFields()
 		if err := d.Decode(field); err != nil {
-			return nil, fmt.Errorf("%s: %s is not a valid value: %w", t.Field, t.Value, err)
+			return nil, t.notAValue(err)
 		}
 	}
 	asked := make([]string, len(tunings))

@@ -33,7 +33,7 @@ func (g gateway) enqueue(ctx context.Context, key string, job any) (id string, e
 		}
 		select {
 		case <-ctx.Done():
-			return "", errors.New("no jobs are taken at the moment; try it again later")
+			return "", errors.New("the gateway was busy or away for a minute")
 		case <-time.After(wait):
 		}
 	}

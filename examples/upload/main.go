@@ -27,6 +27,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if address.Scheme != "http" && address.Scheme != "https" || address.Host == "" {
+		log.Fatalf("SIREN_GATEWAY=%s: write a URL, as in http://127.0.0.1:8080", address)
+	}
 	handler, err := newHandler(os.Args[1], gateway{address, os.Getenv("SIREN_TOKEN")})
 	if err != nil {
 		log.Fatal(err)

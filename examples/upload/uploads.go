@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -51,7 +52,9 @@ func (u uploads) add(w http.ResponseWriter, r *http.Request) {
 		"input": "file://" + input, "output": "file://" + filepath.Join(u.out, result),
 	})
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
+		_ = os.Remove(input)
+		log.Print("a job wasn't enqueued: ", err) // its words are for whoever runs this, with paths of the server
+		http.Error(w, "this can't be worked on at the moment; try it again later", http.StatusBadGateway)
 		return
 	}
 	_ = json.NewEncoder(w).Encode(map[string]string{"job": id, "result": "results/" + result, "media": media})

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/polyglot-media/siren/internal/gateway/auth"
 	"github.com/polyglot-media/siren/lanes/job"
+	"github.com/polyglot-media/siren/lanes/plain"
 )
 
 // Bounds is how much may be asked for.
@@ -28,6 +30,7 @@ type Bounds struct {
 	Rate     float64       // requests a second that one subject may make, with bursts of twice as many; 0: 1000
 	AtOnce   int           // requests that are answered at the same time, streams aside; 0: 256
 	Streams  int           // streams that are open at the same time; 0: 1000
+	Each     int           // of them, those of one subject; 0: 100
 	Patience time.Duration // for a request's body, and for its answer; 0: 10 s
 }
 
@@ -40,6 +43,9 @@ func (b Bounds) withDefaults() Bounds {
 	}
 	if b.Streams == 0 {
 		b.Streams = 1000
+	}
+	if b.Each == 0 {
+		b.Each = 100
 	}
 	if b.Patience == 0 {
 		b.Patience = 10 * time.Second
@@ -191,7 +197,7 @@ const refusedEvery = 10 * time.Second
 func (g *Gateway) admit(c huma.Context, next func(huma.Context)) {
 	asksFor(c.Context(), c.Operation().OperationID)
 	roles, _ := c.Operation().Metadata[rolesOf].([]auth.Role)
-	_, w := humago.Unwrap(c)
+	r, w := humago.Unwrap(c)
 	token := bearerOf(c.Header("Authorization"))
 	i, err := g.guard.Identify(c.Context(), token)
 	switch {
@@ -211,9 +217,58 @@ func (g *Gateway) admit(c huma.Context, next func(huma.Context)) {
 	case !g.paces.allow(i.Subject):
 		refuse(w, http.StatusTooManyRequests,
 			fmt.Sprintf("%s asks more than %g times a second", i.Subject, g.bounds.Rate))
+	case isStream(r) && !g.paces.open(i.Subject, g.bounds.Each):
+		refuse(w, http.StatusTooManyRequests,
+			fmt.Sprintf("%s has %d streams open, as many as one may", i.Subject, g.bounds.Each))
 	default:
-		next(huma.WithValue(c, whoKey{}, i))
+		if isStream(r) {
+			defer g.paces.close(i.Subject)
+		}
+		if why := odd(r, c.Operation()); why != "" {
+			refuse(w, http.StatusUnprocessableEntity, why)
+			return
+		}
+		next(huma.WithValue(huma.WithValue(c, whoKey{}, i), tokenKey{}, token))
 	}
+}
+
+// odd says what of a request's parameters can't be meant so, "" for nothing: a misspelt filter would choose everything.
+func odd(r *http.Request, o *huma.Operation) string {
+	known := map[string]bool{} // whether there may be several
+	var names []string
+	for _, p := range o.Parameters {
+		if p.In == "query" {
+			known[p.Name] = p.Schema.Type == huma.TypeArray
+			names = append(names, p.Name)
+		}
+	}
+	for name, values := range r.URL.Query() {
+		several, is := known[name]
+		switch {
+		case !is && len(names) == 0:
+			return fmt.Sprintf("there is no parameter %q, and no other either", name)
+		case !is:
+			return fmt.Sprintf("there is no parameter %q%s", name, plain.ThereAre(name, names))
+		case len(values) > 1 && !several:
+			return fmt.Sprintf("%s is there %d times: say it once", name, len(values))
+		}
+	}
+	if key, is := r.Header[idempotencyKey]; is && strings.TrimSpace(key[0]) == "" {
+		return idempotencyKey + " is empty, so it protects nothing: leave it out, or say what the request is for"
+	}
+	return ""
+}
+
+const idempotencyKey = "Idempotency-Key"
+
+// tokenKey is the name under which a request's context has its token.
+type tokenKey struct{}
+
+// still reports whether whoever made a request may still make it: tokens are revoked, and expire.
+func (g *Gateway) still(ctx context.Context) bool {
+	token, _ := ctx.Value(tokenKey{}).(string)
+	i, err := g.guard.Identify(ctx, token)
+	return errors.Is(err, auth.ErrCantTell) || ctx.Err() != nil || err == nil && reflect.DeepEqual(i, who(ctx))
 }
 
 // bearerOf returns the token of an Authorization header; "" without one. Whether a scheme's letters are small doesn't
@@ -235,11 +290,34 @@ func named(roles []auth.Role) string {
 	return "the role " + strings.Join(names, " or ")
 }
 
-// paces is how often each subject has asked lately.
+// paces is how often each subject has asked lately, and how many streams it has open.
 type paces struct {
-	rate float64
-	mu   sync.Mutex
-	of   map[string]*rate.Limiter
+	rate    float64
+	mu      sync.Mutex
+	of      map[string]*rate.Limiter
+	streams map[string]int
+}
+
+// open counts a stream of the subject; false: it has as many as it may.
+func (p *paces) open(subject string, most int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.streams[subject] >= most {
+		return false
+	}
+	if p.streams == nil {
+		p.streams = map[string]int{}
+	}
+	p.streams[subject]++
+	return true
+}
+
+func (p *paces) close(subject string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.streams[subject]--; p.streams[subject] == 0 {
+		delete(p.streams, subject)
+	}
 }
 
 // mostPaces is how many subjects are remembered; then all begin anew.

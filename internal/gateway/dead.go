@@ -267,7 +267,11 @@ func (g *Gateway) bulk(ctx context.Context, in *bulkIn) (*bulkOut, error) {
 		records = g.Ledger.Each(ctx, w.Narrow(f.Records(job.State(b.State), now), now))
 	}
 	if b.DryRun {
-		return count(records)
+		out, err := count(records)
+		if err == nil && out.Body.Count == 0 {
+			err = g.nothingOf(ctx, b.Lane)
+		}
+		return out, err
 	}
 	out := &bulkOut{}
 	w.Heard = func(all []jobs.Result) {
@@ -279,6 +283,9 @@ func (g *Gateway) bulk(ctx context.Context, in *bulkIn) (*bulkOut, error) {
 	}
 	err = w.Run(ctx, records)
 	out.Body.Count, out.Body.Sample = w.Done.Jobs, w.Done.Sample
+	if err == nil && out.Body.Count == 0 && out.Body.Left == 0 {
+		err = g.nothingOf(ctx, b.Lane)
+	}
 	return out, err
 }
 

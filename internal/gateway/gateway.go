@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -134,6 +135,9 @@ func forRoles(o huma.Operation, roles []auth.Role) huma.Operation {
 		o.Errors = append(o.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge,
 			http.StatusUnsupportedMediaType)
 	}
+	if !slices.Contains(o.Errors, http.StatusUnprocessableEntity) {
+		o.Errors = append(o.Errors, http.StatusUnprocessableEntity)
+	}
 	o.Errors = append(o.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests,
 		http.StatusServiceUnavailable)
 	return o
@@ -160,6 +164,19 @@ func (g *Gateway) sight(ctx context.Context) (*explain.Sight, error) {
 	return explain.Sources{
 		Board: g.Board, Ledger: g.Ledger, Roster: g.Roster, Tunings: g.Tunings, Efforts: g.Efforts,
 	}.Look(ctx)
+}
+
+// nothingOf returns the error that there is no such lane, for an answer that has nothing of it; "" is any. Lanes that
+// left the policy may still have jobs.
+func (g *Gateway) nothingOf(ctx context.Context, lane string) error {
+	if lane == "" {
+		return nil
+	}
+	e, err := operate.InForce(ctx, g.Board)
+	if err != nil {
+		return nil //nolint:nilerr // it isn't known which lanes there are
+	}
+	return operate.RequireLane(e, lane, true)
 }
 
 // lane returns the policy in force, which has to have the lane, unless it is "".

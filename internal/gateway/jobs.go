@@ -294,7 +294,7 @@ func (g *Gateway) once(ctx context.Context, s sending, in *enqueueIn) (all Enque
 		return all, invalid("this Idempotency-Key came with another body before: take another key for another request")
 	case errors.Is(err, redis.ErrKeyInUse):
 		return all, again(huma.Error409Conflict(
-			"a request with this Idempotency-Key is being answered at this moment; ask again soon"))
+			"a request with this Idempotency-Key is being answered, or broke off a moment ago; ask again soon"))
 	case err != nil:
 		return all, fmt.Errorf("whether this Idempotency-Key came before can't be told, so nothing is enqueued: %w",
 			err)

@@ -41,7 +41,11 @@ func (g *Gateway) listJobs(ctx context.Context, in *listIn) (*listOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.page(ctx, q, in.Limit, in.After)
+	out, err := g.page(ctx, q, in.Limit, in.After)
+	if err == nil && len(out.Body.Jobs) == 0 && in.After == "" {
+		err = g.nothingOf(ctx, in.Lane)
+	}
+	return out, err
 }
 
 // page lists a page of the chosen records.

@@ -55,6 +55,25 @@ func (g *Gateway) problem(ctx context.Context, err error) error {
 	return later(status, huma.NewError(status, plain.HideSecrets(err.Error())))
 }
 
+// said is what huma says of a request that isn't as the document has it; where, and what, is only in its errors.
+const said = "validation failed"
+
+// newProblem makes a problem whose detail says what is wrong.
+func newProblem(make func(int, string, ...error) huma.StatusError) func(int, string, ...error) huma.StatusError {
+	return func(status int, message string, errs ...error) huma.StatusError {
+		p := make(status, message, errs...)
+		if m, ok := p.(*huma.ErrorModel); ok && m.Detail == said && len(m.Errors) > 0 {
+			m.Detail = m.Errors[0].Message
+			if at := m.Errors[0].Location; at != "" {
+				m.Detail = at + ": " + m.Detail
+			}
+		}
+		return p
+	}
+}
+
+func init() { huma.NewError = newProblem(huma.NewError) }
+
 // later tells when to ask again, if that helps.
 func later(status int, err error) error {
 	if status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests {

@@ -20,8 +20,8 @@ func TestPageBesideTheAPI(t *testing.T) {
 		status                    int
 	}{
 		{"GET", "/", "text/html", "", 200},
-		{"GET", "/jobs", "text/html", "", 200},
-		{"GET", "/v1x", "text/html", "", 200},
+		{"GET", "/jobs", "text/plain", "", 404}, // the page's views are behind its #
+		{"GET", "/metrics", "text/plain", "", 404},
 		{"GET", "/licences.txt", "text/plain", "", 200},
 		{"GET", "/openapi.json", "application/", "", 200},
 		{"GET", "/v1", "application/problem+json", "", 404},

@@ -49,6 +49,7 @@ type (
 const (
 	aliveEvery    = 15 * time.Second
 	snapshotEvery = time.Second
+	stillEvery    = 2 * time.Second // it is looked whether the token still counts
 )
 
 type eventsIn struct {
@@ -79,14 +80,24 @@ func (g *Gateway) addStreams() {
 		}, g.watchFleet)
 }
 
-// streaming returns a context that ends with the gateway, too.
+// streaming returns a context that ends with the gateway, too, and soon after the token no longer counts.
 func (g *Gateway) streaming(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, end := context.WithCancel(ctx)
 	go func() {
-		select {
-		case <-g.stopping:
-			end()
-		case <-ctx.Done():
+		defer end()
+		look := time.NewTicker(stillEvery)
+		defer look.Stop()
+		for {
+			select {
+			case <-g.stopping:
+				return
+			case <-look.C:
+				if !g.still(ctx) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
 		}
 	}()
 	return ctx, end

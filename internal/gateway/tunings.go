@@ -98,7 +98,7 @@ func (c Changing) terms(reason string, period time.Duration) (t tune.Terms, err 
 	}
 	n, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(c.Match, "W/"), `"`), 10, 64)
 	if err != nil {
-		return t, huma.Error412PreconditionFailed(
+		return t, huma.Error400BadRequest(
 			`If-Match: write the ETag of an earlier answer, a revision as in "12"`)
 	}
 	t.Revision = &n

@@ -15,7 +15,7 @@ import (
 
 const (
 	onceKeep  = 24 * time.Hour   // an answer is kept
-	onceLease = 30 * time.Second // a request has, before another with its key may try
+	onceLease = 15 * time.Second // a request has, before another with its key may try
 )
 
 // Errors of Once.

@@ -156,6 +156,12 @@ func TestGateway(t *testing.T) {
 		g.answers(t, 200, "POST", "/v1/jobs/"+late+"/promote", "")
 		s.completed(late, 30*time.Second)
 		g.answers(t, 409, "POST", "/v1/jobs/"+late+"/promote", "")
+		dead := enqueue(fmt.Sprintf(`{"kind":"probe","input":%q,"output":%q}`, s.input("later.mp4"),
+			s.output("later.json")))
+		s.record(dead, "dead", 30*time.Second, func(r job.Record) bool { return r.State == job.Dead })
+		s.write("later.mp4", s.clip("clip.mp4"))
+		g.answers(t, 200, "POST", "/v1/jobs/"+dead+"/retry", "")
+		s.completed(dead, 30*time.Second)
 		g.answers(t, 404, "DELETE", "/v1/jobs/nobody", "")
 		s.siren("", "lanes", "resume", "bulk")
 	})

@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
+	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/serve"
+	"github.com/polyglot-media/siren/internal/gateway/page"
 	"github.com/polyglot-media/siren/lanes/role"
 )
 
@@ -32,6 +34,11 @@ Ingress, or a proxy in front of it.`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if f.Log, err = a.Logger(slog.LevelInfo); err != nil {
 				return err
+			}
+			for _, from := range f.Outputs {
+				if _, err := page.Origin(from); err != nil {
+					return exit.With(exit.Usage, fmt.Errorf("--show-from: %w", err))
+				}
 			}
 			if f.Guard, err = m.guard(cmd.Context(), f.Address, f.Log); err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"html"
 	"io/fs"
 	"net/http"
@@ -38,7 +39,7 @@ var kinds = map[string]string{
 	".txt": "text/plain; charset=utf-8",
 }
 
-// Handler serves the page at /, and at every path that isn't one of its files. The page may show pictures and films
+// Handler serves the page at /, with its files. The page may show pictures and films
 // from the given origins, such as https://media.example.com, besides its own.
 func Handler(origins ...string) http.Handler {
 	files, index := load(origins)
@@ -55,10 +56,14 @@ func Handler(origins ...string) http.Handler {
 			return
 		}
 		f, ok := files[strings.TrimPrefix(r.URL.Path, "/")]
-		if !ok {
-			f = index
+		switch {
+		case ok:
+			f.send(w, r)
+		case r.URL.Path == "/" || r.URL.Path == "/index.html":
+			index.send(w, r)
+		default:
+			http.Error(w, "there is nothing here; the page is at /", http.StatusNotFound)
 		}
-		f.send(w, r)
 	})
 }
 
@@ -73,13 +78,21 @@ func policyOf(origins []string) string {
 // known returns what of the origins is one: nothing else gets into a header.
 func known(origins []string) (all []string) {
 	for _, o := range origins {
-		u, err := url.Parse(o)
-		if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil &&
-			!strings.ContainsAny(u.Host, " ;,'\"*") {
-			all = append(all, u.Scheme+"://"+u.Host)
+		if origin, err := Origin(o); err == nil {
+			all = append(all, origin)
 		}
 	}
 	return all
+}
+
+// Origin returns the origin that a text names, such as https://media.example.com.
+func Origin(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
+		strings.ContainsAny(u.Host, " ;,'\"*") {
+		return "", fmt.Errorf("%q is no origin: write one as https://media.example.com", text)
+	}
+	return u.Scheme + "://" + u.Host, nil
 }
 
 // load returns the page's files by the names under which they are asked for, and the one that answers all else.

@@ -115,6 +115,9 @@ func (d *Desk) Set(ctx context.Context, terms Terms, wishes ...Wish) (Change, er
 			if terms.For > 0 {
 				t.Until = now.at.Add(terms.For)
 			}
+			if _, err := now.inForce.With(t); errors.Is(err, lanes.ErrNotAValue) {
+				return nil, nil, operate.Invalid.With(err)
+			}
 			set = append(set, t)
 		}
 		return set, nil, nil
