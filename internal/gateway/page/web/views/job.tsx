@@ -29,8 +29,9 @@ export function JobView({ id }: { id: string }) {
     }, () => {})
   }, [path])
   const state = job?.state ?? ''
-  const why = useLoad(`why ${id} ${state}`, (end) => get<Explanation>(`${path}/explain`, end), final(state) ? 0 : 2000)
-  const log = useLoad(`log ${id} ${state}`, (end) => get<{ log: string }>(`${path}/logs`, end), final(state) ? 0 : 2000)
+  const every = job && !final(state) ? 2000 : 0
+  const why = useLoad(`why ${id} ${state}`, (end) => get<Explanation>(`${path}/explain`, end), every)
+  const log = useLoad(`log ${id} ${state}`, (end) => get<{ log: string }>(`${path}/logs`, end), every)
   return (
     <>
       <div class="title">
