@@ -147,7 +147,7 @@ func TestEnqueue(t *testing.T) {
 			_, _ = io.WriteString(w, `{"detail":"the storage isn't listed"}`)
 		}
 	})
-	for _, says := range []string{`"job":"one"`, "the storage isn't listed"} {
+	for _, says := range []string{`"job":"one"`, "try it again later"} {
 		a, err := http.Post(page.URL+"/uploads", "image/png", strings.NewReader("x"))
 		if err != nil {
 			t.Fatal(err)

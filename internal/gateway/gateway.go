@@ -176,7 +176,10 @@ func (g *Gateway) nothingOf(ctx context.Context, lane string) error {
 	if err != nil {
 		return nil //nolint:nilerr // it isn't known which lanes there are
 	}
-	return operate.RequireLane(e, lane, true)
+	if err := operate.RequireLane(e, lane, true); err != nil {
+		return invalid("%v", err) // of a filter: it isn't the lane that was asked for
+	}
+	return nil
 }
 
 // lane returns the policy in force, which has to have the lane, unless it is "".

@@ -167,8 +167,8 @@ func TestPlanSentences(t *testing.T) {
 				s.h.Lanes["standard"] = facts.LaneHistory{
 					Service: 2.2, Finished: 100, LastEmpty: t0.Add(-22 * time.Second),
 				}
-			}, 6, fleet.Backlog, "4 → 6: 3 jobs wait in standard, the oldest for 22s: the 4 slots that are there take " +
-				"longer than 2.2 s each",
+			}, 6, fleet.Backlog, "4 → 6: 3 jobs wait in standard, the oldest for 22s: the 4 slots that are there " +
+				"take longer than 2.2 s each",
 		},
 		{"from zero", "batch", func(s *scene) {
 			s.ready("bulk", 1)
