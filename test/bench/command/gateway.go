@@ -245,13 +245,5 @@ func (g *gateway) send(ctx context.Context, jobs []job.Job) error {
 
 func (g *gateway) stop() error {
 	g.http.CloseIdleConnections()
-	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case err := <-g.ended:
-		return err
-	case <-time.After(30 * time.Second):
-		return errors.Join(errors.New("the gateway doesn't stop"), g.cmd.Process.Kill())
-	}
+	return stop("gateway", g.cmd, g.ended)
 }

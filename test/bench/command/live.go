@@ -88,15 +88,18 @@ func openLive(ctx context.Context, b *stand.Bench) (l *live, err error) {
 }
 
 // stop ends the scaler and its workers; what they run goes back to its lane.
-func (l *live) stop() error {
-	if err := l.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+func (l *live) stop() error { return stop("scaler", l.cmd, l.ended) }
+
+// stop ends a siren that runs for a while; ended says how.
+func stop(what string, cmd *exec.Cmd, ended <-chan error) error {
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
-	case err := <-l.ended:
+	case err := <-ended:
 		return err
 	case <-time.After(30 * time.Second):
-		return errors.Join(errors.New("the scaler doesn't stop"), l.cmd.Process.Kill())
+		return errors.Join(fmt.Errorf("the %s doesn't stop", what), cmd.Process.Kill())
 	}
 }
 
