@@ -62,8 +62,8 @@ func TestBrokerKilledAmongDelayedJobs(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	if !s.Rest(ctx, lane, func(time.Duration, int) bool { return true }) {
-		t.Fatal("jobs are still delayed, perhaps in a forwarder's hands")
+	if err := s.Rest(ctx, lane, func(time.Duration, int) bool { return true }); err != nil {
+		t.Fatalf("jobs are still delayed, perhaps in a forwarder's hands: %v", err)
 	}
 	back, err := takeAll(s, lane)
 	if err != nil {

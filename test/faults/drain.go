@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,14 +20,14 @@ const (
 )
 
 // awaitEnds waits until the fleet is at rest: every job is confirmed and has an end, and nothing is on its way in any
-// queue. It is false when that takes too long. Jobs that are lost are the checker's to find.
-func awaitEnds(ctx context.Context, s *site.Site, produced <-chan struct{}, jobs []*history.Attempts) bool {
+// queue. The error says why not, when that takes too long. Jobs that are lost are the checker's to find.
+func awaitEnds(ctx context.Context, s *site.Site, produced <-chan struct{}, jobs []*history.Attempts) error {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	select {
 	case <-produced:
 	case <-ctx.Done():
-		return false
+		return errors.New("jobs aren't confirmed yet")
 	}
 	return s.Rest(ctx, "", func(calm time.Duration, dead int) bool { return calm >= giveUp || ended(s, jobs, dead) })
 }

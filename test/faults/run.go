@@ -159,7 +159,7 @@ func play(
 			return h, 0, err
 		}
 	}
-	h.Drained = awaitEnds(ctx, s, produced, p.Jobs)
+	h.Unrest = awaitEnds(ctx, s, produced, p.Jobs)
 	drain = time.Since(began)
 	stopProducing()
 	stopHunting()

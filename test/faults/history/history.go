@@ -38,7 +38,7 @@ type History struct {
 	Lost    []time.Time // when Redis lost its data
 	// FailedOver is when another Redis may have become the primary.
 	FailedOver []time.Time
-	Drained    bool // whether the fleet has worked off everything within its time
+	Unrest     error // why the fleet hasn't worked off everything within its time; nil: it has
 }
 
 // Output is a file where outputs are.

@@ -19,6 +19,7 @@ type Ran struct {
 	Code     int    // -1: it was killed
 	Problem  error  // why it doesn't claim to have done it; nil: it does
 	Wrong    string // how it ended as none may; "": it didn't
+	signal   syscall.Signal
 }
 
 // Run has a person run siren, past all links. When ctx ends, it is told to stop.
@@ -38,6 +39,9 @@ func (s *Site) Run(ctx context.Context, args ...string) Ran {
 	r.Out, r.Err = out.String(), stderr.String()
 	if cmd.ProcessState != nil {
 		r.Code = cmd.ProcessState.ExitCode()
+		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			r.signal = status.Signal()
+		}
 	}
 	r.Wrong = wrongEnd(r, ctx.Err() != nil)
 	return r
@@ -51,6 +55,8 @@ func wrongEnd(r Ran, told bool) string {
 		return "it panicked: " + r.Err
 	case r.Code == refusesFlags:
 		return "it was typed wrongly: " + r.Err
+	case r.signal == syscall.SIGINT && told: // before it could listen to signals
+		return ""
 	case r.Code == -1 && told:
 		return "it was told to stop and was still there after " + stopsWithin.String()
 	case r.Code == -1:

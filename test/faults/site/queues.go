@@ -1,7 +1,9 @@
 package site
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -90,21 +92,26 @@ func (s *Site) QueueOf(lane string) string {
 const restFor = 7 * time.Second
 
 // Rest waits until nothing is on its way in any queue but the one that is left out, and it is enough: nothing was for
-// that long, and there are so many dead letters. It is false when ctx ends first.
-func (s *Site) Rest(ctx context.Context, but string, enough func(calm time.Duration, dead int) bool) bool {
+// calm, and so many messages are dead. When ctx ends first, the error says what wasn't at rest when last looked at.
+func (s *Site) Rest(ctx context.Context, but string, enough func(calm time.Duration, dead int) bool) error {
+	unrest := errors.New("nobody has looked yet")
 	for empty := time.Now(); wait.Pause(ctx, time.Second) == nil; {
 		queues, err := s.Ready()
 		delete(queues, but)
-		if err != nil || len(Waiting(queues)) > 0 {
+		if left := Waiting(queues); err != nil || len(left) > 0 {
 			empty = time.Now()
+			unrest = cmp.Or(err, fmt.Errorf("messages wait: %v", left))
 			continue
 		}
 		if calm := time.Since(empty); calm < restFor || !enough(calm, queues[DeadQueue]) {
+			unrest = fmt.Errorf("nothing waits for %s, but that isn't enough", calm.Round(time.Second))
 			continue
 		}
-		if n, err := s.unsettled(ctx); err == nil && n == 0 {
-			return true
+		n, err := s.unsettled(ctx)
+		if err == nil && n == 0 {
+			return nil
 		}
+		unrest = cmp.Or(err, fmt.Errorf("%d messages are taken and not settled", n))
 	}
-	return false
+	return unrest
 }

@@ -226,8 +226,8 @@ func (c *checker) sights() {
 
 // leftovers judges what must be gone when the fleet is at rest.
 func (c *checker) leftovers() {
-	if !c.h.Drained {
-		c.complain(isLeftover, "", "the fleet didn't come to rest in time")
+	if c.h.Unrest != nil {
+		c.complain(isLeftover, "", "the fleet didn't come to rest in time: %v", c.h.Unrest)
 	}
 	for _, q := range slices.Sorted(maps.Keys(c.h.Left)) {
 		c.complain(isLeftover, "", "%d messages in %s", c.h.Left[q], q)

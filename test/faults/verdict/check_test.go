@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,7 +48,6 @@ func goodHistory() history.History {
 			"good": {State: job.Completed}, "bad": {State: job.Dead}, "first": {State: job.Dead},
 			"second": {State: job.Completed}, "poison": {State: job.Dead},
 		},
-		Drained: true,
 	}
 }
 
@@ -200,7 +200,7 @@ func TestCheckerComplains(t *testing.T) {
 			h.RecordsAt = time.Unix(110, 0)
 			h.Windows = []history.Window{{Fault: history.Fault{Kind: "redis-failover"}, Outage: "redis"}}
 		}, isWrong, "says that it runs, 1m0s after"},
-		{"a fleet that goes on", func(h *history.History) { h.Drained = false }, isLeftover, "come to rest"},
+		{"a fleet that goes on", func(h *history.History) { h.Unrest = errors.New("a job runs on") }, isLeftover, "come to rest"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := goodHistory()
