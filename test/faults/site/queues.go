@@ -48,9 +48,10 @@ func (s *Site) Ready() (map[string]int, error) {
 	})
 }
 
-// unsettled returns how many messages somebody has taken and not settled yet, in all queues but siren.dead. What the
-// broker says of a quorum queue may be some seconds old.
-func (s *Site) unsettled(ctx context.Context) (sum int, err error) {
+// unsettled returns how many messages somebody has taken and not settled yet, in all queues but siren.dead that have
+// any. What the broker says of a quorum queue may be some seconds old.
+func (s *Site) unsettled(ctx context.Context) (map[string]int, error) {
+	taken := map[string]int{}
 	said, err := s.ctl(ctx, "-q", "list_queues", "name", "messages_unacknowledged")
 	for line := range strings.Lines(said) {
 		name, count, _ := strings.Cut(strings.TrimSpace(line), "\t")
@@ -59,11 +60,13 @@ func (s *Site) unsettled(ctx context.Context) (sum int, err error) {
 		}
 		n, parsed := strconv.Atoi(count)
 		if parsed != nil {
-			return 0, fmt.Errorf("the broker says nothing of %s yet", name)
+			return nil, fmt.Errorf("the broker says nothing of %s yet", name)
 		}
-		sum += n
+		if n > 0 {
+			taken[name] = n
+		}
 	}
-	return sum, err
+	return taken, err
 }
 
 // Waiting leaves out siren.dead and what is empty.
@@ -107,11 +110,16 @@ func (s *Site) Rest(ctx context.Context, but string, enough func(calm time.Durat
 			unrest = fmt.Errorf("nothing waits for %s, but that isn't enough", calm.Round(time.Second))
 			continue
 		}
-		n, err := s.unsettled(ctx)
-		if err == nil && n == 0 {
+		taken, err := s.unsettled(ctx)
+		switch {
+		case ctx.Err() != nil: // it was cut short, and says nothing
+		case err != nil:
+			unrest = err
+		case len(taken) == 0:
 			return nil
+		default:
+			unrest = fmt.Errorf("messages are taken and not settled: %v", taken)
 		}
-		unrest = cmp.Or(err, fmt.Errorf("%d messages are taken and not settled", n))
 	}
 	return unrest
 }
