@@ -99,14 +99,19 @@ func (o options) run(ctx context.Context) error {
 			return err
 		}
 		pairs = append(pairs, p)
-		if err := table(os.Stdout, i+1, p); err != nil {
+		if err := table(os.Stdout, title(i, p), pairs[i:]); err != nil {
+			return err
+		}
+	}
+	if o.runs > 1 {
+		if err := table(os.Stdout, fmt.Sprintf("\nthe means of all %d runs", o.runs), pairs); err != nil {
 			return err
 		}
 	}
 	if o.picture == "" {
 		return nil
 	}
-	return os.WriteFile(o.picture, []byte(draw(pairs[len(pairs)-1])), 0o644)
+	return os.WriteFile(o.picture, []byte(draw(pairs)), 0o644)
 }
 
 // once plays the trace on servers of its own, and in the simulator.

@@ -10,47 +10,64 @@ import (
 	"github.com/polyglot-media/siren/test/real/replay"
 )
 
-// table writes a run's figures beside those of its simulations.
-func table(w io.Writer, run int, p pair) error {
-	m := p.measured
-	fmt.Fprintf(w, "run %d: workers took %s to start (spread %.2f), and %s to leave; %d jobs\n", run,
-		m.Cold.Median.Round(time.Millisecond), m.Cold.CV, m.Leave.Round(time.Millisecond), len(m.Load))
+// figure is one line of the table.
+type figure struct {
+	name   string
+	of     func(replay.Outcome) float64
+	part   float64 // of what is real: how far apart the two may be; 0: it is only shown
+	beyond float64 // or this, whichever is more
+}
+
+// figures are what is compared.
+func figures(lanes []replay.Waits) (all []figure) {
+	for i, l := range lanes {
+		all = append(
+			all,
+			figure{l.Lane + ", wait p50, s", func(o replay.Outcome) float64 { return o.Lanes[i].P50.Seconds() }, 0.15, 0.3},
+			figure{l.Lane + ", wait p95, s", func(o replay.Outcome) float64 { return o.Lanes[i].P95.Seconds() }, 0.15, 0.3},
+		)
+	}
+	return append(
+		all,
+		figure{"worker-seconds", func(o replay.Outcome) float64 { return o.WorkerSeconds }, 0.1, 0},
+		figure{"workers started", func(o replay.Outcome) float64 { return float64(o.Starts) }, 0, 0},
+	)
+}
+
+// table writes the means of the runs beside those of their simulations: of each run, the median.
+func table(w io.Writer, title string, pairs []pair) error {
+	fmt.Fprintln(w, title)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "figure\treal\tsimulated\tfrom to\tdifference\taim\t")
-	middle := replay.Median(p.simulated)
-	for i, l := range p.real.Lanes {
-		for _, f := range []struct {
-			name string
-			of   func(replay.Outcome) float64
-		}{
-			{"p50", func(o replay.Outcome) float64 { return o.Lanes[i].P50.Seconds() }},
-			{"p95", func(o replay.Outcome) float64 { return o.Lanes[i].P95.Seconds() }},
-		} {
-			line(t, p, middle, fmt.Sprintf("%s, %s of the waits of %d, s", l.Lane, f.name, l.Jobs), 0.15, 0.3, f.of)
+	for _, f := range figures(pairs[0].real.Lanes) {
+		is, would, least, most := 0.0, 0.0, math.Inf(1), math.Inf(-1)
+		for _, p := range pairs {
+			is += f.of(p.real) / float64(len(pairs))
+			would += f.of(replay.Median(p.simulated)) / float64(len(pairs))
+			for _, o := range p.simulated {
+				least, most = min(least, f.of(o)), max(most, f.of(o))
+			}
 		}
+		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.2f to %.2f\t%+.2f (%+.0f %%)\t%s\t\n", f.name, is, would, least, most,
+			would-is, 100*(would-is)/max(is, 0.01), f.verdict(is, would))
 	}
-	line(t, p, middle, "worker-seconds", 0.1, 0, func(o replay.Outcome) float64 { return o.WorkerSeconds })
-	line(t, p, middle, "workers started", 0, 0, func(o replay.Outcome) float64 { return float64(o.Starts) })
 	return t.Flush()
 }
 
-// line writes one figure; part and beyond are how far apart its two may be, whichever is more. Without them it is only
-// shown.
-func line(
-	w io.Writer, p pair, middle replay.Outcome, name string, part, beyond float64, of func(replay.Outcome) float64,
-) {
-	least, most := math.Inf(1), math.Inf(-1)
-	for _, o := range p.simulated {
-		least, most = min(least, of(o)), max(most, of(o))
+func (f figure) verdict(is, would float64) string {
+	switch {
+	case f.part == 0:
+		return ""
+	case math.Abs(is-would) <= max(f.part*is, f.beyond):
+		return "met"
+	default:
+		return "missed"
 	}
-	is, would := of(p.real), of(middle)
-	verdict := ""
-	if part > 0 {
-		verdict = "met"
-		if math.Abs(is-would) > max(part*is, beyond) {
-			verdict = "missed"
-		}
-	}
-	fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f–%.2f\t%+.0f %%\t%s\t\n", name, is, would, least, most,
-		100*(would-is)/max(is, 0.001), verdict)
+}
+
+// title says what was measured of a run, and given to the simulator.
+func title(i int, p pair) string {
+	m := p.measured
+	return fmt.Sprintf("run %d: %d jobs; workers took %s to start (spread %.2f) and %s to leave", i+1, len(m.Load),
+		m.Cold.Median.Round(time.Millisecond), m.Cold.CV, m.Leave.Round(time.Millisecond))
 }

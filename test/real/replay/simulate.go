@@ -43,6 +43,9 @@ func outcomeOf(r *sim.Result) Outcome {
 		}
 		o.Fleet = append(o.Fleet, n)
 	}
+	if len(o.Fleet) > 0 { // the first point is of the first second's end
+		o.Fleet = append([]int{o.Fleet[0]}, o.Fleet...)
+	}
 	return o
 }
 
