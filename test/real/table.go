@@ -68,6 +68,7 @@ func (f figure) verdict(is, would float64) string {
 // title says what was measured of a run, and given to the simulator.
 func title(i int, p pair) string {
 	m := p.measured
-	return fmt.Sprintf("run %d: %d jobs; workers took %s to start (spread %.2f) and %s to leave", i+1, len(m.Load),
-		m.Cold.Median.Round(time.Millisecond), m.Cold.CV, m.Leave.Round(time.Millisecond))
+	return fmt.Sprintf("run %d: %d jobs; workers took %s to start (spread %.2f) and %s to leave, slots %s to "+
+		"begin the next job", i+1, len(m.Load), m.Cold.Median.Round(time.Millisecond), m.Cold.CV,
+		m.Leave.Round(time.Millisecond), m.Turn.Round(time.Millisecond))
 }

@@ -3,10 +3,11 @@
 // The real fleet is all there is of Siren: RabbitMQ, Redis, the scaler's loop, worker processes that take, claim, run
 // and settle. Only the jobs are made for it: what they read arrives slowly (slow), so that a job lasts as long as the
 // trace says and hardly needs the machine. The simulator is told what it doesn't claim to know, as it was measured in
-// that run: how long each job ran, how long workers took to start and to leave.
+// that run: how long each job ran, how long its slot took to begin the next, how long workers took to start and to leave.
 package replay
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -33,7 +34,17 @@ type Waits struct {
 type Measured struct {
 	Cold  sim.Cold
 	Leave time.Duration // from the scaler's telling an idle worker to go until it is gone
-	Load  load.Listed   // the jobs with the time that they ran, from when they were ready
+	Turn  time.Duration // from a job's end until its slot has begun the next
+	Load  load.Listed   // the jobs, from when they were ready, with the time that they kept their slots: their run and Turn
+}
+
+// String says it in one line.
+func (o Outcome) String() string {
+	s := ""
+	for _, l := range o.Lanes {
+		s += fmt.Sprintf("%s %d jobs, p50 %.2f s, p95 %.2f s; ", l.Lane, l.Jobs, l.P50.Seconds(), l.P95.Seconds())
+	}
+	return s + fmt.Sprintf("%.0f worker-seconds, %d starts", o.WorkerSeconds, o.Starts)
 }
 
 // place returns the nearest rank of a percentile.

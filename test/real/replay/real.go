@@ -186,6 +186,7 @@ func spread(all []time.Duration) float64 {
 // outcome reads from the records how long the jobs waited and ran.
 func (r *run) outcome(ctx context.Context, jobs load.Listed, m *Measured) (o Outcome, err error) {
 	waits := make([][]time.Duration, len(r.policy.Lanes))
+	var records []job.Record
 	for i, id := range r.ids {
 		rec, err := r.client.Get(ctx, id)
 		if err != nil {
@@ -197,6 +198,11 @@ func (r *run) outcome(ctx context.Context, jobs load.Listed, m *Measured) (o Out
 		j := sim.Job{At: max(0, rec.ReadyAt.Sub(r.began)), Lane: jobs[i].Lane, Service: rec.EndedAt.Sub(rec.StartedAt)}
 		m.Load = append(m.Load, j)
 		waits[j.Lane] = append(waits[j.Lane], rec.Wait.D())
+		records = append(records, rec)
+	}
+	m.Turn = turn(records, r.policy)
+	for i := range m.Load {
+		m.Load[i].Service += m.Turn
 	}
 	slices.SortStableFunc(m.Load, func(a, b sim.Job) int { return int(a.At - b.At) })
 	for i, l := range r.policy.Lanes {
@@ -204,4 +210,27 @@ func (r *run) outcome(ctx context.Context, jobs load.Listed, m *Measured) (o Out
 		o.Lanes = append(o.Lanes, Waits{l.Name, len(waits[i]), place(waits[i], 50), place(waits[i], 95)})
 	}
 	return o, nil
+}
+
+// turn returns how long a slot took from the end of a job until it had begun the next one that waited, in the mean. It
+// looks at lanes without a shoulder: of the others nobody knows which slot ran them.
+func turn(records []job.Record, p *lanes.Policy) time.Duration {
+	byWorker := map[string][]job.Record{}
+	for _, r := range records {
+		shoulder := slices.ContainsFunc(p.Pools, func(q lanes.Pool) bool { return q.Shoulder[r.Lane] > 0 })
+		if !shoulder {
+			byWorker[r.Worker] = append(byWorker[r.Worker], r)
+		}
+	}
+	var sum time.Duration
+	n := 0
+	for _, all := range byWorker {
+		slices.SortFunc(all, func(a, b job.Record) int { return a.StartedAt.Compare(b.StartedAt) })
+		for i, next := range all[1:] {
+			if gap := next.StartedAt.Sub(all[i].EndedAt); next.ReadyAt.Before(all[i].EndedAt) && gap < time.Second {
+				sum, n = sum+gap, n+1 // after a longer one the slot had other things to do: an express job, or to be parked
+			}
+		}
+	}
+	return sum / time.Duration(max(1, n))
 }
