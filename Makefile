@@ -110,6 +110,10 @@ bench: install build ## measure Siren beside the raw client library; see docs/be
 bench-law: ## play loads through the scaling law and its rivals (SEEDS=8; SIREN_TRACES names the folder of the Azure trace)
 	$(GO) run ./test/benchlaw -seeds $(or $(SEEDS),8) $(BENCHFLAGS)
 
+.PHONY: real
+real: install build ## play a trace on a real local fleet and in the simulator, side by side; a quarter of an hour (REALFLAGS=-h lists what may be said)
+	$(GO) run ./test/real $(REALFLAGS)
+
 .PHONY: fuzz
 fuzz: ## fuzz every decoder and the scaler's properties, FUZZTIME each (20s)
 	scripts/fuzz $(FUZZTIME)

@@ -3,7 +3,9 @@ package sim_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -160,4 +162,68 @@ func TestJobsAllocateNothing(t *testing.T) {
 	if many-few > 100 {
 		t.Errorf("%.0f allocations for 11,000 jobs, but %.0f for 43,000", few, many)
 	}
+}
+
+// What is held in memory doesn't grow with the length of a trace, the scaler's memory of it included.
+func TestMemoryIsFlat(t *testing.T) {
+	p := policyOf(t, usual)
+	held := func(jobs int) int64 {
+		trace, err := load.NewTrace(&writer{jobs: jobs}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &meter{Source: trace}
+		r := play(t, sim.NewConfig(p, m, time.Duration(jobs)*100*time.Millisecond+time.Minute), sim.NewSiren(p))
+		if trace.Err() != nil || r.Lanes[1].Ended != jobs {
+			t.Fatalf("%v: %+v", trace.Err(), r.Lanes[1])
+		}
+		return m.held
+	}
+	held(1000)
+	short, long := held(10_000), held(80_000)
+	if long > short+256<<10 {
+		t.Errorf("at the end of a trace %d bytes are held, of one eight times as long %d", short, long)
+	}
+}
+
+// writer is a trace that is written as it is read: ten jobs a second, of a second each.
+type writer struct {
+	jobs, n int
+	rest    []byte
+}
+
+// Read implements io.Reader.
+func (w *writer) Read(p []byte) (int, error) {
+	switch {
+	case len(w.rest) > 0:
+	case w.n > w.jobs:
+		return 0, io.EOF
+	case w.n == 0:
+		w.rest = append(w.rest, "time,lane,service\n"...)
+		w.n++
+	default:
+		w.rest = fmt.Appendf(w.rest, "%.1f,standard,1\n", float64(w.n)/10)
+		w.n++
+	}
+	n := copy(p, w.rest)
+	w.rest = w.rest[:copy(w.rest, w.rest[n:])]
+	return n, nil
+}
+
+// meter is a load that says at its end how many bytes are held in memory.
+type meter struct {
+	sim.Source
+	held int64
+}
+
+// Next implements sim.Source.
+func (m *meter) Next() (sim.Job, bool) {
+	j, ok := m.Source.Next()
+	if !ok {
+		var s runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		m.held = int64(s.HeapAlloc)
+	}
+	return j, ok
 }

@@ -27,6 +27,7 @@ type PoolPoint struct {
 	Idle     int `json:"idle"`
 	Starting int `json:"starting"`
 	Parked   int `json:"parked"`
+	Leaving  int `json:"leaving"`
 }
 
 // sample notes how it is now.
@@ -53,6 +54,8 @@ func (p *Plant) sample() {
 				q.Parked++
 			case idling:
 				q.Idle++
+			case leaving:
+				q.Leaving++
 			}
 		}
 		pt.Pools = append(pt.Pools, q)

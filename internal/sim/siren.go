@@ -23,6 +23,6 @@ func (*Siren) Every() time.Duration { return time.Second }
 // Decide implements Controller.
 func (s *Siren) Decide(v *View) Wanted {
 	var d law.Decision
-	d, s.history = law.Decide(s.policy, v.Observation(), s.history)
+	d, s.history = law.Plan(s.policy, v.Observation(), s.history)
 	return Wanted{Plans: d.Plans, Turns: d.Turns, NoGuests: d.NoGuests}
 }

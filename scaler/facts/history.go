@@ -15,7 +15,7 @@ const (
 	coldStarts    = 64              // cold starts kept: the last 20 are biased by bursts
 	waitWindow    = 5 * time.Minute // over which waits are judged
 	flowWindow    = time.Minute     // over which rates are taken
-	maxWaits      = 4096            // waits kept for each lane
+	maxWaits      = 4096            // waits kept for each lane, at most
 	staleTicks    = 3               // empty answers in a row that aren't believed
 	missedFor     = 5 * time.Minute // a worker that was silent for longer isn't expected to speak again
 )
@@ -43,10 +43,10 @@ type LaneHistory struct {
 	RecordHistory
 }
 
-// WaitSample is the wait of one first start.
+// WaitSample is the waits of the first starts that one tick heard of.
 type WaitSample struct {
-	At   time.Time
-	Wait time.Duration
+	At    time.Time
+	Waits []time.Duration
 }
 
 // FlowSample is how many jobs came and went in one tick. In may be negative in one tick: heartbeats tell of a start up
@@ -241,15 +241,32 @@ func (l *LaneHistory) learnReady(beat, was, now time.Time) {
 
 // learnWaits adds new waits and drops those that left the window.
 func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
-	waits := slices.Clip(l.Waits) // so that appending copies: an older History may hold the same samples
-	for _, w := range ms {
-		waits = append(waits, WaitSample{at, time.Duration(w) * time.Millisecond})
+	samples := l.Waits
+	for len(samples) > 0 && at.Sub(samples[0].At) > waitWindow {
+		samples = samples[1:]
 	}
-	waits = waits[max(0, len(waits)-maxWaits):]
-	for len(waits) > 0 && at.Sub(waits[0].At) > waitWindow {
-		waits = waits[1:]
+	if len(ms) > 0 {
+		sample := WaitSample{at, make([]time.Duration, 0, min(len(ms), maxWaits))}
+		for _, w := range ms[max(0, len(ms)-maxWaits):] {
+			sample.Waits = append(sample.Waits, time.Duration(w)*time.Millisecond)
+		}
+		samples = extended(samples, sample)
 	}
-	l.Waits = waits
+	for n := waits(samples); n > maxWaits; samples = samples[1:] {
+		n -= len(samples[0].Waits)
+	}
+	l.Waits = samples
+}
+
+// extended returns a copy with one more: an older History may hold the same list.
+func extended[T any](list []T, one T) []T { return append(append(make([]T, 0, len(list)+1), list...), one) }
+
+// waits returns how many there are.
+func waits(samples []WaitSample) (n int) {
+	for _, s := range samples {
+		n += len(s.Waits)
+	}
+	return n
 }
 
 // ServiceTime returns S of the law: the moving average, in which those of the running jobs whose run time is predicted
@@ -288,7 +305,7 @@ func (l *LaneHistory) learnBacklog(at time.Time, depth fleet.Depth, answered, su
 	if depth.Ready == 0 {
 		l.LastEmpty = at
 	}
-	flow := append(slices.Clip(l.Flow), FlowSample{at, depth.Ready - l.Backlog + started, finished})
+	flow := extended(l.Flow, FlowSample{at, depth.Ready - l.Backlog + started, finished})
 	for len(flow) > 0 && at.Sub(flow[0].At) > flowWindow {
 		flow = flow[1:]
 	}
@@ -313,7 +330,7 @@ func (h History) Turns(p *lanes.Policy, at time.Time) map[string]string {
 func (p *PoolHistory) learnColdStarts(arrived map[string]time.Time) {
 	for _, m := range p.State.Members {
 		if at, ok := arrived[m.Name]; ok && !m.CreatedAt.IsZero() {
-			p.ColdStarts = append(slices.Clip(p.ColdStarts), max(0, at.Sub(m.CreatedAt)))
+			p.ColdStarts = extended(p.ColdStarts, max(0, at.Sub(m.CreatedAt)))
 			p.ColdStarts = p.ColdStarts[max(0, len(p.ColdStarts)-coldStarts):]
 		}
 	}
@@ -344,5 +361,5 @@ func Hold(wants []Want, at time.Time, replicas int, window time.Duration) []Want
 	for len(wants) > 0 && wants[len(wants)-1].Replicas <= replicas {
 		wants = wants[:len(wants)-1]
 	}
-	return append(slices.Clip(wants), Want{at, replicas})
+	return extended(wants, Want{at, replicas})
 }

@@ -310,15 +310,15 @@ func TestLearnWorkers(t *testing.T) {
 		return h.Lanes["a"]
 	}
 	if l := step(1, 4, beat("w", 1, work(102, 91, 5, 2, 3, 4, 5)),
-		beat("new", 1, work(1, 0, 0, 9))); len(l.Waits) != 3 || l.Finished != 91 {
+		beat("new", 1, work(1, 0, 0, 9))); waits(l.Waits) != 3 || l.Finished != 91 {
 		t.Errorf("two first starts of w and one of the new worker: %+v", l)
 	}
 	if l := step(2, 4, beat("w", 1, work(102, 91, 5, 2, 3, 4, 5)),
-		beat("new", 2, work(1, 0, 1, 9))); len(l.Waits) != 3 {
+		beat("new", 2, work(1, 0, 1, 9))); waits(l.Waits) != 3 {
 		t.Errorf("the same heartbeat again is no news: %+v", l)
 	}
-	if l := step(3, 4, beat("w", 3, work(1, 1, 0, 7))); len(l.Waits) != 4 || l.Finished != 92 ||
-		l.Waits[3].Wait != 7*time.Millisecond {
+	if l := step(3, 4, beat("w", 3, work(1, 1, 0, 7))); waits(l.Waits) != 4 || l.Finished != 92 ||
+		l.Waits[len(l.Waits)-1].Waits[0] != 7*time.Millisecond {
 		t.Errorf("begun afresh under the same name, a worker counts from 0: %+v", l)
 	}
 	l := h.Lanes["a"]
@@ -327,8 +327,15 @@ func TestLearnWorkers(t *testing.T) {
 		t.Errorf("in and out: %+v", l.Flow)
 	}
 	// What a heartbeat claims beyond the waits that it carries is cut to those.
-	if l := step(4, 4, beat("w", 4, work(1000, 1, 0, 7, 8))); len(l.Waits) != 6 {
-		t.Errorf("%d waits", len(l.Waits))
+	if l := step(4, 4, beat("w", 4, work(1000, 1, 0, 7, 8))); waits(l.Waits) != 6 {
+		t.Errorf("%d waits", waits(l.Waits))
+	}
+	// No more are kept than the last ones.
+	many := make([]int64, maxWaits-2)
+	many[len(many)-1] = 12
+	if l := step(5, 4, beat("w", 5, work(1000+maxWaits, 1, 0, many...))); waits(l.Waits) > maxWaits ||
+		waits(l.Waits) < len(many) || l.Waits[len(l.Waits)-1].Waits[len(many)-1] != 12*time.Millisecond {
+		t.Errorf("%d waits", waits(l.Waits))
 	}
 	if l := step(400, 4); len(l.Waits) != 0 || len(l.Flow) != 1 || len(h.Workers) != 0 {
 		t.Errorf("after the window: %+v, %d workers", l, len(h.Workers))

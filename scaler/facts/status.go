@@ -37,18 +37,20 @@ func rates(flow []FlowSample) (in, out float64) {
 
 // judgeWaits fills in the 95th percentile (nearest rank) and how many starts were in time.
 func judgeWaits(s *fleet.LaneStatus, samples []WaitSample) {
-	waits := make([]time.Duration, len(samples))
-	for i, w := range samples {
-		waits[i] = w.Wait
-		if w.Wait <= s.StartWithin.D() {
+	all := make([]time.Duration, 0, waits(samples))
+	for _, sample := range samples {
+		all = append(all, sample.Waits...)
+	}
+	for _, w := range all {
+		if w <= s.StartWithin.D() {
 			s.InTime++
 		}
 	}
-	s.Started = len(waits)
-	if len(waits) == 0 {
+	s.Started = len(all)
+	if len(all) == 0 {
 		return
 	}
-	s.P95Wait = lanes.Duration(nth(waits, int(math.Ceil(0.95*float64(len(waits))))-1))
+	s.P95Wait = lanes.Duration(nth(all, int(math.Ceil(0.95*float64(len(all))))-1))
 }
 
 // nth returns what would stand at a place if the waits were sorted, without sorting them all: a tick asks it of every

@@ -38,7 +38,7 @@ func TestRates(t *testing.T) {
 func TestJudgeWaits(t *testing.T) {
 	waits := func(n int, w time.Duration) (all []WaitSample) {
 		for range n {
-			all = append(all, WaitSample{t0, w})
+			all = append(all, WaitSample{t0, []time.Duration{w}})
 		}
 		return all
 	}

@@ -20,6 +20,22 @@ type Decision struct {
 // Decide decides one tick of the scaler: a pure function of the policy, what was seen and what is remembered. The
 // returned History belongs into the next call.
 func Decide(p *lanes.Policy, o facts.Observation, h facts.History) (Decision, facts.History) {
+	d, h, asks := decide(p, o, h)
+	others, _ := h.AllOthers(p.Timing, o)
+	d.Snapshot = fleet.Snapshot{
+		At: o.At, Budget: p.Budget, Others: others,
+		Lanes: laneStatuses(p, o, h, asks, d), Pools: poolStatuses(asks, d.Plans),
+	}
+	return d, h
+}
+
+// Plan decides as Decide does, without the Snapshot: for a simulation, at whose every tick nobody looks.
+func Plan(p *lanes.Policy, o facts.Observation, h facts.History) (Decision, facts.History) {
+	d, h, _ := decide(p, o, h)
+	return d, h
+}
+
+func decide(p *lanes.Policy, o facts.Observation, h facts.History) (Decision, facts.History, []ask) {
 	h = h.Learn(p, o)
 	d := Decision{Turns: h.Turns(p, o.At)}
 	u, workers, lastLane := newUrgency(p, d.Turns), o.ByPool(), p.DefaultLane()
@@ -47,11 +63,7 @@ func Decide(p *lanes.Policy, o facts.Observation, h facts.History) (Decision, fa
 		d.Plans = append(d.Plans, asks[i].plan(g, &ph, o.At))
 		h.Pools[requests[i].Pool] = ph
 	}
-	d.Snapshot = fleet.Snapshot{
-		At: o.At, Budget: p.Budget, Others: others,
-		Lanes: laneStatuses(p, o, h, asks, d), Pools: poolStatuses(asks, d.Plans),
-	}
-	return d, h
+	return d, h, asks
 }
 
 // inFormer returns how many jobs wait in lanes that left the policy, as far as the broker answered.

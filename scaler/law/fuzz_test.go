@@ -43,6 +43,10 @@ func FuzzDecide(f *testing.F) {
 			if again, next2 := Decide(p, o, h); !reflect.DeepEqual(d, again) || !reflect.DeepEqual(next, next2) {
 				t.Fatal("the same input, another output")
 			}
+			planned, next3 := Plan(p, o, h)
+			if planned.Snapshot = d.Snapshot; !reflect.DeepEqual(d, planned) || !reflect.DeepEqual(next, next3) {
+				t.Fatal("Plan decides otherwise than Decide")
+			}
 			if snapshotOf(t, h) != before {
 				t.Fatal("Decide changed the History it was given")
 			}
