@@ -45,7 +45,9 @@ type Lane struct {
 	Paused bool `json:"paused,omitempty"`
 }
 
-// Promote lets a lane take turns with a more urgent one while its oldest job has waited longer than After.
+// Promote lets a lane take turns with a more urgent one while its oldest job has waited longer than After: as long as
+// the more urgent lane's own oldest job has waited for less than half of its objective, and, whatever that one waits,
+// once its own oldest job has no more time left until its objective than the more urgent lane's has from the beginning.
 type Promote struct {
 	After Duration `json:"after"` // how long the oldest job has to have waited
 	To    string   `json:"to"`    // the more urgent lane

@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"reflect"
 	"slices"
@@ -241,6 +242,7 @@ pools:
 - {name: general, lanes: [express, standard%s], guests: [%s], max: 4}
 %s
 budget: 8
+timing: {coldStart: 1s}
 storage: [{prefix: "s3://media/", read: true}]
 `
 	tests := []struct {
@@ -305,6 +307,46 @@ storage: [{prefix: "s3://media/", read: true}]
 }
 
 // A policy without storage is one whose jobs all fail.
+// Where pools share the budget, a worker that takes longer to start than a lane may wait comes too late.
+func TestWarnsOfColdStarts(t *testing.T) {
+	for _, c := range []struct {
+		name, cold string
+		budget     int
+		shoulder   string
+		warns      bool
+	}{
+		{name: "a binding budget", cold: "60s", budget: 8, warns: true},
+		{name: "workers that start in time", cold: "20s", budget: 8},
+		{name: "a budget for all", cold: "60s", budget: 12},
+		{name: "a shoulder of its own", cold: "60s", budget: 8, shoulder: ", shoulder: {urgent: 1}"},
+	} {
+		p, err := Parse(fmt.Appendf(nil, `
+lanes:
+- {name: urgent, match: [urgent=true], startWithin: 30s}
+- {name: slow, startWithin: 5m}
+pools:
+- {name: a, lanes: [urgent], max: 6%s}
+- {name: b, lanes: [slow], max: 6}
+budget: %d
+timing: {coldStart: %s}
+storage: [{prefix: "s3://media/", read: true}]
+`, c.shoulder, c.budget, c.cold))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := p.Warnings()
+		if (len(w) == 1) != c.warns || len(w) > 1 {
+			t.Errorf("%s: %v", c.name, w)
+		}
+		const want = `is shorter than timing.coldStart, 1m, and the pools may have 12 workers together where the ` +
+			`budget is 8: a worker that pool "a" gets when another gives it up comes too late; raise the budget, or ` +
+			`the pool's min`
+		if c.warns && (w[0].Path != "lanes[0].startWithin" || w[0].Message != want) {
+			t.Errorf("%s: %v", c.name, w[0])
+		}
+	}
+}
+
 func TestWarnsOfNoStorage(t *testing.T) {
 	p, err := Parse([]byte("lanes: [{name: a, startWithin: 1s}]\npools: [{name: p, lanes: [a], max: 1}]\nbudget: 1\n"))
 	if err != nil {

@@ -44,6 +44,7 @@ func (p *Policy) Warnings() []Problem {
 				"%d; raise the budget, too", q.Name, q.Max, p.Budget)
 		}
 	}
+	p.warnOfColdStarts(&w)
 	p.warnOfPresets(&w)
 	if len(p.Storage) == 0 {
 		w.add("storage", "is empty: jobs may read and write nothing, so each fails; list the URL prefixes that they "+
@@ -54,6 +55,26 @@ func (p *Policy) Warnings() []Problem {
 
 // leastStart is the shortest objective that makes sense.
 const leastStart = Duration(100 * time.Millisecond)
+
+// warnOfColdStarts warns of lanes whose objective is shorter than a cold start where pools have to share the budget: a
+// worker that one of them gets from another comes too late. What a lane's own shoulder takes waits for no worker.
+func (p *Policy) warnOfColdStarts(w *Problems) {
+	most := 0
+	for _, q := range p.Pools {
+		most += q.Max
+	}
+	if len(p.Pools) < 2 || most <= p.Budget {
+		return
+	}
+	for i, l := range p.Lanes {
+		home, _ := p.Home(l.Name)
+		if l.StartWithin < p.Timing.ColdStart && home.Shoulder[l.Name] == 0 {
+			w.add(fmt.Sprintf("lanes[%d].startWithin", i), "is shorter than timing.coldStart, %s, and the pools may have "+
+				"%d workers together where the budget is %d: a worker that pool %q gets when another gives it up comes "+
+				"too late; raise the budget, or the pool's min", p.Timing.ColdStart, most, p.Budget, home.Name)
+		}
+	}
+}
 
 // warnOfReserves warns of lanes that are to have more free slots than there can be.
 func (p *Policy) warnOfReserves(w *Problems) {

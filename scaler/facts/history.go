@@ -40,6 +40,7 @@ type LaneHistory struct {
 	Backlog   int       // at the last believed tick
 	Waits     []WaitSample
 	Flow      []FlowSample
+	Trend     Trend
 	RecordHistory
 }
 
@@ -61,6 +62,7 @@ type PoolHistory struct {
 	State      fleet.PoolState   // what the fleet said last
 	Wants      []Want            // the plans of the hold window, decreasing
 	Needs      map[string][]Want // by lane: what it and the more urgent ones beside it needed in the last cold start
+	Peaks      map[string]Peaks  // by lane: the same in longer spans, of lanes that no cold start helps in time
 	ColdStarts []time.Duration   // the latest ones, oldest first
 	// workers ordered to park at the last tick: their heartbeats say so a second or two later
 	Parking     []string
@@ -121,6 +123,11 @@ func (h History) Learn(p *lanes.Policy, o Observation) History {
 		}
 		ph.learnColdStarts(n.arrived)
 		h.Pools[q.Name] = ph
+		for _, lane := range q.Lanes {
+			l := h.Lanes[lane]
+			l.Trend.learn(o.At, l.Load(), TrendAge(ph.ColdStart(p.Timing.ColdStart.D())))
+			h.Lanes[lane] = l
+		}
 	}
 	return h
 }
@@ -259,7 +266,9 @@ func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
 }
 
 // extended returns a copy with one more: an older History may hold the same list.
-func extended[T any](list []T, one T) []T { return append(append(make([]T, 0, len(list)+1), list...), one) }
+func extended[T any](list []T, one T) []T {
+	return append(append(make([]T, 0, len(list)+1), list...), one)
+}
 
 // waits returns how many there are.
 func waits(samples []WaitSample) (n int) {
@@ -316,7 +325,7 @@ func (l *LaneHistory) learnBacklog(at time.Time, depth fleet.Depth, answered, su
 func (h History) Turns(p *lanes.Policy, at time.Time) map[string]string {
 	var turns map[string]string
 	for _, l := range p.Lanes {
-		if l.Promote != nil && !l.Paused && h.Lanes[l.Name].OldestWait(at) > l.Promote.After.D() {
+		if l.Promote != nil && !l.Paused && h.promoted(p, l, at) {
 			if turns == nil {
 				turns = map[string]string{}
 			}
@@ -324,6 +333,20 @@ func (h History) Turns(p *lanes.Policy, at time.Time) map[string]string {
 		}
 	}
 	return turns
+}
+
+// promoted reports whether a lane takes turns: its oldest job has waited long enough, and either the more urgent lane
+// can spare turns, since its own oldest job has waited for less than half of its objective, or the lane's oldest job is
+// as urgent by now, since no more time is left until its objective. So no lane loses its objective for one that has
+// time.
+func (h History) promoted(p *lanes.Policy, l lanes.Lane, at time.Time) bool {
+	wait := h.Lanes[l.Name].OldestWait(at)
+	if wait <= l.Promote.After.D() {
+		return false
+	}
+	to, _ := p.Lane(l.Promote.To)
+	spares := h.Lanes[to.Name].OldestWait(at) <= to.StartWithin.D()/2
+	return spares || l.StartWithin.D()-wait <= to.StartWithin.D()
 }
 
 // learnColdStarts takes in the first heartbeats of the pool's new members.

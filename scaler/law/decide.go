@@ -87,6 +87,7 @@ type ask struct {
 	shut            bool         // takes no guests: a home lane waits
 	late            bool         // and needs more slots than take jobs now
 	stale           string       // a home lane of which the broker's answer isn't believed
+	urgent          string       // the lane that needs replicas again and again, for which they are kept beyond the hold window
 	cold            time.Duration
 	hold            time.Duration
 }
@@ -98,7 +99,7 @@ type part struct {
 	in     LaneInput
 	need   Need
 	upTo   int // replicas for this lane and the more urgent ones of the pool
-	lately int // the most of it in the last cold start, as far as those replicas are there
+	lately int // the most of it in the last cold start, and what recurs, as far as those replicas are there
 	paused int // jobs that wait while the lane is paused: they count for nothing
 }
 
@@ -129,7 +130,7 @@ func newAsk(
 			Service: lh.ServiceTime(timing.ServiceTime.D(), v.Ages[name]),
 			Ready:   v.Ready, Idle: max(0, v.Ready-sum(v.Running)), Others: sum(v.Running) - v.Running[name],
 			Parked: parked, Busy: v.Running[name] + v.OnParked[name], BusyParked: v.OnParked[name],
-			Oldest: lh.OldestWait(at),
+			Oldest: lh.OldestWait(at), Growth: lh.Trend.Growth,
 		}
 		part := part{lane: name, rank: u.rank(name)}
 		if l.Paused {
@@ -206,20 +207,34 @@ func (a *ask) remember(ph *facts.PoolHistory, at time.Time) {
 }
 
 // rememberNeeds keeps what each lane needs for a cold start: as long as it would take to have the same workers again.
+// Where that is longer than the lane's objective, workers that are started when they are needed come too late: what it
+// needs again and again is kept longer, as long as less urgent lanes can use it meanwhile.
 func (a *ask) rememberNeeds(ph *facts.PoolHistory, at time.Time) {
 	var needs map[string][]facts.Want
+	var peaks map[string]facts.Peaks
 	for i := range a.parts {
 		p := &a.parts[i]
-		if p.upTo == 0 && len(ph.Needs[p.lane]) == 0 {
+		if p.upTo > 0 || len(ph.Needs[p.lane]) > 0 {
+			if needs == nil {
+				needs = make(map[string][]facts.Want, len(a.parts))
+			}
+			needs[p.lane] = facts.Hold(ph.Needs[p.lane], at, p.upTo, a.cold)
+			p.lately = min(needs[p.lane][0].Replicas, a.view.Replicas())
+		}
+		if p.in.StartWithin > a.cold || i == len(a.parts)-1 {
 			continue
 		}
-		if needs == nil {
-			needs = make(map[string][]facts.Want, len(a.parts))
+		if peaks == nil {
+			peaks = make(map[string]facts.Peaks, len(a.parts))
 		}
-		needs[p.lane] = facts.Hold(ph.Needs[p.lane], at, p.upTo, a.cold)
-		p.lately = min(needs[p.lane][0].Replicas, a.view.Replicas())
+		peaks[p.lane] = ph.Peaks[p.lane].With(at, p.upTo, peakSpan(a.cold))
+		kept := min(peaks[p.lane].Recurring(), a.view.Replicas())
+		p.lately = max(p.lately, kept)
+		if kept = min(kept, a.view.Most()); kept > a.want {
+			a.want, a.urgent = kept, p.lane
+		}
 	}
-	ph.Needs = needs
+	ph.Needs, ph.Peaks = needs, peaks
 }
 
 // request puts the pool's ask to the arbiter. A pool that can't grow now asks for no more than it has, so that the

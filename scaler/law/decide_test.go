@@ -713,6 +713,42 @@ func TestDecideLeavesItsInputAlone(t *testing.T) {
 	}
 }
 
+// Workers that a lane needs again and again, and sooner than any could be started, are kept longer than its pool's hold
+// window, while other lanes make use of them.
+func TestRecurringNeedsOfUrgentLanes(t *testing.T) {
+	for _, c := range []struct {
+		lane  string
+		peaks facts.Peaks
+		keeps int
+	}{
+		{"express", facts.Peaks{Since: t0.Add(-time.Second), Before: 8, Older: 6}, 6},
+		{"express", facts.Peaks{Since: t0.Add(-time.Second), Before: 8}, 2},            // once is no habit, and min is 2
+		{"standard", facts.Peaks{Since: t0.Add(-time.Second), Before: 8, Older: 8}, 2}, // it may wait for a start
+	} {
+		s := newScene(t)
+		s.workers("general", "", "", "", "", "", "", "", "")
+		h := s.h.Pools["general"]
+		h.Peaks = map[string]facts.Peaks{c.lane: c.peaks}
+		s.h.Pools["general"] = h
+		d, _ := Decide(s.p, s.o, s.h)
+		general := d.Plans[0]
+		if kept := 8 - len(general.Park); kept != c.keeps {
+			t.Errorf("%s, %+v: %d are kept: %s", c.lane, c.peaks, kept, general.Why)
+		}
+	}
+	s := newScene(t)
+	s.workers("general", "", "", "", "", "", "")
+	h := s.h.Pools["general"]
+	h.Peaks = map[string]facts.Peaks{"express": {Since: t0.Add(-time.Second), Before: 8, Older: 6}}
+	s.h.Pools["general"] = h
+	d, _ := Decide(s.p, s.o, s.h)
+	const why = "nothing waits and nothing runs; min is 2; 2 would do; 6 are kept since lane express needs them again " +
+		"and again, sooner than they start"
+	if general := d.Plans[0]; general.Why != why || general.Reason != fleet.Holding {
+		t.Errorf("%s %s", general.Reason, general.Why)
+	}
+}
+
 // While the budget binds, a lane that pauses for less than a cold start keeps its workers: a less urgent one would have
 // to wait for its own as long, and then the first one again.
 func TestWhatALaneJustNeeded(t *testing.T) {

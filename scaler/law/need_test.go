@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// In these cases, unless they say otherwise, T = 30 s and D = 5 s, so τ = 10 s; S = 2 s: a slot starts 5 jobs in that
-// time.
+// In these cases, unless they say otherwise, T = 30 s and D = 10 s, so τ = 12 s; S = 2.4 s: a slot starts 5 jobs in
+// that time.
 func TestNeedOf(t *testing.T) {
 	const sec = time.Second
 	tests := []struct {
@@ -64,15 +64,15 @@ func TestNeedOf(t *testing.T) {
 		{
 			name: "a job longer than τ takes a slot of its own",
 			in:   LaneInput{Backlog: 6, Ready: 2, Busy: 2, Service: 40 * sec}, waiting: true,
-			want: Need{Slots: 2 + 5.5, Short: 6, InTime: 0.5, TooLate: 5.5},
+			want: Need{Slots: 2 + 5.4, Short: 6, InTime: 0.6, TooLate: 5.4},
 		},
 		{
-			name: "an objective shorter than two cold starts has a tenth of itself",
-			in:   LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: 10 * sec}, waiting: true,
+			name: "an objective no longer than a cold start has a tenth of itself",
+			in:   LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: 10 * sec, Service: 2 * sec}, waiting: true,
 			want: Need{Slots: 2 + 5, Short: 6, InTime: 1, TooLate: 5},
 		},
 		{
-			name: "and one far shorter too", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: sec},
+			name: "and one far shorter too", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: sec, Service: 2 * sec},
 			waiting: true,
 			want:    Need{Slots: 2 + 5.9, Short: 6, InTime: 0.1, TooLate: 5.9},
 		},
@@ -125,21 +125,21 @@ func TestNeedOf(t *testing.T) {
 			want:    Need{Slots: 9, Short: 11, InTime: 10, TooLate: 1},
 		},
 		{
-			// Seven jobs of 20 s where S is 5 s: nobody is free, and what S says would keep it so.
+			// Seven jobs of 20 s where S is 4.8 s: nobody is free, and what S says would keep it so.
 			name: "a job that has waited for as long as it may needs a slot, whatever S says", waiting: true,
 			in: LaneInput{
-				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5 * sec,
+				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 4800 * time.Millisecond,
 				Oldest: 8 * sec,
 			},
-			want: Need{Slots: 7 + 1/1.0, Short: 1, InTime: 4.2, TooLate: 1},
+			want: Need{Slots: 7 + 1/1.0, Short: 1, InTime: 7, TooLate: 1},
 		},
 		{
 			name: "and not a moment before",
 			in: LaneInput{
-				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5 * sec,
+				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 4800 * time.Millisecond,
 				Oldest: 8*sec - 1,
 			},
-			want: Need{Slots: 7, Short: 1, InTime: 4.2, TooLate: -3.2},
+			want: Need{Slots: 7, Short: 1, InTime: 7, TooLate: -6},
 		},
 		{
 			name: "half of the objective, where workers take longer to start", waiting: true,
@@ -152,10 +152,38 @@ func TestNeedOf(t *testing.T) {
 		{
 			name: "what a free slot takes at once isn't overdue",
 			in: LaneInput{
-				Backlog: 1, Ready: 7, Busy: 6, Idle: 1, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5 * sec,
+				Backlog: 1, Ready: 7, Busy: 6, Idle: 1, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 4800 * time.Millisecond,
 				Oldest: 9 * sec,
 			},
-			want: Need{Slots: 6, InTime: 4.2, TooLate: -4.2},
+			want: Need{Slots: 6, InTime: 7, TooLate: -7},
+		},
+		{
+			// 1 job a second more: in the 10 s that a worker takes, and in the 5 s that this is old.
+			name: "what will have come until a worker is up counts too", waiting: true,
+			in:   LaneInput{Backlog: 8, Ready: 2, Busy: 2, Growth: 1},
+			want: Need{Slots: 2 + 13.0/5, Short: 8, InTime: 10, TooLate: 8 + 15 - 10},
+		},
+		{
+			name: "not as long as free slots take what comes",
+			in:   LaneInput{Backlog: 2, Ready: 4, Idle: 2, Busy: 2, Growth: 1},
+			want: Need{Slots: 2, InTime: 20, TooLate: -20},
+		},
+		{
+			name: "never more slots than jobs are there", waiting: true,
+			in:   LaneInput{Backlog: 8, Ready: 2, Busy: 2, Growth: 100},
+			want: Need{Slots: 2 + 8, Short: 8, InTime: 10, TooLate: 8 + 1500 - 10},
+		},
+		{
+			name: "a backlog that shrinks is no better than one that stays",
+			in:   LaneInput{Backlog: 8, Ready: 2, Busy: 2, Growth: -5},
+			want: Need{Slots: 2, Short: 8, InTime: 10, TooLate: -2},
+		},
+		{
+			name: "where a worker comes too late, nothing is foreseen", waiting: true,
+			in: LaneInput{
+				Backlog: 60, Ready: 2, Busy: 2, ColdStart: 60 * sec, Service: 100 * time.Millisecond, Growth: 9,
+			},
+			want: Need{Slots: 2, Short: 60, InTime: 60, TooLate: 0},
 		},
 		{
 			name: "a service time of nothing doesn't divide by zero",
@@ -168,7 +196,7 @@ func TestNeedOf(t *testing.T) {
 			in := tt.in
 			switch in.Service {
 			case 0:
-				in.Service = 2 * sec
+				in.Service = 2400 * time.Millisecond
 			case -1:
 				in.Service = 0
 			}
@@ -176,7 +204,7 @@ func TestNeedOf(t *testing.T) {
 				in.StartWithin = 30 * sec
 			}
 			if in.ColdStart == 0 {
-				in.ColdStart = 5 * sec
+				in.ColdStart = 10 * sec
 			}
 			got := NeedOf(in)
 			if math.Abs(got.Slots-tt.want.Slots) > 1e-9 || math.Abs(got.TooLate-tt.want.TooLate) > 1e-9 ||
@@ -210,6 +238,16 @@ func TestHold(t *testing.T) {
 				t.Errorf("hold = %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestPeakSpan(t *testing.T) {
+	for cold, want := range map[time.Duration]time.Duration{
+		10 * time.Second: 40 * time.Second, time.Minute: 150 * time.Second,
+	} {
+		if got := peakSpan(cold); got != want {
+			t.Errorf("cold start %s: %s, not %s", cold, got, want)
+		}
 	}
 }
 

@@ -80,9 +80,9 @@ pools: [{name: p, lanes: [work], slots: 2, min: 1, max: 60}]
 }
 
 // What is predicted of the running jobs, half or twice as long as they run in the worst case, costs nothing, and saves
-// jobs whose lane's have become longer. With SIREN_EVERY_TRAFFIC it takes all that ADR 0015 tells of, for a minute.
+// workers where a lane's jobs become longer and shorter by turns. With SIREN_EVERY_TRAFFIC it takes all that ADR 0015 tells of, for a minute.
 func TestPredictionsInTheServiceTime(t *testing.T) {
-	seeds, ways, among := 6, []struct{ objective, cold int }{{60, 4}}, traffics[1:6]
+	seeds, ways, among := 6, []struct{ objective, cold int }{{60, 20}}, traffics[1:6]
 	if os.Getenv("SIREN_EVERY_TRAFFIC") != "" {
 		seeds, ways, among = 24, append(ways, struct{ objective, cold int }{10, 20}), traffics
 	}
@@ -104,8 +104,9 @@ func TestPredictionsInTheServiceTime(t *testing.T) {
 			if better < -0.5 {
 				t.Errorf("%s: %+.2f points in time", l.name, better)
 			}
-			if l.name == "batches" && c.cold == 4 && better < 1 {
-				t.Errorf("batches of which every second is longer: only %+.2f points more in time", better)
+			if l.name == "batches" && c.objective == 60 && seeing > 0.9*blind {
+				t.Errorf("batches of which every second is longer cost %.0f s, %.0f s without predictions", seeing,
+					blind)
 			}
 		}
 	}

@@ -61,8 +61,13 @@ func (a ask) explain(p *fleet.Plan, g Grant, retiring int) {
 	case g.Target < p.From, len(p.Remove) > 0:
 		a.explainShrinking(*p, g, retiring, mark)
 	case g.Target > a.now && !g.Cut:
-		mark(fleet.Holding, "%d would do; %d are kept for %s after they were last wanted", a.now, g.Target,
-			readable(a.hold))
+		if a.urgent != "" {
+			mark(fleet.Holding, "%d would do; %d are kept since lane %s needs them again and again, sooner than they "+
+				"start", a.now, g.Target, a.urgent)
+		} else {
+			mark(fleet.Holding, "%d would do; %d are kept for %s after they were last wanted", a.now, g.Target,
+				readable(a.hold))
+		}
 	}
 	if p.To != p.From {
 		p.Why = fmt.Sprintf("%d → %d: %s", p.From, p.To, p.Why)
@@ -185,6 +190,9 @@ func (a ask) waitingOrBusy() string {
 // in time at 2.2 s each.
 func (p part) waits() string {
 	s := count(p.in.Backlog, "job waits", "jobs wait") + " in " + p.lane
+	if n := int(p.need.Coming); n > 0 && p.need.TooLate > 0 {
+		s += fmt.Sprintf(", and %d more will by the time a worker could be up", n)
+	}
 	if p.need.Unpark > 0 {
 		s += "; " + count(p.need.Unpark, "idle slot comes", "idle slots come") + " back from parked workers"
 	}

@@ -169,6 +169,14 @@ func TestLimits(t *testing.T) {
 		"another autoscaler": {"standard", func(_ *testing.T, s *Sight) {
 			general(s).Reason, general(s).Why = fleet.Foreign, "HorizontalPodAutoscaler x works on it"
 		}, []string{"pool general: HorizontalPodAutoscaler x works on it"}},
+		"a budget that comes too late": {"standard", func(_ *testing.T, s *Sight) {
+			general(s).Reason, general(s).Why = fleet.Budget, "the budget leaves 1 of the 3 wanted"
+			general(s).ColdStart = lanes.Duration(time.Minute)
+		}, []string{
+			"pool general: the budget leaves 1 of the 3 wanted",
+			"pool general: what the budget leaves it comes too late: a cold start takes 60s, and lane standard is to " +
+				"start within 30s; `siren budget set`, or `siren pools tune general --min`",
+		}},
 		"stale": {"standard", func(_ *testing.T, s *Sight) { s.snap.Lanes[1].Stale = true }, []string{
 			"the broker's answer for lane standard is missing or not believed: its pool isn't made smaller, nor " +
 				"sized for what can't be seen",
@@ -262,6 +270,21 @@ func TestExplainLane(t *testing.T) {
 		"a shoulder": {"express", func(*testing.T, *Sight) {}, []string{
 			"Pool general is its home: 1 worker takes jobs, 0 of 1 slot busy; each worker keeps 1 shoulder slot for " +
 				"this lane alone.",
+		}},
+		"promoted": {"bulk", func(_ *testing.T, s *Sight) {
+			s.snap.Lanes[2].Ready, s.snap.Lanes[2].OldestWait = 5, lanes.Duration(22*time.Minute)
+			s.policy.Turns = map[string]string{"bulk": "standard"}
+		}, []string{
+			"It is promoted: its oldest job has waited for longer than promote.after, so it takes turns with lane " +
+				"standard.",
+		}},
+		"to be promoted, where the other can spare nothing": {"bulk", func(_ *testing.T, s *Sight) {
+			s.snap.Lanes[1].Ready, s.snap.Lanes[1].OldestWait = 9, lanes.Duration(20*time.Second)
+			s.snap.Lanes[2].Ready, s.snap.Lanes[2].OldestWait = 5, lanes.Duration(22*time.Minute)
+		}, []string{
+			"It has waited long enough to take turns with lane standard, which can spare none: its own oldest job has " +
+				"waited for 20s of the 30s that it may. It takes them once that is less than half, or in 7m30s, when " +
+				"its own objective is as near.",
 		}},
 		"a guest": {"bulk", func(_ *testing.T, s *Sight) { s.snap.Lanes[1].Ready = 1 }, []string{
 			"Pool batch is its home: 0 workers take jobs, 0 of 0 slots busy.",

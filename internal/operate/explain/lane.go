@@ -39,9 +39,8 @@ func (s *Sight) Lane(ctx context.Context, name string) (Explanation, error) {
 			"jobs retry` publishes them again.",
 			say.Plural(l.Excess, "job")+" "+say.Verb(l.Excess, "is", "are"))
 	}
-	if to := s.policy.Turns[name]; to != "" {
-		x.say("It is promoted: its oldest job has waited for longer than promote.after, so it takes turns with "+
-			"lane %s.", to)
+	if text := s.promotion(l); text != "" {
+		x.say("%s", text)
 	}
 	for _, pool := range s.serving(name) {
 		x.say("%s", s.serves(pool, name))
@@ -70,6 +69,24 @@ func (s *Sight) waiting(l fleet.LaneStatus) string {
 		text += fmt.Sprintf(" At the last minute's rate %.0f come in a minute, and %.0f end.", l.InPerMin, l.OutPerMin)
 	}
 	return text
+}
+
+// promotion says whether the lane takes turns with a more urgent one, and if not yet, why; "" when it isn't to.
+func (s *Sight) promotion(l fleet.LaneStatus) string {
+	lane, _ := s.policy.Policy.Lane(l.Name)
+	switch {
+	case s.policy.Turns[l.Name] != "":
+		return fmt.Sprintf("It is promoted: its oldest job has waited for longer than promote.after, so it takes turns "+
+			"with lane %s.", s.policy.Turns[l.Name])
+	case lane.Promote == nil || lane.Paused || l.OldestWait <= lane.Promote.After:
+		return ""
+	}
+	to, _ := s.laneStatus(lane.Promote.To)
+	left := lane.StartWithin - to.StartWithin - l.OldestWait
+	return fmt.Sprintf("It has waited long enough to take turns with lane %s, which can spare none: its own oldest job "+
+		"has waited for %s of the %s that it may. It takes them once that is less than half, or in %s, when its own "+
+		"objective is as near.", to.Name, say.Short(to.OldestWait.D()), say.Short(to.StartWithin.D()),
+		say.Short(max(0, left.D())))
 }
 
 // objective says whether the lane meets it.
@@ -207,6 +224,11 @@ func (s *Sight) poolLimits(pool, lane string) (all []string) {
 	}
 	if p.Reason.Trouble() || p.Reason == fleet.Budget || p.Reason == fleet.Rollout {
 		add("%s", p.Why)
+	}
+	if l, known := s.policy.Policy.Lane(lane); known && p.Reason == fleet.Budget && p.ColdStart > l.StartWithin &&
+		q.Shoulder[lane] == 0 {
+		add("what the budget leaves it comes too late: a cold start takes %s, and lane %s is to start within %s; "+
+			"`siren budget set`, or `siren pools tune %s --min`", say.Short(p.ColdStart.D()), lane, l.StartWithin, q.Name)
 	}
 	if p.Ready == 0 && p.Starting == 0 && p.Target == 0 && p.Wanted == 0 && !s.policy.Policy.Paused(lane) {
 		add("it has no workers; it starts some when a job of its own lanes (%s) waits", strings.Join(q.Lanes, ", "))
