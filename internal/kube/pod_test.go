@@ -60,10 +60,10 @@ func TestPodErrors(t *testing.T) {
 	inCluster(t, func(t *testing.T, c *cluster) {
 		pods := schema.GroupResource{Resource: "pods"}
 		for want, err := range map[string]error{
-			"--name":     apierrors.NewNotFound(pods, "a"),
-			"patch pods": apierrors.NewForbidden(pods, "a", errors.New("no rights")),
+			"--name":           apierrors.NewNotFound(pods, "a"),
+			"patch pods":       apierrors.NewForbidden(pods, "a", errors.New("no rights")),
 			"be the pod's own": apierrors.NewInvalid(corev1.SchemeGroupVersion.WithKind("Pod").GroupKind(), "a", nil),
-			"refused": errors.New("connection refused"),
+			"refused":          errors.New("connection refused"),
 		} {
 			c.fail("patch pods", err)
 			p := NewPod(c.client, namespace, "a")
