@@ -118,7 +118,7 @@ func TestDrainByThePod(t *testing.T) {
 		notice time.Duration
 		want   time.Duration
 	}{
-		{"deleted, with its own grace period", pod{grace: 45 * time.Second, deleted: true}, 5 * time.Second, 30 * time.Second},
+		{"deleted, with its own", pod{grace: 45 * time.Second, deleted: true}, 5 * time.Second, 30 * time.Second},
 		{"deleted, with a shorter one", pod{grace: 40 * time.Second, deleted: true}, 0, 25 * time.Second},
 		{"deleted, with a very short one", pod{grace: 10 * time.Second, deleted: true}, 0, 5 * time.Second},
 		{"not deleted: its node goes", pod{}, 12 * time.Second, 12 * time.Second},

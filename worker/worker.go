@@ -134,9 +134,10 @@ func New(o Options) *Worker {
 	return w
 }
 
-// Run takes and runs jobs until take ends; then it drains: what runs and fits may finish, the rest is returned. When working ends (a second signal) everything is returned at once. Run also ends when the worker has
-// retired and nobody removed it. No job is taken before the first heartbeat is answered, or known not to be. It runs
-// once, returns nil, and afterwards nothing of it runs any more.
+// Run takes and runs jobs until take ends; then it drains: what runs and fits may finish, the rest is returned. When
+// working ends (a second signal) everything is returned at once. Run also ends when the worker has retired and nobody
+// removed it. No job is taken before the first heartbeat is answered, or known not to be. It runs once, returns nil,
+// and afterwards nothing of it runs any more.
 func (w *Worker) Run(take, working context.Context) error {
 	take, stopTaking := context.WithCancel(take)
 	defer stopTaking()

@@ -38,7 +38,8 @@ func (p *Pod) Mark(ctx context.Context, busy bool) error {
 	if busy {
 		yes, no = `"true"`, `"false"`
 	}
-	_, err := p.patch(ctx, fmt.Sprintf(`{"metadata":{"annotations":{%q:%s,%q:%s}}}`, doNotDisrupt, yes, safeToEvict, no))
+	_, err := p.patch(ctx, fmt.Sprintf(`{"metadata":{"annotations":{%q:%s,%q:%s}}}`, doNotDisrupt, yes,
+		safeToEvict, no))
 	return err
 }
 
@@ -58,8 +59,8 @@ func (p *Pod) patch(ctx context.Context, patch string) (*corev1.Pod, error) {
 	case apierrors.IsNotFound(err):
 		return nil, fmt.Errorf("pod %s isn't there: is --name the pod's? %w", p.name, err)
 	case apierrors.IsForbidden(err) || apierrors.IsInvalid(err):
-		return nil, fmt.Errorf("change the annotations of pod %s: the worker's Role must let it patch pods, and its token "+
-			"be the pod's own: %w", p.name, err)
+		return nil, fmt.Errorf("change the annotations of pod %s: the worker's Role must let it patch pods, and its "+
+			"token be the pod's own: %w", p.name, err)
 	case err != nil:
 		return nil, fmt.Errorf("change the annotations of pod %s: %w", p.name, err)
 	}

@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// Linger is how long the mark stays on after the last job, for the next one: so jobs that follow one another cost
+	// linger is how long the mark stays on after the last job, for the next one: so jobs that follow one another cost
 	// no writes, and no worker writes more often than twice in this time. With the write it is off within two seconds.
-	Linger = 1500 * time.Millisecond
-	// Patience is how long a job waits for its mark, at most. It runs all the same.
-	Patience = time.Second
+	linger = 1500 * time.Millisecond
+	// patience is how long a job waits for its mark, at most. It runs all the same.
+	patience = time.Second
 
 	writeTime  = 2 * time.Second // bounds one write
 	firstAgain = time.Second     // until a write that failed is repeated; twice as long each time
@@ -50,7 +50,7 @@ func New(write func(ctx context.Context, busy bool) error, written func(error), 
 }
 
 // Hold keeps the mark on until release is called. It returns when the mark is on, when it can't be written now, when
-// ctx ends, or after Patience.
+// ctx ends, or after patience.
 func (m *Mark) Hold(ctx context.Context) (release func()) {
 	if m == nil {
 		return func() {}
@@ -72,7 +72,7 @@ func (m *Mark) Hold(ctx context.Context) (release func()) {
 
 // await waits for the mark to be on, or for a reason not to.
 func (m *Mark) await(ctx context.Context) {
-	late := time.NewTimer(Patience)
+	late := time.NewTimer(patience)
 	defer late.Stop()
 	for {
 		m.mu.Lock()
@@ -127,7 +127,7 @@ func (m *Mark) next() (busy bool, wait time.Duration, todo bool) {
 		return busy, 0, false
 	}
 	if !busy && !m.since.IsZero() {
-		wait = time.Until(m.since.Add(Linger))
+		wait = time.Until(m.since.Add(linger))
 	}
 	return busy, wait, true
 }

@@ -123,11 +123,13 @@ func TestJobsThatFollowOneAnother(t *testing.T) {
 	}
 }
 
-// Jobs whose pauses are as bad as can be cost two writes in each Linger, and no more.
+// Jobs whose pauses are as bad as can be cost two writes in each linger, and no more.
 func TestMostWrites(t *testing.T) {
 	rig(t, func(t *testing.T, m *Mark, a *api, _ *strings.Builder) {
 		most := 0.0
-		for _, pause := range []time.Duration{100 * time.Millisecond, time.Second, Linger, Linger + 20*time.Millisecond, 2 * time.Second} {
+		for _, pause := range []time.Duration{
+			100 * time.Millisecond, time.Second, linger, linger + 20*time.Millisecond, 2 * time.Second,
+		} {
 			before, began := len(a.writes()), time.Now()
 			for range 100 {
 				release := m.Hold(t.Context())
@@ -139,7 +141,7 @@ func TestMostWrites(t *testing.T) {
 			t.Logf("jobs of 50 ms with pauses of %s: %.2f writes a second", pause, rate)
 			most = max(most, rate)
 		}
-		if most > 2/Linger.Seconds() {
+		if most > 2/linger.Seconds() {
 			t.Errorf("%.2f writes a second", most)
 		}
 	})
@@ -149,7 +151,7 @@ func TestMostWrites(t *testing.T) {
 func TestTakenOffMeanwhile(t *testing.T) {
 	rig(t, func(t *testing.T, m *Mark, a *api, _ *strings.Builder) {
 		m.Hold(t.Context())()
-		time.Sleep(Linger + 5*time.Millisecond) // the write is under way
+		time.Sleep(linger + 5*time.Millisecond) // the write is under way
 		release := m.Hold(t.Context())
 		if got := a.writes(); !strings.HasSuffix(got[len(got)-1], " on") {
 			t.Errorf("the job begins after %q", got)
@@ -172,7 +174,7 @@ func TestAway(t *testing.T) {
 			}
 			return release
 		}
-		first := begins(Patience)
+		first := begins(patience)
 		time.Sleep(5 * time.Second)
 		second := begins(0)
 		first()
@@ -194,8 +196,9 @@ func TestAway(t *testing.T) {
 			t.Errorf("after the last job: %q", got)
 		}
 		synctest.Wait()
-		if warned := strings.Count(log.String(), "level=WARN"); warned != 1 || !strings.Contains(log.String(), "again") {
-			t.Errorf("log:\n%s", log)
+		said := log.String()
+		if strings.Count(said, "level=WARN") != 1 || !strings.Contains(said, "marked again") {
+			t.Errorf("log:\n%s", said)
 		}
 	})
 }
