@@ -114,22 +114,22 @@ func TestRunsUnmarked(t *testing.T) {
 func TestDrainByThePod(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		pod    pod
+		pod    *pod
 		notice time.Duration
 		want   time.Duration
 	}{
-		{"deleted, with its own", pod{grace: 45 * time.Second, deleted: true}, 5 * time.Second, 30 * time.Second},
-		{"deleted, with a shorter one", pod{grace: 40 * time.Second, deleted: true}, 0, 25 * time.Second},
-		{"deleted, with a very short one", pod{grace: 10 * time.Second, deleted: true}, 0, 5 * time.Second},
-		{"not deleted: its node goes", pod{}, 12 * time.Second, 12 * time.Second},
-		{"not deleted, and a notice as long as any", pod{}, time.Hour, 30 * time.Second},
-		{"not deleted, and nothing said of it", pod{}, 0, 30 * time.Second},
-		{"nobody knows", pod{err: errors.New("connection refused")}, 12 * time.Second, 30 * time.Second},
+		{"deleted, with its own", &pod{grace: 45 * time.Second, deleted: true}, 5 * time.Second, 30 * time.Second},
+		{"deleted, with a shorter one", &pod{grace: 40 * time.Second, deleted: true}, 0, 25 * time.Second},
+		{"deleted, with a very short one", &pod{grace: 10 * time.Second, deleted: true}, 0, 5 * time.Second},
+		{"not deleted: its node goes", &pod{}, 12 * time.Second, 12 * time.Second},
+		{"not deleted, and a notice as long as any", &pod{}, time.Hour, 30 * time.Second},
+		{"not deleted, and nothing said of it", &pod{}, 0, 30 * time.Second},
+		{"nobody knows", &pod{err: errors.New("connection refused")}, 12 * time.Second, 30 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				c.pod.journal = r.journal
-				r.o.Pod, r.o.Notice = &c.pod, c.notice
+				r.o.Pod, r.o.Notice = c.pod, c.notice
 				r.handler.will("a", lasts(time.Hour))
 				r.broker.put("standard", "a")
 				r.start()
