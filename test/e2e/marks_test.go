@@ -240,10 +240,14 @@ func (r *release) workersMayMarkThemselves(t *testing.T) {
 		{"its mark off", own, unmark, ""},
 		{"another's mark", other, mark, "no pod but its own"},
 		{"nothing of another", other, `{}`, "no pod but its own"},
-		{"a mark of its own words", own, fmt.Sprintf(`{"metadata":{"annotations":{%q:"false"}}}`, karpenter),
-			"no annotations"},
-		{"another annotation", own,
-			`{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"9"}}}`, "no annotations"},
+		{
+			"a mark of its own words", own, fmt.Sprintf(`{"metadata":{"annotations":{%q:"false"}}}`, karpenter),
+			"no annotations",
+		},
+		{
+			"another annotation", own,
+			`{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"9"}}}`, "no annotations",
+		},
 		{"a label", own, `{"metadata":{"labels":{"siren.polyglot.media/pool":null}}}`, "nothing of its pod"},
 		{"a finalizer", own, `{"metadata":{"finalizers":["a.b/c"]}}`, "nothing of its pod"},
 		{"its owner", own, `{"metadata":{"ownerReferences":null}}`, "nothing of its pod"},
