@@ -158,6 +158,28 @@ func (r *watched) get() job.Progress {
 	return p
 }
 
+// trusted is from which fraction on a job's own progress is believed to say when it ends.
+const trusted = 0.1
+
+// left returns how much longer a run that has taken so long is foreseen to go on; false while nobody knows. It is told
+// by what its programs still have to compute and, as fetching and storing compute little, by the clock: the shorter
+// of the two.
+func (r *watched) left(ran time.Duration) (time.Duration, bool) {
+	p := r.get()
+	r.mu.Lock()
+	foreseen := r.foreseen
+	r.mu.Unlock()
+	clock, known := p.Predicted.D()-ran, p.Predicted > 0
+	if p.Fraction >= trusted {
+		clock, known = time.Duration(float64(ran)*(1-p.Fraction)/p.Fraction), true
+	}
+	if p.Predicted > 0 && foreseen > 0 {
+		computing := float64(p.Work-p.Computed) / float64(foreseen) * float64(p.Predicted)
+		clock = min(clock, time.Duration(computing))
+	}
+	return clock, known
+}
+
 // sample returns what the run tells of its class.
 func (r *watched) sample(ran time.Duration) effort.Sample {
 	r.mu.Lock()

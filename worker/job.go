@@ -89,6 +89,7 @@ func (w *Worker) attempt(working context.Context, d work.Delivery, unfit error) 
 
 // run runs a claimed job and closes its record.
 func (w *Worker) run(working context.Context, d work.Delivery, claim work.Claim) work.Disposition {
+	defer w.mark.Hold(working)()
 	lane := w.lane(d.Lane)
 	ctx, stop := context.WithCancelCause(working)
 	defer stop(nil)
@@ -103,6 +104,7 @@ func (w *Worker) run(working context.Context, d work.Delivery, claim work.Claim)
 	said := w.newLog(claim)
 	release := w.keep(claim, seen, said, stop)
 	began := time.Now()
+	defer w.runs.add(seen, began, stop)()
 	result, err := w.handle(ctx, w.task(d, claim, lane, seen, said))
 	took := time.Since(began)
 	release()

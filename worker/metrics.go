@@ -15,6 +15,7 @@ type Metrics struct {
 	wait, ran, predicted     *prometheus.HistogramVec
 	oddTimes                 *prometheus.CounterVec
 	unclaimed, unknownFields prometheus.Counter
+	marks                    *prometheus.CounterVec
 }
 
 // NewMetrics registers a worker's metrics; with a nil Registerer they go nowhere.
@@ -53,11 +54,25 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Namespace: "siren", Name: "worker_unknown_job_fields_total",
 			Help: "Top-level fields of jobs that this version doesn't know and ignored.",
 		}),
+		marks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "siren", Name: "worker_mark_writes_total",
+			Help: "Writes to the worker's own pod that say whether it runs a job, by how they ended: ok or failed.",
+		}, []string{"result"}),
 	}
 	if r != nil {
-		r.MustRegister(m.started, m.settled, m.wait, m.ran, m.predicted, m.oddTimes, m.unclaimed, m.unknownFields)
+		r.MustRegister(m.started, m.settled, m.wait, m.ran, m.predicted, m.oddTimes, m.unclaimed, m.unknownFields,
+			m.marks)
 	}
 	return m
+}
+
+// marked notes a write of the pod's mark.
+func (m *Metrics) marked(err error) {
+	result := "ok"
+	if err != nil {
+		result = "failed"
+	}
+	m.marks.WithLabelValues(result).Inc()
 }
 
 // started notes the start of an attempt, for heartbeat and metrics. The wait is that of a first start, when somebody

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -12,6 +11,7 @@ import (
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/lanes/job"
 	"github.com/polyglot-media/siren/lanes/work"
+	"github.com/polyglot-media/siren/worker/mark"
 	"github.com/polyglot-media/siren/worker/tally"
 )
 
@@ -52,6 +52,14 @@ type Roster interface {
 	Leave(ctx context.Context, worker string) error
 }
 
+// Pod is the pod that this worker runs in, for whoever takes nodes away. Mark says on it whether a job runs. Grace
+// returns how long a pod that was deleted has from then until it is killed; false when nobody deleted it, as when its
+// node shuts down.
+type Pod interface {
+	Mark(ctx context.Context, busy bool) error
+	Grace(ctx context.Context) (grace time.Duration, deleted bool, err error)
+}
+
 // Options is what a Worker is made of.
 type Options struct {
 	Name     string // unique; the pod's name, or pool-xxxxx
@@ -72,6 +80,9 @@ type Options struct {
 	Online func() bool            // whether there is a session with the broker; nil: yes
 	Behind func() bool            // whether the ledger still has to be told how jobs ended, and may never be; nil: no
 	Drain  time.Duration          // how long running jobs may go on after the worker was told to stop
+	Pod    Pod                    // nil: there is none, or it isn't marked
+	// how long they may when Pod wasn't deleted: its node shuts down; 0: Drain
+	Notice time.Duration
 	// what one running job may use, whatever a newer policy says; zero: what Policy says now
 	Slot    lanes.SlotLimits
 	Threads int              // worker threads that one job's media programs may use; 0: no limit
@@ -90,6 +101,8 @@ type Worker struct {
 	tally     *tally.Tally
 	foresight *foresight
 	draining  atomic.Bool
+	mark      *mark.Mark // nil without a Pod
+	runs      runs
 }
 
 // New makes a Worker; Run starts it.
@@ -115,16 +128,16 @@ func New(o Options) *Worker {
 	}
 	w := &Worker{o: o, tally: tally.New(o.Now), foresight: newForesight(o.Efforts)}
 	w.policy.Store(o.Policy)
+	if o.Pod != nil {
+		w.mark = mark.New(o.Pod.Mark, o.Metrics.marked, o.Log)
+	}
 	return w
 }
 
-// errDrained is why a job was stopped that didn't fit into the drain time.
-var errDrained = errors.New("the worker stops, and its drain time is over")
-
-// Run takes and runs jobs until take ends; then it drains: what runs may finish for the drain time, the rest is
-// returned. When working ends (a second signal) everything is returned at once. Run also ends when the worker has
-// retired and nobody removed it. No job is taken before the first heartbeat is answered, or known not to be. It runs
-// once, returns nil, and afterwards nothing of it runs any more.
+// Run takes and runs jobs until take ends; then it drains: what runs and fits may finish, the rest is returned. When
+// working ends (a second signal) everything is returned at once. Run also ends when the worker has retired and nobody
+// removed it. No job is taken before the first heartbeat is answered, or known not to be. It runs once, returns nil,
+// and afterwards nothing of it runs any more.
 func (w *Worker) Run(take, working context.Context) error {
 	take, stopTaking := context.WithCancel(take)
 	defer stopTaking()
@@ -138,6 +151,9 @@ func (w *Worker) Run(take, working context.Context) error {
 	begun := make(chan struct{})
 	background.Go(func() { w.beat(beating, sync.OnceFunc(func() { close(begun) }), stopTaking) })
 	background.Go(func() { w.drain(take, working, stopTaking, stopWork) })
+	if w.mark != nil {
+		background.Go(func() { w.mark.Run(beating) })
+	}
 	select {
 	case <-begun: // what a namesake promised that was killed is known now: it may be about to be removed for that
 	case <-take.Done():
@@ -162,20 +178,4 @@ func (w *Worker) Run(take, working context.Context) error {
 	}
 	w.o.Log.Info("stopped", "worker", w.o.Name)
 	return nil
-}
-
-// drain waits until the worker is told to stop, gives the running jobs their time, and then stops them.
-func (w *Worker) drain(take, working context.Context, stopTaking context.CancelFunc, stopWork context.CancelCauseFunc) {
-	select {
-	case <-take.Done():
-	case <-working.Done():
-		stopTaking()
-	}
-	w.draining.Store(true)
-	w.o.Log.Info("told to stop: running jobs may finish", "within", w.o.Drain.String())
-	select {
-	case <-time.After(w.o.Drain):
-		stopWork(errDrained)
-	case <-working.Done():
-	}
 }

@@ -185,7 +185,8 @@ func (c *cluster) updateConfigMap(a clienttesting.Action) (bool, runtime.Object,
 	return true, to, nil
 }
 
-// patchPod does what the API server does with a merge patch of a pod's annotations.
+// patchPod does what the API server does with a merge patch of a pod's annotations: on the version and uid that it
+// names, if it names any.
 func (c *cluster) patchPod(a clienttesting.Action) (bool, runtime.Object, error) {
 	patch := a.(clienttesting.PatchAction)
 	var change struct {
@@ -203,11 +204,13 @@ func (c *cluster) patchPod(a clienttesting.Action) (bool, runtime.Object, error)
 		return true, nil, err
 	}
 	pod := p.DeepCopyObject().(*corev1.Pod)
-	if change.Metadata.UID != pod.UID || change.Metadata.ResourceVersion != pod.ResourceVersion {
+	named := change.Metadata
+	if named.UID != "" && named.UID != pod.UID || named.ResourceVersion != "" &&
+		named.ResourceVersion != pod.ResourceVersion {
 		return true, nil, apierrors.NewConflict(a.GetResource().GroupResource(), pod.Name,
 			fmt.Errorf("the object has been modified"))
 	}
-	for key, value := range change.Metadata.Annotations {
+	for key, value := range named.Annotations {
 		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, key, "")
 		if value == nil {
 			delete(pod.Annotations, key)

@@ -10,9 +10,9 @@ import (
 )
 
 // Connect makes a client of the cluster that the kubeconfig names ($KUBECONFIG, else ~/.kube/config) or, without one,
-// of the cluster whose pod this is. An empty namespace is that of the kubeconfig's context, or the pod's. Nothing is
-// asked of the API server yet.
-func Connect(namespace string) (kubernetes.Interface, string, error) {
+// of the cluster whose pod this is. An empty namespace is that of the kubeconfig's context, or the pod's; part is what
+// of Siren the API server knows it as. Nothing is asked of the API server yet.
+func Connect(namespace, part string) (kubernetes.Interface, string, error) {
 	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(),
 		&clientcmd.ConfigOverrides{})
 	rest, err := config.ClientConfig()
@@ -26,7 +26,7 @@ func Connect(namespace string) (kubernetes.Interface, string, error) {
 		}
 	}
 	rest.QPS, rest.Burst = 50, 100 // marking workers for removal must not hold back the renewal of the lease
-	rest.UserAgent = "siren-scaler"
+	rest.UserAgent = "siren-" + part
 	client, err := kubernetes.NewForConfig(rest)
 	if err != nil {
 		return nil, "", fmt.Errorf("make a client of the Kubernetes cluster: %w", err)

@@ -23,13 +23,13 @@ func TestConnect(t *testing.T) {
 	}
 	t.Setenv("KUBECONFIG", file)
 	for given, want := range map[string]string{"": "media", "other": "other"} {
-		if client, namespace, err := Connect(given); err != nil || client == nil || namespace != want {
+		if client, namespace, err := Connect(given, "scaler"); err != nil || client == nil || namespace != want {
 			t.Errorf("%q: %q, %v", given, namespace, err)
 		}
 	}
 	t.Setenv("KUBECONFIG", file+".missing")
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
-	if _, _, err := Connect(""); err == nil || !strings.Contains(err.Error(), "KUBECONFIG") {
+	if _, _, err := Connect("", "scaler"); err == nil || !strings.Contains(err.Error(), "KUBECONFIG") {
 		t.Error(err)
 	}
 }

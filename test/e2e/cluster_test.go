@@ -39,6 +39,11 @@ func newSite(t *testing.T) *site {
 			s.tellAll()
 		}
 		if os.Getenv("SIREN_E2E_KEEP") == "" {
+			for _, release := range []string{"siren", "media-siren"} { // what a release has outside its namespace
+				marks := s.namespace + "-" + release + "-worker-marks"
+				_, _ = s.try(context.Background(), "kubectl", "delete", "--ignore-not-found",
+					"validatingadmissionpolicy,validatingadmissionpolicybinding", marks)
+			}
 			s.try(context.Background(), "kubectl", "delete", "namespace", s.namespace, "--wait=false")
 		}
 	})

@@ -149,6 +149,20 @@ func TestProgramsAreConfined(t *testing.T) {
 	}
 }
 
+// What programs may read of the system has no secret in it: neither the chart's, nor the token of the worker's pod.
+func TestNoSecretIsOfTheSystem(t *testing.T) {
+	for _, secret := range []string{
+		"/var/run/secrets/kubernetes.io/serviceaccount/token", "/run/secrets/kubernetes.io/serviceaccount/token",
+		"/etc/siren/s3/credentials", "/etc/siren/rabbitmq/url",
+	} {
+		for _, open := range slices.Concat(systemFolders, systemFiles) {
+			if secret == open || strings.HasPrefix(secret, strings.TrimSuffix(open, "/")+"/") {
+				t.Errorf("%s is open by %s", secret, open)
+			}
+		}
+	}
+}
+
 // lacksVar has this binary be a run-limited on a kernel without the things that it names.
 const lacksVar = "SIREN_TEST_KERNEL_LACKS"
 

@@ -96,3 +96,14 @@ siren.polyglot.media/pool: {{ . | quote }}
 {{- end -}}
 {{- include "siren.serviceAccountName" (dict "root" .root "component" $component "account" $account) -}}
 {{- end -}}
+
+{{/* The ServiceAccounts of the workers that mark their pods, as a JSON list of names. */}}
+{{- define "siren.markers" -}}
+{{- $accounts := list -}}
+{{- range $pool := (include "siren.pools" . | fromJson).pools -}}
+{{- if $pool.marked -}}
+{{- $accounts = append $accounts (include "siren.workerServiceAccountName" (dict "root" $ "pool" $pool)) -}}
+{{- end -}}
+{{- end -}}
+{{- $accounts | uniq | toJson -}}
+{{- end -}}

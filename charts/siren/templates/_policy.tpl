@@ -73,7 +73,8 @@
 {{- end -}}
 
 {{/* The pools as JSON: {"pools": [{name, lanes, guests, max, slots, shoulder (LANE=N or ""), shoulderSlots, memory, scratch (sizes), memoryBytes, scratchBytes,
-     millicores, values, account}]}. values is `workers` with what `workers.pools.<name>` says instead; account is the ServiceAccount that it says. */}}
+     millicores, values, account, marked}]}. values is `workers` with what `workers.pools.<name>` says instead; account is the ServiceAccount that it says; marked is
+     whether its workers mark their pods. */}}
 {{- define "siren.pools" -}}
 {{- $policy := include "siren.policy" . | fromJson -}}
 {{- $defaults := (include "siren.policyDefaults" . | fromJson).pool -}}
@@ -111,6 +112,7 @@
 {{- $over := get $workers.pools $pool.name | default dict -}}
 {{- $values := include "siren.overlay" (dict "base" (omit $workers "pools") "over" $over) | fromJson -}}
 {{- $pools = append $pools (dict "name" $pool.name "lanes" ($pool.lanes | default list) "guests" ($pool.guests | default list) "max" $max "values" $values "account" $over.serviceAccount
+      "marked" (and $values.marks.enabled (semverCompare ">=1.30-0" $.Capabilities.KubeVersion.Version))
       "slots" $slots "shoulder" $shoulder "shoulderSlots" $shoulderSlots
       "memoryBytes" $memory "memory" (include "siren.size" $memory) "scratchBytes" $scratch "scratch" (include "siren.size" $scratch)
       "millicores" (mulf (float64 $cores) (float64 $slots) 1000 | ceil | int64 | toString)) -}}

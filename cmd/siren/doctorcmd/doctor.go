@@ -334,7 +334,7 @@ func (d *examination) fleet(ctx context.Context) []doctor.Finding {
 // kubernetes looks at the cluster that this process can reach as a scaler would. The chart names all of a release
 // alike, so the Lease's name tells those of the ConfigMaps.
 func (d *examination) kubernetes(ctx context.Context) []doctor.Finding {
-	client, namespace, err := kube.Connect(d.kube.Namespace)
+	client, namespace, err := kube.Connect(d.kube.Namespace, "doctor")
 	if err != nil {
 		return []doctor.Finding{doctor.Check("kubernetes.cluster").Note("not looked at: no cluster is known here",
 			"a scaler with --fleet kubernetes needs rights there", "set KUBECONFIG, or run it in the scaler's pod: "+

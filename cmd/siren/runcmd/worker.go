@@ -26,8 +26,12 @@ func NewWorker(a *app.App) *cobra.Command {
 		Use:   "worker --pool POOL",
 		Short: "Run jobs with the slots and the shoulder of a pool",
 		Long: `Run jobs with the slots and the shoulder of a pool, until SIGTERM. Then running jobs
-may finish within --drain-timeout; what doesn't is returned to its lane. A second
-SIGTERM returns everything at once.
+may finish within --drain-timeout; what doesn't, or is foreseen not to, is returned to
+its lane, which costs it no attempt. A second SIGTERM returns everything at once.
+
+With --mark-pod the worker's pod says whether it runs a job, so that Karpenter and
+cluster-autoscaler take no busy worker's node, and one whose pod is killed sooner than
+after --drain-timeout returns its jobs in time.
 
 Slots, shoulder and their limits come from the pool in the policy in force, and stay the
 same until the worker ends. --slots and the flags beside it set them instead: the chart
@@ -39,7 +43,7 @@ does so, so that they match the pod's memory request.`,
 			if f.Log, err = a.Logger(slog.LevelInfo); err != nil {
 				return err
 			}
-			if err := checkSlots(f); err != nil {
+			if err := checkWorker(f); err != nil {
 				return exit.With(exit.Usage, err)
 			}
 			if f.At, err = a.EndpointsOf(role.Worker); err != nil {
@@ -56,6 +60,9 @@ does so, so that they match the pod's memory request.`,
 	fs.StringVar(&f.Scratch, "scratch", "", "folder that gets a folder for the files of running jobs (default the "+
 		"system's temporary folder)")
 	fs.DurationVar(&f.Drain, "drain-timeout", 30*time.Second, "how long running jobs may go on after SIGTERM")
+	fs.BoolVar(&f.MarkPod, "mark-pod", false, "kubernetes: mark the pod, which is called --name, while it runs a job")
+	fs.DurationVar(&f.Notice, "notice-timeout", 0, "how long running jobs may go on when the pod's node shuts down, "+
+		"beside --mark-pod (0: --drain-timeout)")
 	fs.IntVar(&f.Threads, "threads", min(runtime.NumCPU(), mostThreads),
 		"threads that one job's media programs may use; each takes memory (0: as many as they like)")
 	fs.IntVar(&f.Slots, "slots", 0, "shared slots, instead of those that the policy gives the pool")
@@ -73,8 +80,8 @@ does so, so that they match the pod's memory request.`,
 	return c
 }
 
-// checkSlots refuses what can't be.
-func checkSlots(f serve.Worker) error {
+// checkWorker refuses what can't be.
+func checkWorker(f serve.Worker) error {
 	for lane, n := range f.Shoulder {
 		if n < 1 || len(f.Shoulder) > 1 {
 			return fmt.Errorf("--shoulder %s=%d: a worker has one shoulder, with at least one slot, as in express=1",
@@ -82,6 +89,10 @@ func checkSlots(f serve.Worker) error {
 		}
 	}
 	switch {
+	case f.MarkPod && f.Name == "":
+		return errors.New("--mark-pod needs --name, which has to be the pod's name")
+	case f.Notice != 0 && !f.MarkPod:
+		return errors.New("--notice-timeout goes with --mark-pod: only its pod tells a worker that its node shuts down")
 	case f.Slots < 0:
 		return fmt.Errorf("--slots %d: give at least 1", f.Slots)
 	case f.Slots == 0 && (len(f.Shoulder) > 0 || f.Slot != lanes.SlotLimits{}):

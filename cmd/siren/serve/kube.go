@@ -39,7 +39,7 @@ func (f Kube) Run(ctx context.Context) error {
 	if name == "" {
 		name, _ = os.Hostname()
 	}
-	client, namespace, err := kube.Connect(f.Namespace)
+	client, namespace, err := kube.Connect(f.Namespace, "scaler")
 	if err != nil {
 		return operate.Invalid.With(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyglot-media/siren/cmd/siren/reach"
 	examine "github.com/polyglot-media/siren/internal/doctor/media"
+	"github.com/polyglot-media/siren/internal/kube"
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/ops"
 	"github.com/polyglot-media/siren/internal/rabbit/confirms"
@@ -39,6 +40,8 @@ type Worker struct {
 	Listen   string         // address of metrics and probes
 	Scratch  string         // folder for the files of running jobs; "": under the system's temporary folder
 	Drain    time.Duration  // how long running jobs may go on after ctx has ended
+	MarkPod  bool           // the pod of that name, in the cluster whose pod this is, is marked while it runs a job
+	Notice   time.Duration  // with MarkPod, how long they may when nobody deleted the pod: its node ends; 0: Drain
 	Threads  int            // that one job's media programs may use; 0: as many as they like
 	NoNice   bool           // the OS priority of less urgent lanes isn't lowered
 	Slots    int            // 0: the policy says all of this
@@ -56,6 +59,10 @@ func (w Worker) Run(ctx context.Context) error {
 	log := w.Log
 	var server *ops.Server
 	defer func() { stopServer(server) }() // last: until it ends, it answers its probes
+	pod, err := w.pod()
+	if err != nil {
+		return err
+	}
 	store, err := w.At.Store(log)
 	if err != nil {
 		return err
@@ -111,7 +118,7 @@ func (w Worker) Run(ctx context.Context) error {
 		Efforts: redis.NewEfforts(store), Host: host(), Cores: runtime.GOMAXPROCS(0),
 		Policy: policy, Online: consume.Up, Behind: func() bool {
 			return ledger.Stats().Buffered > 0
-		}, Drain: w.Drain, Slot: pool.Slot, Threads: w.Threads, NiceOff: w.NoNice,
+		}, Drain: w.Drain, Pod: pod, Notice: w.Notice, Slot: pool.Slot, Threads: w.Threads, NiceOff: w.NoNice,
 		Follow: func(e *lanes.Effective) {
 			taker.Follow(e)
 			ledger.SetPolicy(&e.Policy)
@@ -128,6 +135,18 @@ func (w Worker) Run(ctx context.Context) error {
 			"that say running", "jobs", n)
 	}
 	return err
+}
+
+// pod returns this worker's own; nil when it isn't to be marked.
+func (w Worker) pod() (worker.Pod, error) {
+	if !w.MarkPod {
+		return nil, nil
+	}
+	client, namespace, err := kube.Connect("", "worker")
+	if err != nil {
+		return nil, operate.Invalid.With(err)
+	}
+	return kube.NewPod(client, namespace, w.Name), nil
 }
 
 // awaitPolicy waits for the scaler to publish a policy, and returns it with the pool as this worker is to run it. There
