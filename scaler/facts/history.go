@@ -259,7 +259,9 @@ func (l *LaneHistory) learnWaits(at time.Time, ms []int64) {
 }
 
 // extended returns a copy with one more: an older History may hold the same list.
-func extended[T any](list []T, one T) []T { return append(append(make([]T, 0, len(list)+1), list...), one) }
+func extended[T any](list []T, one T) []T {
+	return append(append(make([]T, 0, len(list)+1), list...), one)
+}
 
 // waits returns how many there are.
 func waits(samples []WaitSample) (n int) {
