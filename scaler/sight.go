@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	mostSight  = 4 << 20          // bytes of what is published; far above what ten thousand workers take
-	sightShare = 100              // writing it takes at most one part in so many of the scaler's time,
-	sightPause = 20 * time.Second // and waits no longer than this
+	mostSight  = 4 << 20         // bytes of what is published; far above what ten thousand workers take
+	sightShare = 20              // writing it takes at most one part in so many of the scaler's time,
+	sightPause = 5 * time.Second // and waits no longer than this
 )
 
 // Sight is what a tick saw, what was remembered before it, and what came of it: all that others need to find out what
