@@ -215,9 +215,10 @@ func TestConstantInputGivesAtMostOneChange(t *testing.T) {
 		for _, c := range m.pools { // what starts would be stuck after a while
 			c.idle, c.starting = c.idle+c.starting, 0
 		}
+		m.p.Timing.ColdStart = min(m.p.Timing.ColdStart, lanes.Duration(10*time.Second)) // for holds of 30 s
 		var h facts.History
 		changes, last := map[string]int{}, map[string]string{}
-		for second := range 330 {
+		for second := range 50 {
 			var d Decision
 			d, h = Decide(m.p, m.seen(time.Duration(second)*time.Second), h)
 			for _, plan := range d.Plans {

@@ -59,7 +59,7 @@ func place(sorted []time.Duration, percent float64) time.Duration {
 // started meanwhile.
 func fleetOf(lives []life, began time.Time, lasts time.Duration) (fleet []int, cost float64, starts int) {
 	end := began.Add(lasts)
-	fleet = make([]int, int(lasts/time.Second)+1)
+	fleet = make([]int, int(lasts/time.Second))
 	for _, l := range lives {
 		if l.end.IsZero() || l.end.After(end) {
 			l.end = end
