@@ -31,19 +31,20 @@ type crew struct{ busy, idle, starting int }
 func (c crew) all() int { return c.busy + c.idle + c.starting }
 
 func drawMoment(r *rapid.T) *moment {
-	seconds := func(name string, from, to int) lanes.Duration {
-		return lanes.Duration(time.Duration(rapid.IntRange(from, to).Draw(r, name)) * time.Second)
+	seconds := func(name string, most int) lanes.Duration { // small ones are where the law has corners
+		n := rapid.OneOf(rapid.IntRange(1, most/10), rapid.IntRange(1, most)).Draw(r, name)
+		return lanes.Duration(time.Duration(n) * time.Second)
 	}
 	p := &lanes.Policy{
 		Lanes: []lanes.Lane{
-			{Name: "fast", Match: []string{"a"}, StartWithin: seconds("fast's T", 1, 60)},
-			{Name: "slow", StartWithin: seconds("slow's T", 1, 1000)},
+			{Name: "fast", Match: []string{"a"}, StartWithin: seconds("fast's T", 60)},
+			{Name: "slow", StartWithin: seconds("slow's T", 1000)},
 		},
 		Pools: []lanes.Pool{
 			{Name: "first", Lanes: []string{"fast"}, Max: rapid.IntRange(1, 30).Draw(r, "first's max")},
 			{Name: "second", Lanes: []string{"slow"}, Max: rapid.IntRange(1, 60).Draw(r, "second's max")},
 		},
-		Timing: lanes.Timing{ColdStart: seconds("D", 1, 90), ServiceTime: seconds("S", 1, 200)},
+		Timing: lanes.Timing{ColdStart: seconds("D", 90), ServiceTime: seconds("S", 100)},
 	}
 	m := &moment{p: p, waiting: map[string]int{}, pools: map[string]*crew{}}
 	for i := range p.Pools {
