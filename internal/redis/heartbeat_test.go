@@ -75,8 +75,8 @@ func BenchmarkDecodeHeartbeat(b *testing.B) {
 	hb.Lanes = map[string]fleet.LaneWork{}
 	for i := range 5 {
 		hb.Lanes[fmt.Sprint("lane-", i)] = fleet.LaneWork{
-			Started: 1000, Finished: 999, Service: lanes.Duration(time.Hour), LastReady: time.Unix(4, 0).UTC(), First: 1000,
-			Waits: make([]int64, fleet.RecentWaits),
+			Started: 1000, Finished: 999, Service: lanes.Duration(time.Hour), LastReady: time.Unix(4, 0).UTC(),
+			First: 1000, Waits: make([]int64, fleet.RecentWaits),
 		}
 	}
 	body, names := keyspace.Encode(hb), map[string]string{}

@@ -279,8 +279,7 @@ func TestWithinBounds(t *testing.T) {
 		life(r, threeLanes, false, func(w *world) {
 			for name, q := range w.pools {
 				if q.replicas < q.Min || q.replicas > q.Max {
-					r.Errorf("%s: pool %s has %d replicas, its min is %d and its max %d", w.clock(), name, q.replicas, q.Min,
-						q.Max)
+					r.Errorf("%s: pool %s has %d replicas, not %d to %d", w.clock(), name, q.replicas, q.Min, q.Max)
 				}
 			}
 		})

@@ -19,6 +19,9 @@ const (
 	workers                       = pools * workersEach
 )
 
+// began is when all of its workers did.
+var began = time.Unix(1_800_000_000, 0)
+
 func laneName(pool, i int) string   { return fmt.Sprintf("customer-%d-%d", pool, i) }
 func workerName(pool, i int) string { return fmt.Sprintf("pool-%d-%05d", pool, i) }
 
@@ -58,7 +61,8 @@ func beats(ctx context.Context, c *goredis.Client) error {
 				started[n]++
 			}
 			hb := heartbeat(n, started[n])
-			pipe.HSet(ctx, keyspace.Workers, hb.Worker, fmt.Sprintf("%d %s", time.Now().UnixMilli(), keyspace.Encode(hb)))
+			text := fmt.Sprintf("%d %s", time.Now().UnixMilli(), keyspace.Encode(hb))
+			pipe.HSet(ctx, keyspace.Workers, hb.Worker, text)
 		}
 		if _, err := pipe.Exec(ctx); err != nil {
 			return err
@@ -74,7 +78,6 @@ func beats(ctx context.Context, c *goredis.Client) error {
 // heartbeat is what a worker says once it has started so many jobs of each of its lanes.
 func heartbeat(n int, started int64) fleet.Heartbeat {
 	pool, i := n/workersEach, n%workersEach
-	began := time.Unix(1_800_000_000, 0)
 	hb := fleet.Heartbeat{
 		Worker: workerName(pool, i), Pool: fmt.Sprintf("pool-%d", pool), Began: began, Version: "bench", Slots: 2,
 		Shoulder: 1, Subscribed: true, Host: fmt.Sprintf("host-%d", n/8), Cores: 8,
@@ -104,7 +107,7 @@ func newStill() still {
 	for pool := range pools {
 		state := fleet.PoolState{Replicas: workersEach, Version: "1"}
 		for i := range workersEach {
-			state.Members = append(state.Members, fleet.Member{Name: workerName(pool, i), CreatedAt: time.Unix(1_800_000_000, 0)})
+			state.Members = append(state.Members, fleet.Member{Name: workerName(pool, i), CreatedAt: began})
 		}
 		s[fmt.Sprintf("pool-%d", pool)] = state
 	}

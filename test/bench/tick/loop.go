@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/pprof"
 	"slices"
 	"strings"
 	"syscall"
@@ -84,16 +83,13 @@ func loop(ctx context.Context, amqpURL, redisURL string) (m measured, err error)
 	board, ledger, tunings := redis.NewBoard(store, log), jobledger.New(store, log), redis.NewTunings(store, log)
 	ledger.SetPolicy(p)
 	counts := &counted{Roster: redis.NewRoster(store, log), history: redis.NewHistory(store), done: cancel}
-	if f, err := os.Create(os.Getenv("DBG_PROFILE")); err == nil {
-		_ = pprof.StartCPUProfile(f)
-		defer pprof.StopCPUProfile()
-	}
 	err = scaler.New(scaler.Options{
 		Name: "bench", Policy: p, Backlog: rabbit.NewBacklog(conn), Roster: counts, Board: board, Fleet: newStill(),
 		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare, Last: board.Snapshot,
 		Tunings: (&upkeep.TuningKeeper{Store: tunings, Log: log}).Now, Nudge: tunings.Changed(ctx),
 		Sight: board.PutSight, History: counts.note, Version: "bench",
-		Known: (&upkeep.QueueMemory{Board: board}).Known, Log: log, Metrics: scaler.NewMetrics(prometheus.NewRegistry()),
+		Known: (&upkeep.QueueMemory{Board: board}).Known, Log: log,
+		Metrics: scaler.NewMetrics(prometheus.NewRegistry()),
 	}).Run(ctx)
 	if err != nil {
 		return m, err

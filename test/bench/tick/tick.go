@@ -48,13 +48,13 @@ func Scaler(ctx context.Context, b *stand.Bench) ([]report.Figure, error) {
 		return nil, err
 	}
 	c := goredis.NewClient(o)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	beating, stop := context.WithCancel(ctx)
 	beaten := make(chan error, 1)
 	go func() { beaten <- beats(beating, c) }()
 	defer func() {
 		stop()
-		<-beaten
+		_ = <-beaten // what it couldn't write shows in what is measured
 	}()
 	for run := range b.Runs {
 		b.Say("ticks of a scaler with 10,000 workers, run %d of %d", run+1, b.Runs)
