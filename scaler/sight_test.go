@@ -217,14 +217,16 @@ func TestSightIsBounded(t *testing.T) {
 func TestSightComesBackWhole(t *testing.T) {
 	at := time.Unix(1000, 0).UTC()
 	work := func(started int64) map[string]fleet.LaneWork {
-		return map[string]fleet.LaneWork{"standard": {Started: started, Service: lanes.Duration(time.Minute), LastReady: at}}
+		w := fleet.LaneWork{Started: started, Service: lanes.Duration(time.Minute), LastReady: at}
+		return map[string]fleet.LaneWork{"standard": w}
 	}
 	s := Sight{Version: "v1", Leader: "me"}
 	s.Seen.Workers = []fleet.Heartbeat{
 		{Worker: "busy", At: at, Lanes: work(6)}, {Worker: "idle", At: at, Lanes: work(3)}, {Worker: "new", At: at},
 	}
 	s.Before.Workers = map[string]facts.WorkerHistory{
-		"busy": {At: at, Lanes: work(5)}, "idle": {At: at, Lanes: work(3), Strange: at}, "gone": {At: at, Lanes: work(1)},
+		"busy": {At: at, Lanes: work(5)}, "idle": {At: at, Lanes: work(3), Strange: at},
+		"gone": {At: at, Lanes: work(1)},
 	}
 	text, err := s.encode()
 	if err != nil {

@@ -123,7 +123,7 @@ func parseOptions(args []string) (options, error) {
 
 // run measures and prints. Nothing that it started is left when it returns.
 func run(ctx context.Context, o options) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+4*o.stand.Runs)*time.Minute,
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(3+6*o.stand.Runs)*time.Minute,
 		errors.New("it takes far longer than it should"))
 	defer cancel()
 	r := report.Report{Machine: report.ThisMachine(), Runs: o.stand.Runs}

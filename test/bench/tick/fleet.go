@@ -64,7 +64,7 @@ func beats(ctx context.Context, c *goredis.Client) error {
 			text := fmt.Sprintf("%d %s", time.Now().UnixMilli(), keyspace.Encode(hb))
 			pipe.HSet(ctx, keyspace.Workers, hb.Worker, text)
 		}
-		if _, err := pipe.Exec(ctx); err != nil {
+		if _, err := pipe.Exec(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
 		select {
