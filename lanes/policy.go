@@ -139,9 +139,9 @@ const (
 
 // Lane returns the lane with that name; false when the policy has none.
 func (p *Policy) Lane(name string) (Lane, bool) {
-	for _, l := range p.Lanes {
-		if l.Name == name {
-			return l, true
+	for i := range p.Lanes { // without a copy of each
+		if p.Lanes[i].Name == name {
+			return p.Lanes[i], true
 		}
 	}
 	return Lane{}, false
@@ -149,9 +149,9 @@ func (p *Policy) Lane(name string) (Lane, bool) {
 
 // Pool returns the pool with that name; false when the policy has none.
 func (p *Policy) Pool(name string) (Pool, bool) {
-	for _, q := range p.Pools {
-		if q.Name == name {
-			return q, true
+	for i := range p.Pools { // without a copy of each
+		if p.Pools[i].Name == name {
+			return p.Pools[i], true
 		}
 	}
 	return Pool{}, false
@@ -160,8 +160,8 @@ func (p *Policy) Pool(name string) (Pool, bool) {
 // Rank returns a lane's place in the order of urgency, 0 the most urgent; len(Lanes) for a lane the policy doesn't
 // have.
 func (p *Policy) Rank(lane string) int {
-	for i, l := range p.Lanes {
-		if l.Name == lane {
+	for i := range p.Lanes { // without a copy of each
+		if p.Lanes[i].Name == lane {
 			return i
 		}
 	}

@@ -17,7 +17,7 @@ type Metrics struct {
 	failed                                                                          prometheus.Counter
 	leads, refused, tunings, idle, budget                                           prometheus.Gauge
 	ticks                                                                           prometheus.Histogram
-	shown                                                                           fleet.Snapshot
+	shownLanes, shownPools                                                          map[string]bool
 }
 
 // NewMetrics registers the scaler's metrics; with a nil Registerer they go nowhere.
@@ -123,21 +123,16 @@ func one(is bool) float64 {
 
 // show sets the gauges. Those of lanes and pools that the snapshot doesn't have any more go.
 func (m *Metrics) show(s fleet.Snapshot) {
-	for _, l := range m.shown.Lanes {
-		if !slices.ContainsFunc(s.Lanes, func(n fleet.LaneStatus) bool { return n.Name == l.Name }) {
-			for _, g := range m.byLane() {
-				g.DeleteLabelValues(l.Name)
-			}
-		}
+	lanes, pools := make(map[string]bool, len(s.Lanes)), make(map[string]bool, len(s.Pools))
+	for i := range s.Lanes {
+		lanes[s.Lanes[i].Name] = true
 	}
-	for _, p := range m.shown.Pools {
-		if !slices.ContainsFunc(s.Pools, func(n fleet.PoolStatus) bool { return n.Name == p.Name }) {
-			for _, g := range m.byPool() {
-				g.DeleteLabelValues(p.Name)
-			}
-		}
+	for i := range s.Pools {
+		pools[s.Pools[i].Name] = true
 	}
-	m.shown = s
+	forget(m.shownLanes, lanes, m.byLane())
+	forget(m.shownPools, pools, m.byPool())
+	m.shownLanes, m.shownPools = lanes, pools
 	m.budget.Set(float64(s.Budget))
 	for _, l := range s.Lanes {
 		m.ready.WithLabelValues(l.Name).Set(float64(l.Ready))
@@ -164,6 +159,18 @@ func (m *Metrics) show(s fleet.Snapshot) {
 		m.stuck.WithLabelValues(p.Name).Set(float64(p.Stuck))
 		m.cold.WithLabelValues(p.Name).Set(p.ColdStart.D().Seconds())
 		m.frozen.WithLabelValues(p.Name).Set(one(p.Frozen))
+	}
+}
+
+// forget takes away the gauges of those that aren't there any more.
+func forget(shown, there map[string]bool, gauges []*prometheus.GaugeVec) {
+	for name := range shown {
+		if there[name] {
+			continue
+		}
+		for _, g := range gauges {
+			g.DeleteLabelValues(name)
+		}
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -51,27 +53,54 @@ func (l *Loop) showSight(
 	l.sightDue = began.Add(min(sightShare*time.Since(began), sightPause))
 }
 
-// encode writes the sight, compressed, without waits and rates, which are only shown.
+// sighted is what a sight has of one worker: its heartbeat, and what was remembered of it before. Each is written by
+// itself, so that nobody ever holds ten thousand of them as text.
+type sighted struct {
+	Seen   *fleet.Heartbeat     `json:"seen,omitempty"`
+	Name   string               `json:"name"`
+	Before *facts.WorkerHistory `json:"before,omitempty"`
+	Same   bool                 `json:"same,omitempty"` // Before's counters are Seen's, and are left out
+}
+
+// encode writes the sight, compressed, without waits and rates, which are only shown: first all that isn't of single
+// workers, then each worker.
 func (s Sight) encode() ([]byte, error) {
-	s.Seen.Retries = nil
-	s.Seen.Workers = slices.Clone(s.Seen.Workers)
-	for i, w := range s.Seen.Workers {
-		s.Seen.Workers[i].Lanes = withoutWaits(w.Lanes)
-	}
-	s.Before.Workers = maps.Clone(s.Before.Workers)
-	for name, w := range s.Before.Workers {
-		w.Lanes = withoutWaits(w.Lanes)
-		s.Before.Workers[name] = w
-	}
+	var text bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&text, gzip.BestSpeed) // the level is one
+	e := json.NewEncoder(z)
+	seen, before := s.Seen.Workers, s.Before.Workers
+	s.Seen.Retries, s.Seen.Workers, s.Before.Workers = nil, nil, nil
 	s.Before.Lanes = maps.Clone(s.Before.Lanes)
 	for name, h := range s.Before.Lanes {
 		h.Waits, h.Flow = nil, nil
 		s.Before.Lanes[name] = h
 	}
-	var text bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&text, gzip.BestSpeed) // the level is one
-	if err := json.NewEncoder(z).Encode(s); err != nil {
+	if err := e.Encode(s); err != nil {
 		return nil, err
+	}
+	there := make(map[string]bool, len(seen))
+	for _, w := range seen {
+		there[w.Worker] = true
+		one := sighted{Seen: &w, Name: w.Worker}
+		if h, known := before[w.Worker]; known {
+			if one.Before, one.Same = &h, maps.EqualFunc(h.Lanes, w.Lanes, sameWork); one.Same {
+				h.Lanes = nil
+			}
+			h.Lanes = withoutWaits(h.Lanes)
+		}
+		w.Lanes = withoutWaits(w.Lanes)
+		if err := e.Encode(one); err != nil {
+			return nil, err
+		}
+	}
+	for name, h := range before {
+		if there[name] {
+			continue
+		}
+		h.Lanes = withoutWaits(h.Lanes)
+		if err := e.Encode(sighted{Name: name, Before: &h}); err != nil {
+			return nil, err
+		}
 	}
 	if err := z.Close(); err != nil {
 		return nil, err
@@ -80,6 +109,12 @@ func (s Sight) encode() ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes are more than %d", text.Len(), mostSight)
 	}
 	return text.Bytes(), nil
+}
+
+// sameWork reports whether two counters differ in nothing that a sight has.
+func sameWork(a, b fleet.LaneWork) bool {
+	return a.Started == b.Started && a.Finished == b.Finished && a.Failed == b.Failed && a.Service == b.Service &&
+		a.LastReady.Equal(b.LastReady) && a.OddTimes == b.OddTimes && a.OddAt.Equal(b.OddAt) && a.First == b.First
 }
 
 func withoutWaits(work map[string]fleet.LaneWork) map[string]fleet.LaneWork {
@@ -98,8 +133,9 @@ func ReadSight(text []byte, version string) (s Sight, err error) {
 	if err != nil {
 		return s, fmt.Errorf("read what the scaler saw: %w", err)
 	}
+	d := json.NewDecoder(z)
 	var written json.RawMessage
-	if err := json.NewDecoder(z).Decode(&written); err != nil {
+	if err := d.Decode(&written); err != nil {
 		return s, fmt.Errorf("read what the scaler saw: %w", err)
 	}
 	var by struct{ Version, Leader string }
@@ -110,10 +146,31 @@ func ReadSight(text []byte, version string) (s Sight, err error) {
 		return s, fmt.Errorf("the scaler %s is version %s and this is %s, which may decide differently: "+
 			"ask with the scaler's own version", by.Leader, by.Version, version)
 	}
-	if err := json.Unmarshal(written, &s); err != nil {
+	err = json.Unmarshal(written, &s)
+	s.Before.Workers = map[string]facts.WorkerHistory{}
+	for err == nil {
+		var one sighted
+		if err = d.Decode(&one); err == nil {
+			s.add(one)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
 		return s, fmt.Errorf("read what the scaler %s saw: %w", by.Leader, err)
 	}
 	return s, nil
+}
+
+func (s *Sight) add(one sighted) {
+	if one.Seen != nil {
+		s.Seen.Workers = append(s.Seen.Workers, *one.Seen)
+	}
+	if one.Before == nil {
+		return
+	}
+	if one.Same && one.Seen != nil {
+		one.Before.Lanes = one.Seen.Lanes
+	}
+	s.Before.Workers[one.Name] = *one.Before
 }
 
 // Foresee decides once more, with these tunings over the policy as it is written. One that is idle anyway may stay so;

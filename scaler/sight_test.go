@@ -211,3 +211,48 @@ func TestSightIsBounded(t *testing.T) {
 		t.Error("it has cut what the scaler remembers")
 	}
 }
+
+// A sight comes back as it was, but for waits: of workers that did something since, of those that didn't, and of those
+// that are gone.
+func TestSightComesBackWhole(t *testing.T) {
+	at := time.Unix(1000, 0).UTC()
+	work := func(started int64) map[string]fleet.LaneWork {
+		w := fleet.LaneWork{Started: started, Service: lanes.Duration(time.Minute), LastReady: at}
+		return map[string]fleet.LaneWork{"standard": w}
+	}
+	s := Sight{Version: "v1", Leader: "me"}
+	s.Seen.Workers = []fleet.Heartbeat{
+		{Worker: "busy", At: at, Lanes: work(6)}, {Worker: "idle", At: at, Lanes: work(3)}, {Worker: "new", At: at},
+	}
+	s.Before.Workers = map[string]facts.WorkerHistory{
+		"busy": {At: at, Lanes: work(5)}, "idle": {At: at, Lanes: work(3), Strange: at},
+		"gone": {At: at, Lanes: work(1)},
+	}
+	text, err := s.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadSight(text, "v1")
+	if err != nil || !reflect.DeepEqual(got, s) {
+		t.Errorf("%v\n%+v, want\n%+v", err, got, s)
+	}
+}
+
+// Whatever counter differs, it isn't the same work.
+func TestSameWork(t *testing.T) {
+	for i := range reflect.TypeFor[fleet.LaneWork]().NumField() {
+		var w fleet.LaneWork
+		f := reflect.ValueOf(&w).Elem().Field(i)
+		switch f.Kind() {
+		case reflect.Int64:
+			f.SetInt(1)
+		case reflect.Struct:
+			f.Set(reflect.ValueOf(time.Unix(1, 0)))
+		default: // waits
+			continue
+		}
+		if sameWork(w, fleet.LaneWork{}) {
+			t.Errorf("%+v is taken for none", w)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"maps"
 	"slices"
@@ -21,6 +20,9 @@ import (
 // whoever reads the roster decides what gone means. A goneAfter beyond it acts as if it were this long.
 const forgetAfter = 10 * time.Minute
 
+// mostNames is far more than the names of all lanes, pools and hosts: names that come and go aren't kept for ever.
+const mostNames = 100_000
+
 // parkLease is how long a worker stays parked without the leader saying so again: a few ticks.
 const parkLease = 5 * time.Second
 
@@ -29,8 +31,9 @@ type Roster struct {
 	store *redislink.Store
 	log   *slog.Logger
 
-	mu   sync.Mutex
-	read map[string]reading // by worker: what Workers read last
+	mu    sync.Mutex
+	read  map[string]*reading // by worker: what Workers read last
+	names map[string]string   // that many heartbeats have (see cursor)
 }
 
 // reading is what a heartbeat said, but for its time: most workers say the same many times, and decoding is what
@@ -140,7 +143,10 @@ func (r *Roster) heartbeats(texts map[string]string, now time.Time) (workers []f
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.read
-	r.read = make(map[string]reading, len(texts))
+	if r.names == nil || len(r.names) > mostNames {
+		r.names = map[string]string{}
+	}
+	r.read = make(map[string]*reading, len(texts))
 	workers = make([]fleet.Heartbeat, 0, len(texts))
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		ms, body, _ := strings.Cut(texts[name], " ")
@@ -148,9 +154,9 @@ func (r *Roster) heartbeats(texts map[string]string, now time.Time) (workers []f
 			silent = append(silent, name)
 			continue
 		}
-		last, known := before[name]
-		if !known || last.body != body {
-			if last, known = r.decode(name, body); !known {
+		last := before[name]
+		if last == nil || last.body != body {
+			if last = r.decode(name, body, r.names); last == nil {
 				silent = append(silent, name)
 				continue
 			}
@@ -163,14 +169,14 @@ func (r *Roster) heartbeats(texts map[string]string, now time.Time) (workers []f
 	return workers, silent
 }
 
-// decode reads a heartbeat but for its time. One that can't be read is reported.
-func (r *Roster) decode(name, body string) (reading, bool) {
-	last := reading{body: body}
-	if err := json.Unmarshal([]byte(body), &last.said); err != nil {
+// decode reads a heartbeat but for its time. One that can't be read is reported, and nil.
+func (r *Roster) decode(name, body string, names map[string]string) *reading {
+	said, err := decodeHeartbeat(body, names)
+	if err != nil {
 		r.log.Warn("a heartbeat can't be read", slog.String("worker", name), slog.Any("error", err))
-		return reading{}, false
+		return nil
 	}
-	return last, true
+	return &reading{body, said}
 }
 
 // Park tells workers to take no new jobs for so long, counted from now; parking them again prolongs it. When nobody

@@ -45,10 +45,11 @@ func (r *Roster) Page(ctx context.Context, pool, after string, most int) (p Rost
 	}
 	slices.Sort(behind)
 	p.More = len(behind) > most
+	names := map[string]string{}
 	for _, worker := range behind[:min(most, len(behind))] {
 		ms, body, _ := strings.Cut(texts[worker], " ")
-		read, ok := r.decode(worker, body)
-		if !ok {
+		read := r.decode(worker, body, names)
+		if read == nil {
 			p.Count--
 			continue
 		}

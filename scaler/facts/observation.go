@@ -51,8 +51,12 @@ func (o Observation) members() map[string]bool {
 // LaneNames returns the lanes of the policy, and the others that the broker was asked for.
 func (o Observation) LaneNames(p *lanes.Policy) []string {
 	names := p.LaneNames()
+	current := make(map[string]bool, len(names))
+	for _, name := range names {
+		current[name] = true
+	}
 	for name := range o.Depths {
-		if _, current := p.Lane(name); !current {
+		if !current[name] {
 			names = append(names, name)
 		}
 	}

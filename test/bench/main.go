@@ -4,6 +4,7 @@
 //	take     no-op jobs through take, claim, complete and settle, beside raw get and raw push
 //	express  from publish to start, with idle and with busy lower slots
 //	nice     run time of express jobs beside bulk transcodes
+//	scaler   a tick of the scaler with 1,000 lanes and 10,000 workers: CPU time and memory
 //	start    what an idle worker process costs, and how soon it is there
 //	tune     how soon a live tuning is in force and followed, under load
 //	forecast how good the predicted starts of waiting jobs are
@@ -37,6 +38,7 @@ import (
 	"github.com/polyglot-media/siren/test/bench/nodes"
 	"github.com/polyglot-media/siren/test/bench/report"
 	"github.com/polyglot-media/siren/test/bench/stand"
+	"github.com/polyglot-media/siren/test/bench/tick"
 	"github.com/polyglot-media/siren/test/bench/walk"
 )
 
@@ -50,6 +52,7 @@ var parts = []struct {
 	{"express", walk.Express},
 	{"nice", walk.Nice},
 	{"start", walk.Start},
+	{"scaler", tick.Scaler},
 	{"tune", command.Tune},
 	{"forecast", command.Forecast},
 	{"gateway", command.Gateway},
@@ -68,14 +71,17 @@ type options struct {
 }
 
 func main() {
-	o, err := parseOptions(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		err = run(ctx, o)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	was, err := tick.Child(ctx)
+	if !was {
+		var o options
+		if o, err = parseOptions(os.Args[1:]); errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		if err == nil {
+			err = run(ctx, o)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -117,7 +123,7 @@ func parseOptions(args []string) (options, error) {
 
 // run measures and prints. Nothing that it started is left when it returns.
 func run(ctx context.Context, o options) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(2+4*o.stand.Runs)*time.Minute,
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(3+6*o.stand.Runs)*time.Minute,
 		errors.New("it takes far longer than it should"))
 	defer cancel()
 	r := report.Report{Machine: report.ThisMachine(), Runs: o.stand.Runs}

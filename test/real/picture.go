@@ -55,7 +55,7 @@ func draw(pairs []pair) string {
 		fmt.Fprintf(&b, `<text x="%d" y="%.1f" text-anchor="end">%d</text>`+"\n", left-6, y(n)+4, n)
 	}
 	for s := 0; s < seconds; s += 60 {
-		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">%d min</text>`+"\n", x(s), bottom+18, s/60)
+		fmt.Fprintf(&b, `<text x="%.1f" y="%d">%d min</text>`+"\n", x(s), bottom+18, s/60)
 	}
 	fmt.Fprintf(&b, `<line class="axis" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", left, bottom, right, bottom)
 	back := make([]string, 0, 2*seconds)
@@ -74,7 +74,7 @@ func draw(pairs []pair) string {
 		{"band", "simulated, all of them"},
 	} {
 		at := 170 + 210*i
-		fmt.Fprintf(&b, `<rect class="%s" x="%d" y="12" width="22" height="8"/><text x="%d" y="20">%s</text>`+"\n",
+		fmt.Fprintf(&b, `<path class="%s" d="M %d 13 h 22 v 6 h -22 Z"/><text x="%d" y="20">%s</text>`+"\n",
 			k.class, at, at+28, k.says)
 	}
 	b.WriteString("</svg>\n")

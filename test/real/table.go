@@ -10,10 +10,12 @@ import (
 	"github.com/polyglot-media/siren/test/real/replay"
 )
 
+type outcome = replay.Outcome
+
 // figure is one line of the table.
 type figure struct {
 	name   string
-	of     func(replay.Outcome) float64
+	of     func(outcome) float64
 	part   float64 // of what is real: how far apart the two may be; 0: it is only shown
 	beyond float64 // or this, whichever is more
 }
@@ -23,14 +25,14 @@ func figures(lanes []replay.Waits) (all []figure) {
 	for i, l := range lanes {
 		all = append(
 			all,
-			figure{l.Lane + ", wait p50, s", func(o replay.Outcome) float64 { return o.Lanes[i].P50.Seconds() }, 0.15, 0.3},
-			figure{l.Lane + ", wait p95, s", func(o replay.Outcome) float64 { return o.Lanes[i].P95.Seconds() }, 0.15, 0.3},
+			figure{l.Lane + ", wait p50, s", func(o outcome) float64 { return o.Lanes[i].P50.Seconds() }, 0.15, 0.3},
+			figure{l.Lane + ", wait p95, s", func(o outcome) float64 { return o.Lanes[i].P95.Seconds() }, 0.15, 0.3},
 		)
 	}
 	return append(
 		all,
-		figure{"worker-seconds", func(o replay.Outcome) float64 { return o.WorkerSeconds }, 0.1, 0},
-		figure{"workers started", func(o replay.Outcome) float64 { return float64(o.Starts) }, 0, 0},
+		figure{"worker-seconds", func(o outcome) float64 { return o.WorkerSeconds }, 0.1, 0},
+		figure{"workers started", func(o outcome) float64 { return float64(o.Starts) }, 0, 0},
 	)
 }
 

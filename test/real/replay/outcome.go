@@ -3,7 +3,7 @@
 // The real fleet is all there is of Siren: RabbitMQ, Redis, the scaler's loop, worker processes that take, claim, run
 // and settle. Only the jobs are made for it: what they read arrives slowly (slow), so that a job lasts as long as the
 // trace says and hardly needs the machine. The simulator is told what it doesn't claim to know, as it was measured in
-// that run: how long each job ran, how long its slot took to begin the next, how long workers took to start and to leave.
+// that run: how long each job ran, how long slots took to begin the next job, workers to start and to leave.
 package replay
 
 import (
@@ -35,7 +35,7 @@ type Measured struct {
 	Cold  sim.Cold
 	Leave time.Duration // from the scaler's telling an idle worker to go until it is gone
 	Turn  time.Duration // from a job's end until its slot has begun the next
-	Load  load.Listed   // the jobs, from when they were ready, with the time that they kept their slots: their run and Turn
+	Load  load.Listed   // the jobs, from when they were ready; Service is how long they kept their slots: run and Turn
 }
 
 // String says it in one line.
@@ -59,7 +59,7 @@ func place(sorted []time.Duration, percent float64) time.Duration {
 // started meanwhile.
 func fleetOf(lives []life, began time.Time, lasts time.Duration) (fleet []int, cost float64, starts int) {
 	end := began.Add(lasts)
-	fleet = make([]int, int(lasts/time.Second)+1)
+	fleet = make([]int, int(lasts/time.Second))
 	for _, l := range lives {
 		if l.end.IsZero() || l.end.After(end) {
 			l.end = end

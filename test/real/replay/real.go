@@ -227,8 +227,9 @@ func turn(records []job.Record, p *lanes.Policy) time.Duration {
 	for _, all := range byWorker {
 		slices.SortFunc(all, func(a, b job.Record) int { return a.StartedAt.Compare(b.StartedAt) })
 		for i, next := range all[1:] {
+			// After a longer gap the slot had something else to do: another lane's job, or to be parked.
 			if gap := next.StartedAt.Sub(all[i].EndedAt); next.ReadyAt.Before(all[i].EndedAt) && gap < time.Second {
-				sum, n = sum+gap, n+1 // after a longer one the slot had other things to do: an express job, or to be parked
+				sum, n = sum+gap, n+1
 			}
 		}
 	}
