@@ -3,6 +3,8 @@
 package simulatecmd
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,8 +67,8 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 	f.DurationVar(&s.lasts, "for", time.Hour, "`TIME` that is played; a whole trace, unless this is given")
 	f.Uint64Var(&s.seed, "seed", 1, "`NUMBER` that all random numbers come from")
 	s.load.add(c)
-	f.DurationVar(&s.cold.Median, "cold-start", 0, "`TIME` that a worker takes to start, the median (default: what "+
-		"the policy has)")
+	f.DurationVar(&s.cold.Median, "cold-start", 0, "`TIME` that a worker takes to start, the median (default: as "+
+		"recorded in the trace, else what the policy has)")
 	f.Float64Var(&s.cold.CV, "cold-spread", 0.2, "standard deviation of that, as a `PART` of its mean")
 	f.DurationVar(&s.grace, "grace", 0, "`TIME` that other scalers leave a removed worker for what it runs")
 	f.Float64Var(&s.known.Part, "predicted", 0, "`PART` of the jobs whose run time is predicted")
@@ -91,9 +93,6 @@ func (s *command) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if !cmd.Flags().Changed("cold-start") {
-		s.cold.Median = p.Timing.ColdStart.D()
-	}
 	made, err := s.writable() // now rather than when all is played
 	if err != nil {
 		return err
@@ -106,6 +105,9 @@ func (s *command) run(cmd *cobra.Command) (err error) {
 	jobs, err := s.load.of(p, s.seed, s.lasts, cmd.Flags().Changed("for"))
 	if err != nil {
 		return err
+	}
+	if !cmd.Flags().Changed("cold-start") {
+		s.cold.Median = cmp.Or(jobs.cold, p.Timing.ColdStart.D())
 	}
 	switch {
 	case s.against != "":
@@ -163,7 +165,7 @@ func (s *command) policyOf(cmd *cobra.Command) (*lanes.Policy, error) {
 const points = 360
 
 // play plays the load with one scaler.
-func (s *command) play(cmd *cobra.Command, p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Result, error) {
+func (s *command) play(ctx context.Context, p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Result, error) {
 	source, err := jobs.open(p)
 	if err != nil {
 		return nil, err
@@ -176,7 +178,7 @@ func (s *command) play(cmd *cobra.Command, p *lanes.Policy, jobs jobs, by rival.
 		c.Sample = max(jobs.lasts/points, time.Second)
 	}
 	var again []*opened
-	r, err := by.Run(cmd.Context(), c, rival.Known{Service: jobs.service, Jobs: func() sim.Source {
+	r, err := by.Run(ctx, c, rival.Known{Service: jobs.service, Jobs: func() sim.Source {
 		o, err := jobs.open(p)
 		if err != nil { // it could be opened a moment ago
 			return load.Listed{}.Jobs()
@@ -187,7 +189,7 @@ func (s *command) play(cmd *cobra.Command, p *lanes.Policy, jobs jobs, by rival.
 	for _, o := range again {
 		o.close()
 	}
-	if cmd.Context().Err() != nil {
+	if ctx.Err() != nil {
 		return nil, errors.New("interrupted")
 	}
 	return r, errors.Join(err, source.err())
@@ -201,7 +203,7 @@ type report struct {
 }
 
 func (s *command) alone(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
-	r, err := s.play(cmd, p, jobs, rival.Siren())
+	r, err := s.play(cmd.Context(), p, jobs, rival.Siren())
 	if err != nil {
 		return err
 	}

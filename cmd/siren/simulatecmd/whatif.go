@@ -26,11 +26,11 @@ func (s *command) whatIf(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
 	if err != nil {
 		return err
 	}
-	with, err := s.play(cmd, p, jobs, rival.Siren())
+	with, err := s.play(cmd.Context(), p, jobs, rival.Siren())
 	if err != nil {
 		return err
 	}
-	against, err := s.play(cmd, was, jobs, rival.Siren())
+	against, err := s.play(cmd.Context(), was, jobs, rival.Siren())
 	if err != nil {
 		return fmt.Errorf("with %s: %w", s.against, err)
 	}
