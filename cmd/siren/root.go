@@ -112,7 +112,8 @@ waits. Urgent jobs get through at once, the lower lanes pull over. Try it: siren
 	}
 	add("jobs", enqueuecmd.New(a), jobcmd.NewJobs(a), deadcmd.NewDead(a), lanecmd.NewPresets(a))
 	add("fleet", lanecmd.NewLanes(a), lanecmd.NewPools(a), lanecmd.NewWorkers(a), lanecmd.NewExplain(a),
-		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a), simulatecmd.New(a), recordcmd.New(a))
+		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a), simulatecmd.New(a), simulatecmd.NewAdvise(a),
+		recordcmd.New(a))
 	add("change", tunecmd.NewTunings(a), tunecmd.NewBudget(a), lanecmd.NewAudit(a))
 	add("run", runcmd.NewUp(a), democmd.New(a), runcmd.NewWorker(a), runcmd.NewScaler(a), runcmd.NewGateway(a),
 		tokencmd.NewTokens(a))

@@ -22,11 +22,12 @@ type Load struct {
 
 // Search looks for a policy that serves a load better.
 type Search struct {
-	Load  Load
-	Limit int                            // simulated jobs, about
-	Told  func(played int, doing string) // how far it is; nil: nobody is
-	spent int                            // simulated jobs
-	mu    sync.Mutex
+	Load    Load
+	Limit   int                            // simulated jobs, about
+	Told    func(played int, doing string) // how far it is; nil: nobody is
+	telling sync.Mutex
+	mu      sync.Mutex
+	spent   int // simulated jobs
 }
 
 // Step is one step that pays for itself.
@@ -73,12 +74,12 @@ const (
 // errLimit is that the limit is reached.
 var errLimit = errors.New("limit")
 
-// Advise searches, unless ctx ends before.
+// Advise searches, unless ctx is cancelled before. At its deadline what is found by then is the advice.
 func (s *Search) Advise(ctx context.Context, p *lanes.Policy) (Advice, error) {
 	a := Advice{Policy: p, Steps: []Step{}, Promises: []Promise{}, Again: []Outcome{}}
 	first, err := s.play(ctx, "the policy as it is", []step{{policy: p}})
-	if errors.Is(err, errLimit) {
-		err = errors.New("the limit is too low for one simulation")
+	if errors.Is(err, errLimit) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = errors.New("the limit is too low for a single simulation")
 	}
 	if err != nil {
 		return a, err
@@ -100,8 +101,8 @@ func (s *Search) Advise(ctx context.Context, p *lanes.Policy) (Advice, error) {
 	if err == nil {
 		err = s.promises(ctx, &a)
 	}
-	if a.Limited = errors.Is(err, errLimit); a.Limited {
-		err = nil
+	if a.Limited = errors.Is(err, errLimit) || errors.Is(ctx.Err(), context.DeadlineExceeded); a.Limited {
+		err = nil // what is found by then is found
 	}
 	a.Played = s.played()
 	return a, err
@@ -191,9 +192,7 @@ func (s *Search) promise(ctx context.Context, from *lanes.Policy, i int, within 
 
 // play plays the load with each of the policies.
 func (s *Search) play(ctx context.Context, doing string, all []step) ([]Outcome, error) {
-	if s.Told != nil {
-		s.Told(s.played(), doing)
-	}
+	s.tell(doing)
 	outcomes, errs := make([]Outcome, len(all)), make([]error, len(all))
 	next := make(chan int)
 	var working sync.WaitGroup
@@ -201,9 +200,7 @@ func (s *Search) play(ctx context.Context, doing string, all []step) ([]Outcome,
 		working.Go(func() {
 			for i := range next {
 				outcomes[i], errs[i] = s.playOne(ctx, all[i].policy, s.Load.Seed)
-				if s.Told != nil {
-					s.Told(s.played(), doing)
-				}
+				s.tell(doing)
 			}
 		})
 	}
@@ -216,6 +213,9 @@ func (s *Search) play(ctx context.Context, doing string, all []step) ([]Outcome,
 }
 
 func (s *Search) playOne(ctx context.Context, p *lanes.Policy, seed uint64) (Outcome, error) {
+	if err := ctx.Err(); err != nil { // a short simulation doesn't look
+		return Outcome{}, err
+	}
 	if !s.afford() {
 		return Outcome{}, errLimit
 	}
@@ -235,6 +235,15 @@ func (s *Search) afford() bool {
 	}
 	s.spent += s.Load.Jobs
 	return true
+}
+
+// tell says how far it is, once at a time.
+func (s *Search) tell(doing string) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if s.Told != nil {
+		s.Told(s.played(), doing)
+	}
 }
 
 func (s *Search) played() int {

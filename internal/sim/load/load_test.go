@@ -57,6 +57,24 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+// Comments are passed over, but for what is above the first line and says how long workers took to start.
+func TestTraceComments(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"time,lane,service\n# cold-start: 9s\n0,standard,1\n":                         0,
+		"# cold-start: 2.4s\n# by hand\ntime,lane,service\n0,standard,1\n# the end\n": 2400 * time.Millisecond,
+		"#cold-start:3s\r\ntime,lane,service\r\n0,standard,1\r\n":                     3 * time.Second,
+	} {
+		trace, err := NewTrace(strings.NewReader(text), testPolicy(t))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if jobs := List(trace); len(jobs) != 1 || trace.Err() != nil || trace.Cold != want {
+			t.Errorf("%q: %v, %v, cold start %s", text, jobs, trace.Err(), trace.Cold)
+		}
+	}
+}
+
 // What is wrong with a trace is said with its line, and what to write instead.
 func TestTraceErrors(t *testing.T) {
 	p := testPolicy(t)
@@ -73,6 +91,12 @@ func TestTraceErrors(t *testing.T) {
 		{"time,labels,service\n0,urgent,1\n", `line 2 of the trace: "urgent" is no label: write labels as urgent=true`},
 		{"time,lane,service,parts\n0,standard,1,many\n", `line 2 of the trace: "many" are no parts`},
 		{"time,lane,service\n0,standard\n", "line 2 of the trace: wrong number of fields"},
+		{"# a\n# b\ntime,service\n", "line 3 of the trace names no column lane or labels"},
+		{"# a\ntime,lane,service\n# c\n0,standard,x\n", `line 4 of the trace: "x" is no service time`},
+		{"# a\ntime,lane,service\n0,standard\n", "line 3 of the trace: wrong number of fields"},
+		{"# cold-start: soon\ntime,lane,service\n", `line 1 of the trace: "soon" is no time that a worker takes`},
+		{"# cold-start: -2s\ntime,lane,service\n", `line 1 of the trace: "-2s" is no time that a worker takes`},
+		{"# only this", "the trace is empty"},
 	} {
 		trace, err := NewTrace(strings.NewReader(c.text), p)
 		if err == nil {
