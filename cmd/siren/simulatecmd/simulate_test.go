@@ -29,9 +29,11 @@ func files(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
 		"siren.yaml": strings.ReplaceAll(policy, "MIN", "1"), "more.yaml": strings.ReplaceAll(policy, "MIN", "12"),
-		"jobs.csv":  "time,labels,service,kind\n0,urgent=true,2,thumbnail\n0.5,,10,transcode\n61,,10,transcode\n",
-		"bad.csv":   "time,lane,service\n0,standard,1\n1,slow,1\n",
-		"empty.csv": "time,lane,service\n",
+		"slow.yaml":  strings.ReplaceAll(strings.ReplaceAll(policy, "MIN", "0"), "30s", "5m"),
+		"large.yaml": strings.ReplaceAll(policy, "MIN", "1, slots: 2"),
+		"jobs.csv":   "time,labels,service,kind\n0,urgent=true,2,thumbnail\n0.5,,10,transcode\n61,,10,transcode\n",
+		"bad.csv":    "time,lane,service\n0,standard,1\n1,slow,1\n",
+		"empty.csv":  "time,lane,service\n",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -68,7 +70,16 @@ func TestSimulate(t *testing.T) {
 		},
 		{
 			"--policy more.yaml --against siren.yaml " + poisson,
-			`(?s)from siren.yaml to more.yaml:\n.*  - the fleet costs \d+ % more: .*\n\nLANE +IN TIME +WAS`,
+			`(?s)from siren.yaml to more.yaml:\n.*  - the fleet costs \d+ % more: [\d.]+ worker-hours, not [\d.]+\n.*` +
+				`  - workers start \d+ times, not \d+\n\nLANE +IN TIME +WAS.*\n\nPOOL +WORKER-HOURS +WAS +STARTS +WAS`,
+		},
+		{
+			"--policy slow.yaml --against more.yaml " + poisson,
+			`(?s)  - standard waits longer: 95 % of its jobs start within [\d.]+s, not [\d.]+(ms|s)\n`,
+		},
+		{
+			"--policy large.yaml --against siren.yaml " + poisson,
+			`(?s)  - the fleet costs \d+ % (more|less): [\d.]+ core-hours, not [\d.]+\n`,
 		},
 		{"--policy siren.yaml --against siren.yaml " + poisson, "  - nothing that matters changes"},
 		{

@@ -54,14 +54,21 @@ func (o Outcome) lane(name string) Lane {
 	return Lane{Share: 1, Met: true}
 }
 
+// Cores returns how many cores a worker of the pool is paid for.
+func Cores(q lanes.Pool) float64 { return float64(q.Slots) * q.Slot.Cores }
+
+// CoreHours returns what a policy's workers cost in a simulation.
+func CoreHours(p *lanes.Policy, r *sim.Result) (sum float64) {
+	for i, q := range p.Pools {
+		sum += r.Pools[i].WorkerSeconds() / 3600 * Cores(q)
+	}
+	return sum
+}
+
 // outcome reads a simulation of a load whose jobs take so much work in all.
 func outcome(p *lanes.Policy, r *sim.Result, work time.Duration) Outcome {
 	o := Outcome{Starts: r.Total.Starts, Peak: r.Total.Peak, Owed: max(0, work.Seconds()-r.Work) / 3600}
-	for i, q := range p.Pools {
-		hours := r.Pools[i].WorkerSeconds() / 3600
-		o.WorkerHours += hours
-		o.CoreHours += hours * float64(q.Slots) * q.Slot.Cores
-	}
+	o.WorkerHours, o.CoreHours = r.Total.WorkerSeconds()/3600, CoreHours(p, r)
 	for _, l := range r.Lanes {
 		o.Lanes = append(o.Lanes, Lane{
 			Name: l.Name, StartWithin: l.StartWithin, Jobs: l.InTime + l.Late, Share: l.Share(), P95: l.P95,
