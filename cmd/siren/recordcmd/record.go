@@ -61,8 +61,8 @@ and what came until then is written.`,
 	f := c.Flags()
 	f.DurationVar(&r.lasts, "for", 0, "`TIME` to record from now on")
 	f.DurationVar(&r.since, "since", 0, "record what came at most this long ago, too")
-	f.DurationVar(&r.wait, "wait", time.Minute, "most `TIME` to wait, in the end, for jobs that haven't ended; the run "+
-		"time of the others is foreseen")
+	f.DurationVar(&r.wait, "wait", time.Minute, "most `TIME` to wait, in the end, for jobs that haven't ended; the "+
+		"run time of the others is foreseen")
 	f.StringVarP(&r.path, "output", "o", "", "`FILE` to write; -: the standard output")
 	f.BoolVar(&r.force, "force", false, "write over a file that is there")
 	app.CompleteFlag(c, "output", app.Files("csv"))
@@ -96,7 +96,7 @@ func (r *command) run(ctx context.Context) error {
 			lanes.Duration(max(0, keep.D()-margin-r.wait))))
 	}
 	if r.since > keep.D() {
-		r.Warn("records are kept for %s after their jobs' ends (timing.keep): of jobs that ended before, there are none",
+		r.Warn("records are kept for %s after their jobs' ends (timing.keep): of jobs that ended before there are none",
 			keep)
 		r.since = keep.D()
 	}
@@ -139,7 +139,7 @@ func (r *command) record(ctx context.Context, rec *recording.Recording, out *fil
 	show.Progress(r.Err, "")
 	switch {
 	case again.Err() != nil:
-		return s, errors.New("interrupted twice: nothing was written")
+		return s, errors.New("interrupted while it was written: nothing is left of it")
 	case errors.Is(err, lanes.ErrAway):
 		return s, exit.With(exit.Code(err), fmt.Errorf("%w; nothing was written, and the records are still there: "+
 			"siren record --since %s", show.Gist(err), say.Span(r.Now().Sub(rec.From)+time.Minute)))
@@ -209,8 +209,8 @@ func (r *command) tell(rec *recording.Recording, s recording.Summary) {
 			say.Plural(s.Attempts, "attempt"), part)
 	}
 	if r.path != "-" {
-		fmt.Fprintf(r.Err, "siren simulate --trace %[1]s plays it, siren advise --trace %[1]s looks for a better policy\n",
-			r.path)
+		fmt.Fprintf(r.Err, "siren simulate --trace %[1]s plays it, siren advise --trace %[1]s looks for a better "+
+			"policy\n", r.path)
 	}
 }
 

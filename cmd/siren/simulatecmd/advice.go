@@ -94,8 +94,8 @@ func (r advice) beware(from *lanes.Policy) (notes []string) {
 		restarts = restarts || n.Slots != q.Slots || !maps.Equal(n.Shoulder, q.Shoulder)
 	}
 	if smaller {
-		notes = append(notes, "a smaller max saves by having jobs wait, and leaves less room for a load that is larger "+
-			"than the trace's")
+		notes = append(notes, "a smaller max saves by having jobs wait, and leaves less room for a load that is "+
+			"larger than the trace's")
 	}
 	if restarts {
 		notes = append(notes, "slots and shoulders change the memory that a worker needs, which isn't counted, and "+

@@ -174,7 +174,8 @@ func changeTable(with, against *sim.Result) *show.Table {
 		show.Num("P95"), show.Num("WAS"), show.Num("MAX"), show.Num("WAS"))
 	for _, l := range with.Lanes {
 		was, _ := laneOf(against, l.Name) // a new lane had no jobs
-		t.Add(l.Name, percent(l), percent(was), wait(l, l.P50), wait(was, was.P50), wait(l, l.P95), wait(was, was.P95), wait(l, l.Max), wait(was, was.Max))
+		t.Add(l.Name, percent(l), percent(was), wait(l, l.P50), wait(was, was.P50), wait(l, l.P95),
+			wait(was, was.P95), wait(l, l.Max), wait(was, was.Max))
 		t.Paint("IN TIME", styleOf(l))
 	}
 	return t

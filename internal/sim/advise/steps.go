@@ -146,8 +146,8 @@ func (b *builder) put(changes []Change, change func(*lanes.Policy)) {
 	}
 }
 
-// shoulders adds those of the shoulder for the pool's most urgent lane, where others share the pool, and of what is kept
-// free on it.
+// shoulders adds those of the shoulder for the pool's most urgent lane, where others share the pool, and of what is
+// kept free on it.
 func (b *builder) shoulders(urgent string, fewer bool) {
 	q := b.p.Pools[b.at]
 	has, n := q.Shoulders()
