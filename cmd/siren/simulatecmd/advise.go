@@ -138,7 +138,7 @@ func (s *adviser) bounded(p *lanes.Policy) (*lanes.Policy, error) {
 	}
 	b.Budget = s.budget
 	for i := range b.Pools {
-		b.Pools[i].Max = min(b.Pools[i].Max, s.budget)
+		b.Pools[i].Max = max(b.Pools[i].Min, min(b.Pools[i].Max, s.budget))
 	}
 	if err := b.Validate(); err != nil {
 		return nil, exit.With(exit.Usage, fmt.Errorf("--budget %d: %w", s.budget, err))
