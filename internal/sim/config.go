@@ -63,6 +63,7 @@ type Faults struct {
 	Crash     time.Duration // mean time until a worker crashes; 0: never
 	LostBeat  float64       // of a heartbeat: nobody hears it, and the worker hears no orders
 	LostDepth float64       // of a look at a lane: the broker doesn't answer
+	LateDepth time.Duration // how old the scaler's answers of the broker are
 }
 
 // NewConfig returns a configuration with a cluster's usual delays.

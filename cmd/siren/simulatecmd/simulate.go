@@ -77,6 +77,7 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 	f.DurationVar(&s.faults.Crash, "crash-every", 0, "mean `TIME` until a worker crashes (default: never)")
 	f.Float64Var(&s.faults.LostBeat, "lost-heartbeats", 0, "`PART` of the heartbeats that are lost")
 	f.Float64Var(&s.faults.LostDepth, "lost-depths", 0, "`PART` of the looks at a lane that the broker doesn't answer")
+	f.DurationVar(&s.faults.LateDepth, "late-depths", 0, "`TIME` that the broker's answers are late by")
 	app.FormFlag(c, &s.show.Output, "table", "wide", "json", "yaml")
 	for _, name := range []string{"policy", "against"} {
 		app.CompleteFlag(c, name, app.Files("yaml", "yml"))
@@ -137,6 +138,9 @@ func (s *command) check() error {
 	if s.cold.Median < 0 || s.cold.CV < 0 || s.cold.CV > 10 || s.known.Off < 0 || s.known.Off > 10 {
 		errs = append(errs, errors.New("--cold-start must not be negative, --cold-spread and --predicted-off numbers "+
 			"from 0 to 10"))
+	}
+	if s.faults.LateDepth < 0 || s.faults.LateDepth > time.Hour {
+		errs = append(errs, fmt.Errorf("--late-depths: %s is none: give a time of at most 1h", s.faults.LateDepth))
 	}
 	errs = append(errs, s.load.check(), part("failing", s.faults.Failing),
 		part("predicted", s.known.Part), part("lost-heartbeats", s.faults.LostBeat),

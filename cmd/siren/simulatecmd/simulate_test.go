@@ -84,7 +84,7 @@ func TestSimulate(t *testing.T) {
 		{"--policy siren.yaml --against siren.yaml " + poisson, "  - nothing that matters changes"},
 		{
 			"--policy siren.yaml --failing 1 -o wide --for 2h --pattern sparse --rate 0.01",
-			`(?s)DEAD.*standard .* [1-9]\d* +0\n`,
+			`(?s)DEAD +CRASHED +HITS +LOST\n.*standard .* [1-9]\d* +0 +0 +0s\n`,
 		},
 	} {
 		out, said, err := siren(strings.Fields(c.args)...)
@@ -162,6 +162,7 @@ func TestErrors(t *testing.T) {
 		{"--policy siren.yaml --pattern flash --compare --against more.yaml", "give one of them", exit.Usage},
 		{"--policy siren.yaml --pattern flash --for -1s", "--for: -1s is no time to play", exit.Usage},
 		{"--policy siren.yaml --pattern flash --failing 2", "--failing: 2 is no part", exit.Usage},
+		{"--policy siren.yaml --pattern flash --late-depths -1s", "--late-depths: -1s is none", exit.Usage},
 		{"--policy siren.yaml --pattern flash --rate 0", "a rate of 0 jobs a second is none", exit.Usage},
 		{"--policy siren.yaml --pattern flash --lanes slow=0.1", `--lanes: the policy has no lane "slow"`, exit.Usage},
 		{
