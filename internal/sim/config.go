@@ -17,7 +17,12 @@ type Job struct {
 	// Parts is how many jobs it is split into when it starts, each of an equal part of Service, and one more that joins
 	// them when all have ended; 0 or 1: it isn't split. It has ended when its join has.
 	Parts int
+	// Kind is the number of its kind, from 1 to MostKinds; 0: it has none. Jobs of a kind run about as long.
+	Kind int
 }
+
+// MostKinds is how many kinds a load may have.
+const MostKinds = 1000
 
 // Source is where jobs come from, the earliest first.
 type Source interface {
@@ -47,6 +52,8 @@ type Config struct {
 type Predicted struct {
 	Part float64 // of the jobs that are predicted
 	Off  float64 // how far off: lognormal around what is right, with this coefficient of variation
+	// ByKind has workers predict, instead, what jobs of the same kind have taken: of a kind that hasn't run nothing.
+	ByKind bool
 }
 
 // draw returns what is predicted of a job; 0: nothing.

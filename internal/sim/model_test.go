@@ -121,6 +121,50 @@ func TestRemovalHitsWhatRuns(t *testing.T) {
 	near(t, "busy, with a grace", r.Total.Busy, 40)
 }
 
+// running notes what the heartbeats say of the jobs that run.
+type running []time.Duration
+
+func (*running) Every() time.Duration { return 10 * s }
+
+func (r *running) Decide(v *sim.View) sim.Wanted {
+	for _, w := range v.Observation().Workers {
+		for _, job := range w.Running {
+			*r = append(*r, job.Predicted.D())
+		}
+	}
+	return sim.Wanted{}
+}
+
+// Workers predict of a kind what jobs of it took before, the latest ones most; of one that is new nothing.
+func TestPredictedByKind(t *testing.T) {
+	jobs := load.Listed{}
+	for i, j := range []sim.Job{
+		{Kind: 1, Service: 4 * s},
+		{Kind: 1, Service: 8 * s},
+		{Kind: 2, Service: 7 * s},
+		{Kind: 1, Service: 6 * s},
+		{Service: 5 * s},
+		{Kind: 2, Service: 7 * s},
+	} {
+		j.At, j.Lane = time.Duration(10*i)*s+8*s, 1
+		if i == 0 {
+			j.At = 4 * s
+		}
+		jobs = append(jobs, j)
+	}
+	var got running
+	c := sim.NewConfig(policyOf(t, oneWorker), jobs.Jobs(), 70*s)
+	c.Predicted.ByKind = true
+	play(t, c, &got)
+	want := []float64{4, 0, (4*0.95 + 8) / 1.95, 0, 7}
+	if len(got) != len(want) {
+		t.Fatalf("%v, want %v", got, want)
+	}
+	for i := range want {
+		near(t, "predicted", got[i].Seconds(), want[i])
+	}
+}
+
 // depths notes what a controller sees of a lane.
 type depths []fleet.Depth
 

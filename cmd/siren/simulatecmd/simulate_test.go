@@ -62,6 +62,7 @@ func TestSimulate(t *testing.T) {
 				`\n\nPOOL +WORKER-HOURS.*\ngeneral +\d`,
 		},
 		{"--policy siren.yaml --trace jobs.csv", `(?s)^2m1s of jobs.csv.*express +2s +1 +100.0%.*standard +30s +2 `},
+		{"--policy siren.yaml --trace jobs.csv --predicted-by-kind", `(?s)standard +30s +2 `},
 		{"--policy siren.yaml --trace jobs.csv --for 30s", `(?s)^30s of jobs.csv.*standard +30s +1 `},
 		{"--policy siren.yaml --cold-start 1m --cold-spread 0 " + poisson, "workers that start in 1m0s"},
 		{
@@ -162,6 +163,7 @@ func TestErrors(t *testing.T) {
 		{"--policy siren.yaml --pattern flash --compare --against more.yaml", "give one of them", exit.Usage},
 		{"--policy siren.yaml --pattern flash --for -1s", "--for: -1s is no time to play", exit.Usage},
 		{"--policy siren.yaml --pattern flash --failing 2", "--failing: 2 is no part", exit.Usage},
+		{"--policy siren.yaml --pattern flash --predicted-by-kind", "needs a --trace with kinds", exit.Usage},
 		{"--policy siren.yaml --pattern flash --late-depths -1s", "--late-depths: -1s is none", exit.Usage},
 		{"--policy siren.yaml --pattern flash --rate 0", "a rate of 0 jobs a second is none", exit.Usage},
 		{"--policy siren.yaml --pattern flash --lanes slow=0.1", `--lanes: the policy has no lane "slow"`, exit.Usage},

@@ -185,7 +185,7 @@ func (s *Search) promise(ctx context.Context, from *lanes.Policy, i int, within 
 		if err != nil || next.Changes == nil {
 			break
 		}
-		done.Changes, done.Outcome = append(done.Changes, next.Changes...), next.Outcome
+		done.Changes, done.Outcome = Changes(from, at.policy), next.Outcome
 	}
 	return done, err
 }

@@ -96,8 +96,11 @@ func poolSteps(p *lanes.Policy, o Outcome, i int, wants string) (all []step) {
 			n = min(n, p.Budget)
 			b.add("max", q.Max, n, func(q *lanes.Pool) { q.Max = n })
 		}
-	} else if n := max(1, q.Min, q.Max*3/4); wants == "" {
-		b.add("max", q.Max, n, func(q *lanes.Pool) { q.Max = n })
+	} else if wants == "" {
+		for _, n := range []int{q.Max * 3 / 4, q.Max * 7 / 8} {
+			n = max(1, q.Min, n)
+			b.add("max", q.Max, n, func(q *lanes.Pool) { q.Max = n })
+		}
 	}
 	b.shoulders(urgent, wants == "")
 	if wants == "" && o.Peak < p.Budget { // else larger workers would be a larger budget

@@ -23,8 +23,9 @@ import (
 //	lane     its lane; or
 //	labels   its labels, which choose the lane: urgent=true;tier=premium
 //	parts    into how many it is split; may be missing
+//	kind     its kind, of which there may be sim.MostKinds; others have none; may be missing
 //
-// Other columns, such as kind, are passed over, and so are lines that begin with #. Those above the first line may say
+// Other columns are passed over, and so are lines that begin with #. Those above the first line may say
 // something of the fleet that the jobs came to, as siren record writes it: see ColdStart.
 type Trace struct {
 	// Cold is how long workers took to start where the trace was recorded; 0: it doesn't say.
@@ -39,6 +40,7 @@ type Trace struct {
 	last       time.Duration
 	err        error
 	places     map[string]int
+	kinds      map[string]int // their numbers
 }
 
 // ColdStart is what begins the comment that says how long workers took to start: # cold-start: 2.4s.
@@ -50,7 +52,10 @@ func NewTrace(r io.Reader, p *lanes.Policy) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trace{policy: p, classifier: c, columns: map[string]int{}, places: map[string]int{}}
+	t := &Trace{
+		policy: p, classifier: c, columns: map[string]int{}, places: map[string]int{},
+		kinds: map[string]int{},
+	}
 	text := bufio.NewReader(r)
 	if err := t.comments(text); err != nil {
 		return nil, err
@@ -160,7 +165,23 @@ func (t *Trace) job(row []string) (j sim.Job, err error) {
 			return j, fmt.Errorf("%q are no parts: write a whole number up to 10000", row[i])
 		}
 	}
+	if i, ok := t.columns["kind"]; ok {
+		j.Kind = t.kind(row[i])
+	}
 	return j, nil
+}
+
+// kind returns a kind's number; 0 for none, and for one too many.
+func (t *Trace) kind(name string) int {
+	n, known := t.kinds[name]
+	if name == "" || !known && len(t.kinds) == sim.MostKinds {
+		return 0
+	}
+	if !known {
+		n = len(t.kinds) + 1
+		t.kinds[strings.Clone(name)] = n // the row is used again
+	}
+	return n
 }
 
 // time reads seconds, or a date: since the first one.
