@@ -53,6 +53,7 @@ func TestRecord(t *testing.T) {
 	}
 	waits := s.enqueue("probe", "--input", clip, "--output", s.output("waits.json"))
 	recording.signal(syscall.SIGINT)
+	recording.signal(syscall.SIGINT) // as timeout(1) does
 	recording.ends(20 * time.Second)
 	said := tail(recording.log, 20)
 	for _, line := range []string{

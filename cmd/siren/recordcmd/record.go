@@ -125,7 +125,7 @@ func (r *command) record(ctx context.Context, rec *recording.Recording, out *fil
 			return s, err
 		}
 	}
-	again, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+	again, stop := goOn(ctx)
 	defer stop()
 	snap, err := r.Board.Snapshot(again)
 	if err != nil && !app.RedisNotFound(err) {
@@ -153,6 +153,33 @@ func (r *command) record(ctx context.Context, rec *recording.Recording, out *fil
 		}
 	}
 	return s, nil
+}
+
+// secondAfter is how long after the first signal another one isn't taken for it: a program that ends a command may send
+// it two.
+const secondAfter = time.Second
+
+// goOn returns the context of what is still done: ctx, or when that has been ended by a signal, one that the next signal
+// ends.
+func goOn(ctx context.Context) (context.Context, func()) {
+	if ctx.Err() == nil {
+		return ctx, func() {}
+	}
+	again, end := context.WithCancel(context.WithoutCancel(ctx))
+	second := make(chan os.Signal, 1)
+	listen := time.AfterFunc(secondAfter, func() { signal.Notify(second, os.Interrupt, syscall.SIGTERM) })
+	go func() {
+		select {
+		case <-second:
+			end()
+		case <-again.Done():
+		}
+	}()
+	return again, func() {
+		listen.Stop()
+		signal.Stop(second)
+		end()
+	}
 }
 
 // over waits until a moment, and reports whether it has come; false when somebody has ended the recording.

@@ -59,7 +59,7 @@ func (r advice) notes(from *lanes.Policy) []string {
 	}
 	for _, l := range r.AsItIs.Lanes {
 		if l.Jobs > 0 && l.Jobs < fewJobs {
-			note("lane %s has %s: each of them is %.0f %% of it", l.Name, say.Plural(l.Jobs, "job"),
+			note("lane %s has %s: one that is late is %.0f %% of it", l.Name, say.Plural(l.Jobs, "job"),
 				100/float64(l.Jobs))
 		}
 	}
@@ -80,7 +80,8 @@ func (r advice) notes(from *lanes.Policy) []string {
 		note("it ended at its limit: with a larger --limit, or --within, it may find more")
 	}
 	if last.Owed > last.CoreHours/20 {
-		note("when the trace ends, jobs of %.2f core-hours haven't run: they count as if they had", last.Owed)
+		note("when the trace ends, jobs of %s core-hours haven't run: they count as if they had",
+			amount(last.Owed))
 	}
 	return append(notes, r.beware(from)...)
 }
@@ -181,16 +182,25 @@ func (r advice) sum() []string {
 	if len(r.Steps) == 0 || first.CoreHours == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("in all %s: %.2f core-hours, not %.2f", percentMore(last.CoreHours, first.CoreHours),
-		last.CoreHours, first.CoreHours)
+	text := fmt.Sprintf("in all %s: %s core-hours, not %s", percentMore(last.CoreHours, first.CoreHours),
+		amount(last.CoreHours), amount(first.CoreHours))
 	if r.Price > 0 {
-		text += fmt.Sprintf("; a month of such a load costs %.2f, not %.2f", r.monthly(last), r.monthly(first))
+		text += fmt.Sprintf("; a month of such a load costs %s, not %s", amount(r.monthly(last)),
+			amount(r.monthly(first)))
 	}
 	return []string{text}
 }
 
 func (r advice) monthly(o advise.Outcome) float64 {
 	return o.CoreHours * r.Price / r.lasts.Hours() * month
+}
+
+// amount says hours, or money.
+func amount(v float64) string {
+	if v < 1 {
+		return fmt.Sprintf("%.3f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
 }
 
 // percentMore says how much more or less something is than it was.

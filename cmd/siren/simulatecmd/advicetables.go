@@ -98,9 +98,9 @@ func (r advice) costColumns() []show.Column {
 }
 
 func (r advice) costs(o, before advise.Outcome) []string {
-	cells := []string{fmt.Sprintf("%.2f", o.WorkerHours), fmt.Sprintf("%.2f", o.CoreHours)}
+	cells := []string{amount(o.WorkerHours), amount(o.CoreHours)}
 	if r.Price > 0 {
-		cells = append(cells, fmt.Sprintf("%.2f", o.CoreHours*r.Price), fmt.Sprintf("%.2f", r.monthly(o)))
+		cells = append(cells, amount(o.CoreHours*r.Price), amount(r.monthly(o)))
 	}
 	return append(cells, fmt.Sprintf("%+.1f%%", 100*(o.CoreHours/max(before.CoreHours, 1e-9)-1)))
 }
