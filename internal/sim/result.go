@@ -216,7 +216,8 @@ func (p *Plant) laneResult(i int) LaneResult {
 	started := t.inTime + t.late
 	r := LaneResult{
 		Name: l.Name, StartWithin: l.StartWithin, Arrived: t.arrived, Started: started, Ended: t.ended, Dead: t.dead,
-		Crashed: t.crashed, Hits: t.hits, Lost: time.Duration(t.lost).Round(time.Millisecond).Seconds(), Left: t.arrived - t.ended - t.dead, InTime: t.inTime, Late: t.late,
+		Crashed: t.crashed, Hits: t.hits, Lost: time.Duration(t.lost).Round(time.Millisecond).Seconds(),
+		Left: t.arrived - t.ended - t.dead, InTime: t.inTime, Late: t.late,
 		P50: quantile(t.waits, 50), P95: quantile(t.waits, 95), P99: quantile(t.waits, 99),
 	}
 	if started > 0 {

@@ -159,8 +159,8 @@ func (r *command) record(ctx context.Context, rec *recording.Recording, out *fil
 // it two.
 const secondAfter = time.Second
 
-// goOn returns the context of what is still done: ctx, or when that has been ended by a signal, one that the next signal
-// ends.
+// goOn returns the context of what is still done: ctx, or when that has been ended by a signal, one that the next
+// signal ends.
 func goOn(ctx context.Context) (context.Context, func()) {
 	if ctx.Err() == nil {
 		return ctx, func() {}

@@ -63,8 +63,8 @@ What is advised is right for this trace, in a simulation: record one that has wh
 		"recorded in the trace, else what the policy has)")
 	f.Float64Var(&s.cold.CV, "cold-spread", 0.2, "standard deviation of that, as a `PART` of its mean")
 	f.Float64Var(&s.faults.Failing, "failing", 0, "`PART` of the attempts that fail")
-	f.BoolVar(&s.known.ByKind, "predicted-by-kind", false, "predict that a job runs as long as others of its kind did, "+
-		"of a trace with kinds")
+	f.BoolVar(&s.known.ByKind, "predicted-by-kind", false, "predict that a job runs as long as others of its kind "+
+		"did, of a trace with kinds")
 	app.FormFlag(c, &s.show.Output, "table", "wide", "json", "yaml")
 	app.CompleteFlag(c, "trace", app.Files("csv"))
 	for _, name := range []string{"policy", "write"} {

@@ -73,8 +73,8 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 	f.DurationVar(&s.grace, "grace", 0, "`TIME` that other scalers leave a removed worker for what it runs")
 	f.Float64Var(&s.known.Part, "predicted", 0, "`PART` of the jobs whose run time is predicted")
 	f.Float64Var(&s.known.Off, "predicted-off", 0.2, "standard deviation of a prediction, as a `PART` of it")
-	f.BoolVar(&s.known.ByKind, "predicted-by-kind", false, "predict that a job runs as long as others of its kind did, "+
-		"of a trace with kinds")
+	f.BoolVar(&s.known.ByKind, "predicted-by-kind", false, "predict that a job runs as long as others of its kind "+
+		"did, of a trace with kinds")
 	f.Float64Var(&s.faults.Failing, "failing", 0, "`PART` of the attempts that fail")
 	f.DurationVar(&s.faults.Crash, "crash-every", 0, "mean `TIME` until a worker crashes (default: never)")
 	f.Float64Var(&s.faults.LostBeat, "lost-heartbeats", 0, "`PART` of the heartbeats that are lost")
