@@ -151,9 +151,19 @@ func (s *adviser) tell(cmd *cobra.Command, r advice) error {
 		return err
 	}
 	fmt.Fprintln(s.app.Out)
-	if len(r.Promises) > 0 {
-		fmt.Fprint(s.app.Out, "What it would cost to promise more, or less:\n\n")
-		if err := s.table(cmd, r.promises()); err != nil {
+	for _, more := range []struct {
+		n     int
+		says  string
+		table func() *show.Table
+	}{
+		{len(r.Budgets), "What a larger budget would do, and pools that are larger with it:", r.budgets},
+		{len(r.Promises), "What it would cost to promise more, or less:", r.promises},
+	} {
+		if more.n == 0 {
+			continue
+		}
+		fmt.Fprintf(s.app.Out, "%s\n\n", more.says)
+		if err := s.table(cmd, more.table()); err != nil {
 			return err
 		}
 		fmt.Fprintln(s.app.Out)

@@ -27,9 +27,35 @@ func (r advice) shown() (places []int) {
 	return places
 }
 
+// row is a policy's name in a table, what it makes of the load, and what it is compared with.
+type row struct {
+	name       string
+	is, before advise.Outcome
+}
+
 // steps shows what each step makes of the load.
 func (r advice) steps() *show.Table {
-	columns := []show.Column{show.Col("STEP")}
+	before := r.AsItIs
+	rows := []row{{r.first, before, before}}
+	for n, step := range r.Steps {
+		rows = append(rows, row{fmt.Sprintf("%d. %s", n+1, advise.Says(step.Changes)), step.Outcome, before})
+		before = step.Outcome
+	}
+	return r.outcomes("STEP", rows)
+}
+
+// budgets shows what larger budgets would make of it.
+func (r advice) budgets() *show.Table {
+	var rows []row
+	for _, b := range r.Budgets {
+		rows = append(rows, row{strconv.Itoa(b.Budget), b.Outcome, r.Outcome()})
+	}
+	return r.outcomes("BUDGET", rows)
+}
+
+// outcomes shows how the lanes fare, and what that costs.
+func (r advice) outcomes(title string, rows []row) *show.Table {
+	columns := []show.Column{show.Col(title)}
 	places := r.shown()
 	for _, i := range places {
 		columns = append(columns, show.Num(strings.ToUpper(r.AsItIs.Lanes[i].Name)), show.Num("P95"))
@@ -39,26 +65,20 @@ func (r advice) steps() *show.Table {
 	}
 	columns = append(columns, show.Num("STARTS").Wide(), show.Num("PEAK").Wide())
 	t := show.NewTable(append(columns, r.costColumns()...)...)
-	add := func(name string, o, before advise.Outcome) {
-		cells := []string{name}
+	for _, row := range rows {
+		cells := []string{row.name}
 		for _, i := range places {
-			l := o.Lanes[i]
+			l := row.is.Lanes[i]
 			cells = append(cells, fmt.Sprintf("%.1f%%", 100*l.Share), say.Short(l.P95.D()))
 		}
 		if places == nil {
-			cells = append(cells, metOf(o)...)
+			cells = append(cells, metOf(row.is)...)
 		}
-		cells = append(cells, strconv.Itoa(o.Starts), strconv.Itoa(o.Peak))
-		t.Add(append(cells, r.costs(o, before)...)...)
+		cells = append(cells, strconv.Itoa(row.is.Starts), strconv.Itoa(row.is.Peak))
+		t.Add(append(cells, r.costs(row.is, row.before)...)...)
 		for _, i := range places {
-			t.Paint(strings.ToUpper(o.Lanes[i].Name), styleOfMet(o.Lanes[i].Met))
+			t.Paint(strings.ToUpper(row.is.Lanes[i].Name), styleOfMet(row.is.Lanes[i].Met))
 		}
-	}
-	before := r.AsItIs
-	add(r.first, before, before)
-	for n, step := range r.Steps {
-		add(fmt.Sprintf("%d. %s", n+1, advise.Says(step.Changes)), step.Outcome, before)
-		before = step.Outcome
 	}
 	return t
 }

@@ -113,6 +113,22 @@ func TestTooSmall(t *testing.T) {
 	}
 }
 
+// Where the budget is too small for any step, larger ones are tried until one does.
+func TestBudgets(t *testing.T) {
+	p := policy(t, "min: 2, max: 3", "3")
+	s := search(1, 5*time.Second, plenty)
+	a := advised(t, s, p)
+	if a.Outcome().Lanes[1].Met || a.Policy.Budget != 3 || len(a.Budgets) < 2 {
+		t.Fatalf("budget %d, %+v, and larger ones %+v", a.Policy.Budget, a.Outcome(), a.Budgets)
+	}
+	for i, b := range a.Budgets {
+		met := b.Lanes[0].Met && b.Lanes[1].Met
+		if last := i == len(a.Budgets)-1; met != last || b.Peak <= 3 || b.Peak > b.Budget {
+			t.Errorf("a budget of %d: %+v", b.Budget, b.Outcome)
+		}
+	}
+}
+
 // Where no step is worth it there is none.
 func TestNothingHelps(t *testing.T) {
 	p := policy(t, "max: 1", "1")

@@ -40,6 +40,7 @@ type Step struct {
 type Advice struct {
 	AsItIs   Outcome       `json:"asItIs"`
 	Steps    []Step        `json:"steps"`    // each on top of those before
+	Budgets  []Budget      `json:"budgets"`  // larger ones, where the fleet is at its budget and lanes are late
 	Promises []Promise     `json:"promises"` // on top of all steps
 	Played   int           `json:"played"`   // simulations
 	Limited  bool          `json:"limited"`  // it might have found more
@@ -53,6 +54,12 @@ func (a Advice) Outcome() Outcome {
 		return a.Steps[n-1].Outcome
 	}
 	return a.AsItIs
+}
+
+// Budget is a larger budget, with larger pools in proportion, and what comes of it with all steps.
+type Budget struct {
+	Budget int `json:"budget"`
+	Outcome
 }
 
 // Promise is another objective of a lane, and what it would take.
@@ -76,7 +83,7 @@ var errLimit = errors.New("limit")
 
 // Advise searches, unless ctx is cancelled before. At its deadline what is found by then is the advice.
 func (s *Search) Advise(ctx context.Context, p *lanes.Policy) (Advice, error) {
-	a := Advice{Policy: p, Steps: []Step{}, Promises: []Promise{}, Again: []Outcome{}}
+	a := Advice{Policy: p, Steps: []Step{}, Budgets: []Budget{}, Promises: []Promise{}, Again: []Outcome{}}
 	first, err := s.play(ctx, "the policy as it is", []step{{policy: p}})
 	if errors.Is(err, errLimit) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = errors.New("the limit is too low for a single simulation")
@@ -97,6 +104,9 @@ func (s *Search) Advise(ctx context.Context, p *lanes.Policy) (Advice, error) {
 	a.Policy = at.policy
 	if err == nil {
 		err = s.seeds(ctx, &a)
+	}
+	if err == nil {
+		err = s.budgets(ctx, &a)
 	}
 	if err == nil {
 		err = s.promises(ctx, &a)
@@ -135,6 +145,33 @@ func (s *Search) seeds(ctx context.Context, a *Advice) error {
 			return err
 		}
 		a.Again = append(a.Again, o)
+	}
+	return nil
+}
+
+// budgets plays larger budgets, until one has all lanes meet their objectives.
+func (s *Search) budgets(ctx context.Context, a *Advice) error {
+	last, now := a.Outcome(), a.Policy.Budget
+	if last.missing() == 0 || last.Peak < now {
+		return nil
+	}
+	for _, n := range []int{now + (now+3)/4, now + (now+1)/2, 2 * now, 3 * now} {
+		p, err := a.Policy.With()
+		if err != nil {
+			return err
+		}
+		p.Budget = n
+		for i, q := range p.Pools {
+			p.Pools[i].Max = (q.Max*n + now - 1) / now
+		}
+		outcomes, err := s.play(ctx, fmt.Sprintf("a budget of %d", n), []step{{policy: p}})
+		if err != nil {
+			return err
+		}
+		a.Budgets = append(a.Budgets, Budget{n, outcomes[0]})
+		if outcomes[0].missing() == 0 {
+			break
+		}
 	}
 	return nil
 }
