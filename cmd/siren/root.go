@@ -20,6 +20,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/jobcmd"
 	"github.com/polyglot-media/siren/cmd/siren/lanecmd"
+	"github.com/polyglot-media/siren/cmd/siren/recordcmd"
 	"github.com/polyglot-media/siren/cmd/siren/runcmd"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/cmd/siren/simulatecmd"
@@ -99,7 +100,6 @@ waits. Urgent jobs get through at once, the lower lanes pull over. Try it: siren
 	root.AddGroup(
 		&cobra.Group{ID: "jobs", Title: "Jobs:"},
 		&cobra.Group{ID: "fleet", Title: "Lanes and fleet:"},
-		&cobra.Group{ID: "change", Title: "Change what runs:"},
 		&cobra.Group{ID: "run", Title: "Run:"},
 		&cobra.Group{ID: "other", Title: "Other:"},
 	)
@@ -111,8 +111,8 @@ waits. Urgent jobs get through at once, the lower lanes pull over. Try it: siren
 	}
 	add("jobs", enqueuecmd.New(a), jobcmd.NewJobs(a), deadcmd.NewDead(a), lanecmd.NewPresets(a))
 	add("fleet", lanecmd.NewLanes(a), lanecmd.NewPools(a), lanecmd.NewWorkers(a), lanecmd.NewExplain(a),
-		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a), simulatecmd.New(a))
-	add("change", tunecmd.NewTunings(a), tunecmd.NewBudget(a), lanecmd.NewAudit(a))
+		lanecmd.NewDecisions(a), lanecmd.NewPolicy(a), tunecmd.NewTunings(a), tunecmd.NewBudget(a),
+		lanecmd.NewAudit(a), recordcmd.New(a), simulatecmd.New(a), simulatecmd.NewAdvise(a))
 	add("run", runcmd.NewUp(a), democmd.New(a), runcmd.NewWorker(a), runcmd.NewScaler(a), runcmd.NewGateway(a),
 		tokencmd.NewTokens(a))
 	add("other", doctorcmd.NewDoctor(a), doctorcmd.NewContexts(a), doctorcmd.NewRedisACL(a), newOptions(a),

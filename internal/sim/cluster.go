@@ -116,8 +116,10 @@ func (p *Plant) hit(w *worker) {
 		if !s.busy {
 			continue
 		}
-		p.book.pools[w.pool].hits++
 		job, l := s.job, s.lane
+		p.book.pools[w.pool].hits++
+		p.book.lanes[l].hits++
+		p.book.lanes[l].lost += p.now - s.started
 		p.release(w, int32(i))
 		job.again = true
 		p.lanes[l].queue.pushFront(job)

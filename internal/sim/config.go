@@ -17,7 +17,12 @@ type Job struct {
 	// Parts is how many jobs it is split into when it starts, each of an equal part of Service, and one more that joins
 	// them when all have ended; 0 or 1: it isn't split. It has ended when its join has.
 	Parts int
+	// Kind is the number of its kind, from 1 to MostKinds; 0: it has none. Jobs of a kind run about as long.
+	Kind int
 }
+
+// MostKinds is how many kinds a load may have.
+const MostKinds = 1000
 
 // Source is where jobs come from, the earliest first.
 type Source interface {
@@ -47,6 +52,8 @@ type Config struct {
 type Predicted struct {
 	Part float64 // of the jobs that are predicted
 	Off  float64 // how far off: lognormal around what is right, with this coefficient of variation
+	// ByKind has workers predict, instead, what jobs of the same kind have taken: of a kind that hasn't run nothing.
+	ByKind bool
 }
 
 // draw returns what is predicted of a job; 0: nothing.
@@ -63,6 +70,7 @@ type Faults struct {
 	Crash     time.Duration // mean time until a worker crashes; 0: never
 	LostBeat  float64       // of a heartbeat: nobody hears it, and the worker hears no orders
 	LostDepth float64       // of a look at a lane: the broker doesn't answer
+	LateDepth time.Duration // how old the scaler's answers of the broker are
 }
 
 // NewConfig returns a configuration with a cluster's usual delays.

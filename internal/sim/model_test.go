@@ -109,12 +109,90 @@ func TestRemovalHitsWhatRuns(t *testing.T) {
 		t.Errorf("%+v %+v", r.Total, r.Lanes[1])
 	}
 	near(t, "busy", r.Total.Busy, 20+9.3+20) // removed at 10.3 s
+	if r.Lanes[0].Hits != 0 || r.Lanes[1].Hits != 1 {
+		t.Errorf("hits by lane: %+v", r.Lanes)
+	}
+	near(t, "run for nothing", r.Lanes[1].Lost, 9.3)
 	c.Load, c.Grace = jobs.Jobs(), 30*s
 	r = play(t, c, script{0: plan(1, 2), 10 * s: plan(2, 1)})
 	if r.Total.Hits != 0 || r.Total.BusyRemoved != 1 {
 		t.Errorf("with a grace: %+v", r.Total)
 	}
 	near(t, "busy, with a grace", r.Total.Busy, 40)
+}
+
+// running notes what the heartbeats say of the jobs that run.
+type running []time.Duration
+
+func (*running) Every() time.Duration { return 10 * s }
+
+func (r *running) Decide(v *sim.View) sim.Wanted {
+	for _, w := range v.Observation().Workers {
+		for _, job := range w.Running {
+			*r = append(*r, job.Predicted.D())
+		}
+	}
+	return sim.Wanted{}
+}
+
+// Workers predict of a kind what jobs of it took before, the latest ones most; of one that is new nothing.
+func TestPredictedByKind(t *testing.T) {
+	jobs := load.Listed{}
+	for i, j := range []sim.Job{
+		{Kind: 1, Service: 4 * s},
+		{Kind: 1, Service: 8 * s},
+		{Kind: 2, Service: 7 * s},
+		{Kind: 1, Service: 6 * s},
+		{Service: 5 * s},
+		{Kind: 2, Service: 7 * s},
+	} {
+		j.At, j.Lane = time.Duration(10*i)*s+8*s, 1
+		if i == 0 {
+			j.At = 4 * s
+		}
+		jobs = append(jobs, j)
+	}
+	var got running
+	c := sim.NewConfig(policyOf(t, oneWorker), jobs.Jobs(), 70*s)
+	c.Predicted.ByKind = true
+	play(t, c, &got)
+	want := []float64{4, 0, (4*0.95 + 8) / 1.95, 0, 7}
+	if len(got) != len(want) {
+		t.Fatalf("%v, want %v", got, want)
+	}
+	for i := range want {
+		near(t, "predicted", got[i].Seconds(), want[i])
+	}
+}
+
+// depths notes what a controller sees of a lane.
+type depths []fleet.Depth
+
+func (*depths) Every() time.Duration { return s }
+
+func (d *depths) Decide(v *sim.View) sim.Wanted {
+	*d = append(*d, v.Observation().Depths["standard"])
+	return sim.Wanted{}
+}
+
+// What the broker says of a lane may be late: it was true then.
+func TestLateDepths(t *testing.T) {
+	jobs := load.Listed{}
+	for i := range 12 {
+		jobs = append(jobs, sim.Job{At: time.Duration(i)*s + s/2, Lane: 1, Service: time.Hour})
+	}
+	var got depths
+	c := sim.NewConfig(policyOf(t, oneWorker), jobs.Jobs(), 10*s)
+	c.Faults.LateDepth = 3 * s
+	play(t, c, &got)
+	ready := make([]int, len(got))
+	for i, d := range got {
+		ready[i] = d.Ready
+	}
+	// One runs from 0.5 s on, and one more waits each second: 4 wait after 5.5 s.
+	if want := []int{0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6}; !slices.Equal(ready, want) {
+		t.Errorf("it saw %v, want %v", ready, want)
+	}
 }
 
 // A job that always fails is tried as often as its lane says, with waits between, and is dead then.

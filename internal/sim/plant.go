@@ -47,6 +47,7 @@ type Plant struct {
 	freeAway   []int32
 	films      []film
 	freeFilms  []int32
+	kinds      kinds
 	effective  lanes.Effective
 	following  bool // the workers will hear of effective
 	heard      bool // somebody listens to heartbeats: until then there is only each worker's first
@@ -153,6 +154,7 @@ func (p *Plant) happen(e event) {
 	case arrives:
 		p.push(int32(p.next.Lane), waiting{
 			ready: p.now, work: int64(p.next.Service), film: -1, parts: int32(p.next.Parts), attempt: 1,
+			kind: int16(min(max(0, p.next.Kind), MostKinds)),
 		})
 		p.book.lanes[p.next.Lane].arrived++
 		p.arrive()

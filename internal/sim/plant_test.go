@@ -85,7 +85,9 @@ func TestSameSeedSameResult(t *testing.T) {
 		}
 		c := sim.NewConfig(p, made.Jobs(), 20*time.Minute)
 		c.Seed, c.Cold.CV, c.Sample = seed, 0.5, time.Minute
-		c.Faults = sim.Faults{Failing: 0.02, Crash: time.Hour, LostBeat: 0.02, LostDepth: 0.02}
+		c.Faults = sim.Faults{
+			Failing: 0.02, Crash: time.Hour, LostBeat: 0.02, LostDepth: 0.02, LateDepth: 2 * time.Second,
+		}
 		text, err := json.Marshal(play(t, c, sim.NewSiren(p)))
 		if err != nil {
 			t.Fatal(err)
@@ -120,7 +122,9 @@ func TestNothingIsLost(t *testing.T) {
 			Median: time.Duration(rapid.IntRange(1, 60).Draw(r, "cold")) * time.Second, CV: 0.5,
 		}
 		if rapid.Bool().Draw(r, "faults") {
-			c.Faults = sim.Faults{Failing: 0.05, Crash: 10 * time.Minute, LostBeat: 0.05, LostDepth: 0.05}
+			c.Faults = sim.Faults{
+				Failing: 0.05, Crash: 10 * time.Minute, LostBeat: 0.05, LostDepth: 0.05, LateDepth: 5 * time.Second,
+			}
 		}
 		got, err := sim.Run(t.Context(), c, sim.NewSiren(p))
 		if err != nil {

@@ -8,6 +8,7 @@ type waiting struct {
 	parts   int32 // into how many it is split; 0: it isn't
 	attempt int16 // from 1
 	crashes int16
+	kind    int16
 	again   bool // it has started before: its wait is known
 	role    role
 }

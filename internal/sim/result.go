@@ -32,6 +32,8 @@ type LaneResult struct {
 	Ended       int            `json:"ended"`
 	Dead        int            `json:"dead"`    // failed or crashed too often
 	Crashed     int            `json:"crashed"` // attempts whose worker crashed
+	Hits        int            `json:"hits"`    // running jobs that a worker's removal ended, and that start again
+	Lost        float64        `json:"lost"`    // seconds that these had run, for nothing
 	Left        int            `json:"left"`    // neither ended nor dead: they wait or run at the end
 	Mean        lanes.Duration `json:"mean"`
 	P50         lanes.Duration `json:"p50"`
@@ -101,6 +103,8 @@ type book struct {
 // tally is a lane's jobs.
 type tally struct {
 	arrived, ended, dead, crashed int
+	hits                          int
+	lost                          int64
 	finished                      int                     // attempts that ended well, parts too
 	waits                         *hdrhistogram.Histogram // in ms
 	sum                           float64                 // of the waits, in s
@@ -212,7 +216,8 @@ func (p *Plant) laneResult(i int) LaneResult {
 	started := t.inTime + t.late
 	r := LaneResult{
 		Name: l.Name, StartWithin: l.StartWithin, Arrived: t.arrived, Started: started, Ended: t.ended, Dead: t.dead,
-		Crashed: t.crashed, Left: t.arrived - t.ended - t.dead, InTime: t.inTime, Late: t.late,
+		Crashed: t.crashed, Hits: t.hits, Lost: time.Duration(t.lost).Round(time.Millisecond).Seconds(),
+		Left: t.arrived - t.ended - t.dead, InTime: t.inTime, Late: t.late,
 		P50: quantile(t.waits, 50), P95: quantile(t.waits, 95), P99: quantile(t.waits, 99),
 	}
 	if started > 0 {

@@ -162,7 +162,7 @@ func (p *Plant) start(w *worker, i, l int32) {
 	p.births++
 	s.busy, s.lane, s.job, s.started, s.birth = true, l, job, p.now, p.births
 	s.left, s.rate, s.touched, s.fails = float64(job.work), 1, p.now, false
-	s.predicted = p.c.Predicted.draw(p.rand, job.work)
+	s.predicted = p.predict(&job)
 	if f := p.c.Faults.Failing; f > 0 && p.rand.Float64() < f {
 		s.fails, s.left = true, s.left*p.rand.Float64()
 	}
@@ -202,6 +202,7 @@ func (p *Plant) ended(w *worker, i int32) {
 		p.retry(l, job)
 	} else {
 		p.book.ran += job.work
+		p.kinds.learn(job.kind, p.now-s.started)
 		p.book.lanes[l].finished++
 		p.done(l, job)
 	}

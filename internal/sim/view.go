@@ -14,6 +14,8 @@ type View struct {
 	o     facts.Observation
 	pools [2]map[string]fleet.PoolState // in turns: the scaler remembers the one before
 	turn  int
+	// of each lane, what has been seen since the answer that the broker gives now; nil while its answers aren't late
+	depths [][]depth
 }
 
 // beginning is when every simulation begins.
@@ -109,14 +111,15 @@ func (v *View) lookAtLanes() {
 		if f := p.c.Faults.LostDepth; f > 0 && p.rand.Float64() < f {
 			continue
 		}
-		d := fleet.Depth{Ready: l.queue.n, Consumers: 1}
+		seen := v.depth(i)
+		d := fleet.Depth{Ready: seen.ready, Consumers: 1}
 		if l.Paused {
 			d.Consumers = 0
 		}
 		v.o.Depths[l.Name] = d
-		w := fleet.Waiting{Queued: l.queue.n}
-		if l.queue.n > 0 {
-			w.Oldest = p.at(l.queue.front().ready)
+		w := fleet.Waiting{Queued: seen.ready}
+		if seen.ready > 0 {
+			w.Oldest = p.at(seen.oldest)
 		}
 		v.o.Waiting[l.Name] = w
 	}

@@ -53,6 +53,7 @@ type Record struct {
 	EnqueuedAt time.Time         `json:"enqueuedAt"`         // first seen
 	ReadyAt    time.Time         `json:"readyAt,omitzero"`   // last put into its lane
 	StartedAt  time.Time         `json:"startedAt,omitzero"` // first start
+	ClaimedAt  time.Time         `json:"-"`                  // latest start; zero when none was with a claim
 	EndedAt    time.Time         `json:"endedAt,omitzero"`   // completed, dead, cancelled or missing
 	NextAt     time.Time         `json:"nextAt,omitzero"`    // retrying: when its next attempt is ready
 	Wait       lanes.Duration    `json:"wait,omitempty"`     // ready to first start

@@ -59,6 +59,10 @@ type jobs struct {
 	says    string
 	lasts   time.Duration
 	service time.Duration // the mean
+	// Of a trace: how many there are, how long they run in all, and how long workers took to start where it was
+	// recorded; 0: it doesn't say.
+	n          int
+	work, cold time.Duration
 }
 
 // opened is a load that is being played.
@@ -124,24 +128,24 @@ func (l *loadFlags) ofTrace(p *lanes.Policy, lasts time.Duration, bounded bool) 
 		return j, err
 	}
 	defer o.close()
-	n, work, last := 0, time.Duration(0), time.Duration(0)
+	last := time.Duration(0)
 	for {
 		job, ok := o.Next()
 		if !ok {
 			break
 		}
-		n, work, last = n+1, work+job.Service, job.At
+		j.n, j.work, last = j.n+1, j.work+job.Service, job.At
 	}
 	if err := o.err(); err != nil {
 		return j, fmt.Errorf("%s: %w", l.trace, err)
 	}
-	if n == 0 {
+	if j.n == 0 {
 		return j, fmt.Errorf("%s has no jobs after its first line", l.trace)
 	}
 	if !bounded {
 		j.lasts = last + after
 	}
-	j.service = work / time.Duration(n)
+	j.service, j.cold = j.work/time.Duration(j.n), o.trace.Cold
 	j.says = fmt.Sprintf("%s of %s", say.Span(j.lasts), filepath.Base(l.trace))
 	return j, nil
 }

@@ -3,6 +3,8 @@
 package simulatecmd
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,16 +67,19 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 	f.DurationVar(&s.lasts, "for", time.Hour, "`TIME` that is played; a whole trace, unless this is given")
 	f.Uint64Var(&s.seed, "seed", 1, "`NUMBER` that all random numbers come from")
 	s.load.add(c)
-	f.DurationVar(&s.cold.Median, "cold-start", 0, "`TIME` that a worker takes to start, the median (default: what "+
-		"the policy has)")
+	f.DurationVar(&s.cold.Median, "cold-start", 0, "`TIME` that a worker takes to start, the median (default: as "+
+		"recorded in the trace, else what the policy has)")
 	f.Float64Var(&s.cold.CV, "cold-spread", 0.2, "standard deviation of that, as a `PART` of its mean")
 	f.DurationVar(&s.grace, "grace", 0, "`TIME` that other scalers leave a removed worker for what it runs")
 	f.Float64Var(&s.known.Part, "predicted", 0, "`PART` of the jobs whose run time is predicted")
 	f.Float64Var(&s.known.Off, "predicted-off", 0.2, "standard deviation of a prediction, as a `PART` of it")
+	f.BoolVar(&s.known.ByKind, "predicted-by-kind", false, "predict that a job runs as long as others of its kind "+
+		"did, of a trace with kinds")
 	f.Float64Var(&s.faults.Failing, "failing", 0, "`PART` of the attempts that fail")
 	f.DurationVar(&s.faults.Crash, "crash-every", 0, "mean `TIME` until a worker crashes (default: never)")
 	f.Float64Var(&s.faults.LostBeat, "lost-heartbeats", 0, "`PART` of the heartbeats that are lost")
 	f.Float64Var(&s.faults.LostDepth, "lost-depths", 0, "`PART` of the looks at a lane that the broker doesn't answer")
+	f.DurationVar(&s.faults.LateDepth, "late-depths", 0, "`TIME` that the broker's answers are late by")
 	app.FormFlag(c, &s.show.Output, "table", "wide", "json", "yaml")
 	for _, name := range []string{"policy", "against"} {
 		app.CompleteFlag(c, name, app.Files("yaml", "yml"))
@@ -91,9 +96,6 @@ func (s *command) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if !cmd.Flags().Changed("cold-start") {
-		s.cold.Median = p.Timing.ColdStart.D()
-	}
 	made, err := s.writable() // now rather than when all is played
 	if err != nil {
 		return err
@@ -106,6 +108,9 @@ func (s *command) run(cmd *cobra.Command) (err error) {
 	jobs, err := s.load.of(p, s.seed, s.lasts, cmd.Flags().Changed("for"))
 	if err != nil {
 		return err
+	}
+	if !cmd.Flags().Changed("cold-start") {
+		s.cold.Median = cmp.Or(jobs.cold, p.Timing.ColdStart.D())
 	}
 	switch {
 	case s.against != "":
@@ -129,12 +134,18 @@ func (s *command) check() error {
 	if s.against != "" && s.compare {
 		errs = append(errs, errors.New("--against compares policies and --compare scalers: give one of them"))
 	}
+	if s.known.ByKind && (s.known.Part > 0 || s.load.trace == "") {
+		errs = append(errs, errors.New("--predicted-by-kind needs a --trace with kinds, and no --predicted"))
+	}
 	if s.lasts <= 0 {
 		errs = append(errs, fmt.Errorf("--for: %s is no time to play", s.lasts))
 	}
 	if s.cold.Median < 0 || s.cold.CV < 0 || s.cold.CV > 10 || s.known.Off < 0 || s.known.Off > 10 {
 		errs = append(errs, errors.New("--cold-start must not be negative, --cold-spread and --predicted-off numbers "+
 			"from 0 to 10"))
+	}
+	if s.faults.LateDepth < 0 || s.faults.LateDepth > time.Hour {
+		errs = append(errs, fmt.Errorf("--late-depths: %s is none: give a time of at most 1h", s.faults.LateDepth))
 	}
 	errs = append(errs, s.load.check(), part("failing", s.faults.Failing),
 		part("predicted", s.known.Part), part("lost-heartbeats", s.faults.LostBeat),
@@ -163,7 +174,7 @@ func (s *command) policyOf(cmd *cobra.Command) (*lanes.Policy, error) {
 const points = 360
 
 // play plays the load with one scaler.
-func (s *command) play(cmd *cobra.Command, p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Result, error) {
+func (s *command) play(ctx context.Context, p *lanes.Policy, jobs jobs, by rival.Contender) (*sim.Result, error) {
 	source, err := jobs.open(p)
 	if err != nil {
 		return nil, err
@@ -176,7 +187,7 @@ func (s *command) play(cmd *cobra.Command, p *lanes.Policy, jobs jobs, by rival.
 		c.Sample = max(jobs.lasts/points, time.Second)
 	}
 	var again []*opened
-	r, err := by.Run(cmd.Context(), c, rival.Known{Service: jobs.service, Jobs: func() sim.Source {
+	r, err := by.Run(ctx, c, rival.Known{Service: jobs.service, Jobs: func() sim.Source {
 		o, err := jobs.open(p)
 		if err != nil { // it could be opened a moment ago
 			return load.Listed{}.Jobs()
@@ -187,7 +198,7 @@ func (s *command) play(cmd *cobra.Command, p *lanes.Policy, jobs jobs, by rival.
 	for _, o := range again {
 		o.close()
 	}
-	if cmd.Context().Err() != nil {
+	if ctx.Err() != nil {
 		return nil, errors.New("interrupted")
 	}
 	return r, errors.Join(err, source.err())
@@ -201,7 +212,7 @@ type report struct {
 }
 
 func (s *command) alone(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
-	r, err := s.play(cmd, p, jobs, rival.Siren())
+	r, err := s.play(cmd.Context(), p, jobs, rival.Siren())
 	if err != nil {
 		return err
 	}

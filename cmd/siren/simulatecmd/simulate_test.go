@@ -29,9 +29,11 @@ func files(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
 		"siren.yaml": strings.ReplaceAll(policy, "MIN", "1"), "more.yaml": strings.ReplaceAll(policy, "MIN", "12"),
-		"jobs.csv":  "time,labels,service,kind\n0,urgent=true,2,thumbnail\n0.5,,10,transcode\n61,,10,transcode\n",
-		"bad.csv":   "time,lane,service\n0,standard,1\n1,slow,1\n",
-		"empty.csv": "time,lane,service\n",
+		"slow.yaml":  strings.ReplaceAll(strings.ReplaceAll(policy, "MIN", "0"), "30s", "5m"),
+		"large.yaml": strings.ReplaceAll(policy, "MIN", "1, slots: 2"),
+		"jobs.csv":   "time,labels,service,kind\n0,urgent=true,2,thumbnail\n0.5,,10,transcode\n61,,10,transcode\n",
+		"bad.csv":    "time,lane,service\n0,standard,1\n1,slow,1\n",
+		"empty.csv":  "time,lane,service\n",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -60,6 +62,7 @@ func TestSimulate(t *testing.T) {
 				`\n\nPOOL +WORKER-HOURS.*\ngeneral +\d`,
 		},
 		{"--policy siren.yaml --trace jobs.csv", `(?s)^2m1s of jobs.csv.*express +2s +1 +100.0%.*standard +30s +2 `},
+		{"--policy siren.yaml --trace jobs.csv --predicted-by-kind", `(?s)standard +30s +2 `},
 		{"--policy siren.yaml --trace jobs.csv --for 30s", `(?s)^30s of jobs.csv.*standard +30s +1 `},
 		{"--policy siren.yaml --cold-start 1m --cold-spread 0 " + poisson, "workers that start in 1m0s"},
 		{
@@ -68,12 +71,21 @@ func TestSimulate(t *testing.T) {
 		},
 		{
 			"--policy more.yaml --against siren.yaml " + poisson,
-			`(?s)from siren.yaml to more.yaml:\n.*  - the fleet costs \d+ % more: .*\n\nLANE +IN TIME +WAS`,
+			`(?s)from siren.yaml to more.yaml:\n.*  - the fleet costs \d+ % more: [\d.]+ worker-hours, not [\d.]+\n.*` +
+				`  - workers start \d+ times, not \d+\n\nLANE +IN TIME +WAS.*\n\nPOOL +WORKER-HOURS +WAS +STARTS +WAS`,
+		},
+		{
+			"--policy slow.yaml --against more.yaml " + poisson,
+			`(?s)  - standard waits longer: 95 % of its jobs start within [\d.]+s, not [\d.]+(ms|s)\n`,
+		},
+		{
+			"--policy large.yaml --against siren.yaml " + poisson,
+			`(?s)  - the fleet costs \d+ % (more|less): [\d.]+ core-hours, not [\d.]+\n`,
 		},
 		{"--policy siren.yaml --against siren.yaml " + poisson, "  - nothing that matters changes"},
 		{
 			"--policy siren.yaml --failing 1 -o wide --for 2h --pattern sparse --rate 0.01",
-			`(?s)DEAD.*standard .* [1-9]\d* +0\n`,
+			`(?s)DEAD +CRASHED +HITS +LOST\n.*standard .* [1-9]\d* +0 +0 +0s\n`,
 		},
 	} {
 		out, said, err := siren(strings.Fields(c.args)...)
@@ -151,6 +163,8 @@ func TestErrors(t *testing.T) {
 		{"--policy siren.yaml --pattern flash --compare --against more.yaml", "give one of them", exit.Usage},
 		{"--policy siren.yaml --pattern flash --for -1s", "--for: -1s is no time to play", exit.Usage},
 		{"--policy siren.yaml --pattern flash --failing 2", "--failing: 2 is no part", exit.Usage},
+		{"--policy siren.yaml --pattern flash --predicted-by-kind", "needs a --trace with kinds", exit.Usage},
+		{"--policy siren.yaml --pattern flash --late-depths -1s", "--late-depths: -1s is none", exit.Usage},
 		{"--policy siren.yaml --pattern flash --rate 0", "a rate of 0 jobs a second is none", exit.Usage},
 		{"--policy siren.yaml --pattern flash --lanes slow=0.1", `--lanes: the policy has no lane "slow"`, exit.Usage},
 		{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/say"
@@ -15,12 +16,12 @@ import (
 func laneTable(r *sim.Result) *show.Table {
 	t := show.NewTable(show.Col("LANE"), show.Num("OBJECTIVE"), show.Num("JOBS"), show.Num("IN TIME"), show.Num("P50"),
 		show.Num("P95"), show.Num("P99"), show.Num("MAX"), show.Num("LEFT"), show.Num("MEAN").Wide(),
-		show.Num("DEAD").Wide(), show.Num("CRASHED").Wide())
+		show.Num("DEAD").Wide(), show.Num("CRASHED").Wide(), show.Num("HITS").Wide(), show.Num("LOST").Wide())
 	t.Spare("P50", "LEFT", "MAX")
 	for _, l := range r.Lanes {
 		t.Add(l.Name, l.StartWithin.String(), strconv.Itoa(l.Arrived), percent(l), wait(l, l.P50), wait(l, l.P95),
 			wait(l, l.P99), wait(l, l.Max), strconv.Itoa(l.Left), wait(l, l.Mean), strconv.Itoa(l.Dead),
-			strconv.Itoa(l.Crashed))
+			strconv.Itoa(l.Crashed), strconv.Itoa(l.Hits), say.Short(time.Duration(l.Lost*float64(time.Second))))
 		t.Paint("IN TIME", styleOf(l))
 	}
 	return t

@@ -24,7 +24,7 @@ type versus struct {
 func (s *command) sideBySide(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
 	var runs []versus
 	for _, n := range append([]rival.Contender{rival.Siren()}, rival.Few(p.Budget)...) {
-		r, err := s.play(cmd, p, jobs, n)
+		r, err := s.play(cmd.Context(), p, jobs, n)
 		if err != nil {
 			return fmt.Errorf("%s: %w", n.Name, err)
 		}

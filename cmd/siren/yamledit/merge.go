@@ -22,11 +22,9 @@ func Merge(text []byte, tunings []lanes.Tuning) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("is no policy:\n%w", err)
 	}
-	merged := text
-	for _, t := range tunings {
-		if merged, err = mergeTuning(merged, t); err != nil {
-			return nil, err
-		}
+	merged, err := set(text, tunings)
+	if err != nil {
+		return nil, err
 	}
 	got, err := lanes.Parse(merged)
 	if err != nil {
@@ -39,6 +37,29 @@ func Merge(text []byte, tunings []lanes.Tuning) ([]byte, error) {
 			"without the file prints the policy in force")
 	}
 	return merged, nil
+}
+
+// Set writes fields into the text of a policy file as Merge does, also such as can't be tuned while workers run. The
+// outcome is checked to be the policy that is wanted.
+func Set(text []byte, fields []lanes.Tuning, want *lanes.Policy) ([]byte, error) {
+	changed, err := set(text, fields)
+	if err != nil {
+		return nil, err
+	}
+	if got, err := lanes.Parse(changed); err != nil || show.YAML(got) != show.YAML(want) {
+		return nil, errors.New("is written in a way that can't be changed in place")
+	}
+	return changed, nil
+}
+
+func set(text []byte, fields []lanes.Tuning) (changed []byte, err error) {
+	changed = text
+	for _, t := range fields {
+		if changed, err = mergeTuning(changed, t); err != nil {
+			return nil, err
+		}
+	}
+	return changed, nil
 }
 
 // mergeTuning sets one field: budget, or a field of the entry of lanes or pools that has the name.

@@ -222,3 +222,30 @@ func TestMergeTunings(t *testing.T) {
 		})
 	}
 }
+
+// Fields that can't be tuned are written in place, too; what can't be is refused, and so is another outcome.
+func TestSet(t *testing.T) {
+	want, err := lanes.Parse([]byte(commented))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := &want.Pools[0]
+	pool.Slots, pool.Shoulder, pool.Min = 2, nil, 1
+	fields := []lanes.Tuning{
+		{Field: "pools.general.slots", Value: []byte("2")},
+		{Field: "pools.general.shoulder", Value: []byte("null")},
+		{Field: "pools.general.min", Value: []byte("1")},
+	}
+	got, err := Set([]byte(commented), fields, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Replace(commented, "  shoulder: {express: 1}\n  max: 3\n", "  max: 3\n  slots: 2\n  min: 1\n",
+		1); string(got) != text {
+		t.Errorf("%s\nwant\n%s", got, text)
+	}
+	want.Budget++
+	if _, err := Set([]byte(commented), fields, want); err == nil {
+		t.Error("another outcome is taken for the wanted one")
+	}
+}

@@ -108,7 +108,7 @@ func TestRecordOfAForeignJob(t *testing.T) {
 		ID: "foreign", State: job.Running, Lane: "standard", Kind: "probe", Labels: d.Job.Labels, Input: d.Job.Input,
 		Output: d.Job.Output,
 		Params: d.Job.Params, Overwrite: true, EnqueuedAt: ready, ReadyAt: ready, StartedAt: r.StartedAt, Wait: r.Wait,
-		Attempt: 4, Attempts: 4,
+		ClaimedAt: r.StartedAt, Attempt: 4, Attempts: 4,
 		Worker: "general-1", LeaseUntil: r.LeaseUntil,
 	}
 	if !reflect.DeepEqual(r, want) {

@@ -52,9 +52,16 @@ func TestCloseAsRetrying(t *testing.T) {
 	if d := redistest.Retrying(t, l)["bulk"]; d.Count != 1 || !d.Next.Equal(next) {
 		t.Errorf("retrying: %+v", d)
 	}
+	time.Sleep(2 * time.Millisecond)
 	redistest.Claim(t, l, d, "w2", work.Granted)
 	if left := redistest.Retrying(t, l); len(left) > 0 {
 		t.Errorf("after the claim: %+v", left)
+	}
+	again := redistest.Get(t, l, "job")
+	if !again.StartedAt.Equal(r.StartedAt) || !again.ClaimedAt.After(r.ClaimedAt) ||
+		again.ClaimedAt.Sub(again.StartedAt) > time.Minute || r.ClaimedAt.Sub(r.StartedAt).Abs() > time.Millisecond {
+		t.Errorf("started %s, claimed %s; with the second attempt %s and %s", r.StartedAt, r.ClaimedAt,
+			again.StartedAt, again.ClaimedAt)
 	}
 }
 

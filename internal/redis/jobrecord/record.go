@@ -93,7 +93,7 @@ func recordOf(id string, h map[string]string) job.Record {
 		Preset: h["preset"], Expanded: h["expanded"] != "", Overwrite: h["overwrite"] != "",
 		Priority: int(keyspace.Number(h["priority"])), DedupKey: h["dedup"],
 		EnqueuedAt: keyspace.Time(h["enqueued"]), ReadyAt: keyspace.Time(h["ready"]), NextAt: keyspace.Time(h["next"]),
-		StartedAt: keyspace.Time(h["started"]), EndedAt: keyspace.Time(h["ended"]),
+		StartedAt: keyspace.Time(h["started"]), EndedAt: keyspace.Time(h["ended"]), ClaimedAt: claimed(h["token"]),
 		LeaseUntil: keyspace.Time(h["lease"]), ExpiresAt: keyspace.Time(h["expires"]),
 		Wait:     lanes.Duration(time.Duration(keyspace.Number(h["wait"])) * time.Millisecond),
 		Attempt:  int(keyspace.Number(h["attempt"])),
@@ -110,3 +110,6 @@ func recordOf(id string, h map[string]string) job.Record {
 	r.Bound()
 	return r
 }
+
+// claimed returns when the claim with that token was granted: tokens are in microseconds (claim.lua).
+func claimed(token string) time.Time { return keyspace.FromMillis(keyspace.Number(token) / 1000) }

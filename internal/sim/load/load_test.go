@@ -1,6 +1,7 @@
 package load
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -29,6 +30,28 @@ func testPolicy(t *testing.T) *lanes.Policy {
 	return p
 }
 
+func kind(number int, j sim.Job) sim.Job {
+	j.Kind = number
+	return j
+}
+
+// Of too many kinds the rest have none.
+func TestTraceOfManyKinds(t *testing.T) {
+	text := "time,lane,service,kind\n"
+	for i := range sim.MostKinds + 5 {
+		text += fmt.Sprintf("0,standard,1,kind-%d\n", i)
+	}
+	trace, err := NewTrace(strings.NewReader(text+"1,standard,1,kind-7\n"), testPolicy(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs := List(trace)
+	if n := len(jobs); n != sim.MostKinds+6 || jobs[sim.MostKinds-1].Kind != sim.MostKinds ||
+		jobs[sim.MostKinds].Kind != 0 || jobs[n-1].Kind != 8 {
+		t.Errorf("%d jobs: %v", n, jobs[sim.MostKinds-1:])
+	}
+}
+
 func TestTrace(t *testing.T) {
 	p, split := testPolicy(t), job(7000, 2, 4000)
 	split.Parts = 8
@@ -41,10 +64,14 @@ func TestTrace(t *testing.T) {
 			Listed{job(0, 1, 2500), job(1500, 0, 1000)},
 		},
 		{
-			"by labels, with dates, other columns, and parts",
+			"by labels, with dates, kinds, and parts",
 			"\ufeffservice, kind, labels, time, parts\n3,transcode,tier=premium;owner=ann,2026-01-31T12:00:00Z,\n" +
 				"4,transcode,batch=true,2026-01-31T12:00:07+00:00,8\n5,thumbnail,,2026-01-31T12:00:07Z,0\n",
-			Listed{job(0, 0, 3000), split, job(7000, 1, 5000)},
+			Listed{kind(1, job(0, 0, 3000)), kind(1, split), kind(2, job(7000, 1, 5000))},
+		},
+		{
+			"without a kind", "time,lane,service,kind,note\n0,standard,1,,a\n0,standard,1,probe,b\n",
+			Listed{job(0, 1, 1000), kind(1, job(0, 1, 1000))},
 		},
 	} {
 		trace, err := NewTrace(strings.NewReader(c.text), p)
@@ -53,6 +80,24 @@ func TestTrace(t *testing.T) {
 		}
 		if got := List(trace); !slices.Equal(got, c.want) || trace.Err() != nil {
 			t.Errorf("%s: %v, %v", c.name, got, trace.Err())
+		}
+	}
+}
+
+// Comments are passed over, but for what is above the first line and says how long workers took to start.
+func TestTraceComments(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"time,lane,service\n# cold-start: 9s\n0,standard,1\n":                         0,
+		"# cold-start: 2.4s\n# by hand\ntime,lane,service\n0,standard,1\n# the end\n": 2400 * time.Millisecond,
+		"#cold-start:3s\r\ntime,lane,service\r\n0,standard,1\r\n":                     3 * time.Second,
+	} {
+		trace, err := NewTrace(strings.NewReader(text), testPolicy(t))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if jobs := List(trace); len(jobs) != 1 || trace.Err() != nil || trace.Cold != want {
+			t.Errorf("%q: %v, %v, cold start %s", text, jobs, trace.Err(), trace.Cold)
 		}
 	}
 }
@@ -73,6 +118,12 @@ func TestTraceErrors(t *testing.T) {
 		{"time,labels,service\n0,urgent,1\n", `line 2 of the trace: "urgent" is no label: write labels as urgent=true`},
 		{"time,lane,service,parts\n0,standard,1,many\n", `line 2 of the trace: "many" are no parts`},
 		{"time,lane,service\n0,standard\n", "line 2 of the trace: wrong number of fields"},
+		{"# a\n# b\ntime,service\n", "line 3 of the trace names no column lane or labels"},
+		{"# a\ntime,lane,service\n# c\n0,standard,x\n", `line 4 of the trace: "x" is no service time`},
+		{"# a\ntime,lane,service\n0,standard\n", "line 3 of the trace: wrong number of fields"},
+		{"# cold-start: soon\ntime,lane,service\n", `line 1 of the trace: "soon" is no time that a worker takes`},
+		{"# cold-start: -2s\ntime,lane,service\n", `line 1 of the trace: "-2s" is no time that a worker takes`},
+		{"# only this", "the trace is empty"},
 	} {
 		trace, err := NewTrace(strings.NewReader(c.text), p)
 		if err == nil {

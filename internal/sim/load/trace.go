@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -22,9 +23,14 @@ import (
 //	lane     its lane; or
 //	labels   its labels, which choose the lane: urgent=true;tier=premium
 //	parts    into how many it is split; may be missing
+//	kind     its kind, of which there may be sim.MostKinds; others have none; may be missing
 //
-// Other columns, such as kind, are passed over.
+// Other columns are passed over, and so are lines that begin with #. Those above the first line may say
+// something of the fleet that the jobs came to, as siren record writes it: see ColdStart.
 type Trace struct {
+	// Cold is how long workers took to start where the trace was recorded; 0: it doesn't say.
+	Cold       time.Duration
+	above      int // lines above the first
 	csv        *csv.Reader
 	policy     *lanes.Policy
 	classifier *lanes.Classifier
@@ -34,23 +40,35 @@ type Trace struct {
 	last       time.Duration
 	err        error
 	places     map[string]int
+	kinds      map[string]int // their numbers
 }
 
-// NewTrace reads a trace's first line.
+// ColdStart is what begins the comment that says how long workers took to start: # cold-start: 2.4s.
+const ColdStart = "cold-start"
+
+// NewTrace reads a trace's first line, and what is above it.
 func NewTrace(r io.Reader, p *lanes.Policy) (*Trace, error) {
 	c, err := lanes.NewClassifier(p)
 	if err != nil {
 		return nil, err
 	}
-	t := &Trace{csv: csv.NewReader(r), policy: p, classifier: c, columns: map[string]int{}, places: map[string]int{}}
-	t.csv.ReuseRecord, t.csv.TrimLeadingSpace = true, true
+	t := &Trace{
+		policy: p, classifier: c, columns: map[string]int{}, places: map[string]int{},
+		kinds: map[string]int{},
+	}
+	text := bufio.NewReader(r)
+	if err := t.comments(text); err != nil {
+		return nil, err
+	}
+	t.csv = csv.NewReader(text)
+	t.csv.ReuseRecord, t.csv.TrimLeadingSpace, t.csv.Comment = true, true, '#'
 	head, err := t.csv.Read()
 	if errors.Is(err, io.EOF) {
 		return nil, errors.New("the trace is empty: its first line must name the columns time, service, and lane or " +
 			"labels")
 	}
 	if err != nil {
-		return nil, said(err)
+		return nil, t.said(err)
 	}
 	for i, name := range head {
 		t.columns[strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))] = i
@@ -60,11 +78,32 @@ func NewTrace(r io.Reader, p *lanes.Policy) (*Trace, error) {
 	}
 	for _, wanted := range [][]string{{"time"}, {"service"}, {"lane", "labels"}} {
 		if !slices.ContainsFunc(wanted, t.has) {
-			return nil, fmt.Errorf("line 1 of the trace names no column %s: it must name time, service, and lane or "+
-				"labels, as in time,lane,service", strings.Join(wanted, " or "))
+			return nil, fmt.Errorf("line %d of the trace names no column %s: it must name time, service, and lane or "+
+				"labels, as in time,lane,service", t.above+1, strings.Join(wanted, " or "))
 		}
 	}
 	return t, nil
+}
+
+// comments reads the comments above the first line.
+func (t *Trace) comments(r *bufio.Reader) error {
+	for {
+		next, err := r.Peek(1)
+		if err != nil || next[0] != '#' {
+			return nil // what is wrong is found once more
+		}
+		line, _ := r.ReadString('\n')
+		t.above++
+		name, value, _ := strings.Cut(strings.TrimLeft(line, "# "), ":")
+		if strings.TrimSpace(name) != ColdStart {
+			continue
+		}
+		value = strings.TrimSpace(value)
+		if t.Cold, err = time.ParseDuration(value); err != nil || t.Cold <= 0 {
+			return fmt.Errorf("line %d of the trace: %q is no time that a worker takes to start: write it as %s: 2.4s",
+				t.above, value, ColdStart)
+		}
+	}
 }
 
 func (t *Trace) has(column string) bool {
@@ -85,10 +124,11 @@ func (t *Trace) Next() (sim.Job, bool) {
 		return sim.Job{}, false
 	}
 	if err != nil {
-		t.err = said(err)
+		t.err = t.said(err)
 		return sim.Job{}, false
 	}
 	t.line, _ = t.csv.FieldPos(0)
+	t.line += t.above
 	job, err := t.job(row)
 	if err != nil {
 		t.err = fmt.Errorf("line %d of the trace: %w", t.line, err)
@@ -99,9 +139,9 @@ func (t *Trace) Next() (sim.Job, bool) {
 }
 
 // said is what the CSV's reader says, in other words.
-func said(err error) error {
+func (t *Trace) said(err error) error {
 	if e := (*csv.ParseError)(nil); errors.As(err, &e) {
-		return fmt.Errorf("line %d of the trace: %w", e.Line, e.Err)
+		return fmt.Errorf("line %d of the trace: %w", t.above+e.Line, e.Err)
 	}
 	return fmt.Errorf("read the trace: %w", err)
 }
@@ -125,7 +165,23 @@ func (t *Trace) job(row []string) (j sim.Job, err error) {
 			return j, fmt.Errorf("%q are no parts: write a whole number up to 10000", row[i])
 		}
 	}
+	if i, ok := t.columns["kind"]; ok {
+		j.Kind = t.kind(row[i])
+	}
 	return j, nil
+}
+
+// kind returns a kind's number; 0 for none, and for one too many.
+func (t *Trace) kind(name string) int {
+	n, known := t.kinds[name]
+	if name == "" || !known && len(t.kinds) == sim.MostKinds {
+		return 0
+	}
+	if !known {
+		n = len(t.kinds) + 1
+		t.kinds[strings.Clone(name)] = n // the row is used again
+	}
+	return n
 }
 
 // time reads seconds, or a date: since the first one.

@@ -72,7 +72,7 @@ func (p Page) waits(r Run) chart {
 			most = max(most, l.Worst)
 		}
 	}
-	for _, l := range p.Policy.Lanes {
+	for _, l := range r.Lanes {
 		most = max(most, l.StartWithin.D().Seconds())
 	}
 	y := func(seconds float64) float64 { return up(bend(seconds), bend(most)) }
@@ -83,14 +83,11 @@ func (p Page) waits(r Run) chart {
 			c.YTicks = append(c.YTicks, tick{y(t.Seconds()), say.Short(t)})
 		}
 	}
-	for i, l := range p.Policy.Lanes {
-		if i >= len(r.Series[0].Lanes) {
-			break
-		}
+	for i, l := range r.Lanes { // of the run's own policy
 		worst := func(pt sim.Point) float64 { return y(pt.Lanes[i].Worst) }
-		c.Lines = append(c.Lines, shape{class(i), line(r, worst), l.Name})
+		c.Lines = append(c.Lines, shape{p.class(l.Name), line(r, worst), l.Name})
 		c.Limits = append(c.Limits, limit{
-			class(i), l.Name + " within " + l.StartWithin.String(),
+			p.class(l.Name), l.Name + " within " + l.StartWithin.String(),
 			y(l.StartWithin.D().Seconds()),
 		})
 	}
@@ -163,7 +160,7 @@ func (p Page) backlog(r Run) chart {
 	}
 	c.YTicks = ticks(float64(most))
 	for i := range r.Series[0].Lanes {
-		c.Lines = append(c.Lines, shape{class(i), line(r, func(pt sim.Point) float64 {
+		c.Lines = append(c.Lines, shape{p.class(r.Lanes[i].Name), line(r, func(pt sim.Point) float64 {
 			return up(float64(pt.Lanes[i].Waiting), float64(most))
 		}), r.Lanes[i].Name})
 	}

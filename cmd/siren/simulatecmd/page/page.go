@@ -53,6 +53,20 @@ func (p Page) HTML() ([]byte, error) {
 // class is the colour of a lane: there are six, in turns.
 func class(i int) string { return fmt.Sprintf("c%d", i%6) }
 
+// class is the colour of a lane in all runs: another policy may have other lanes, in another order.
+func (p Page) class(lane string) string { return class(p.Policy.Rank(lane)) }
+
+// Of returns what came of the policy's lanes in a run, in the policy's order; nil for a lane that the run doesn't have.
+func (p Page) Of(r Run) []*sim.LaneResult {
+	all := make([]*sim.LaneResult, len(p.Policy.Lanes))
+	for i, l := range r.Lanes {
+		if at := p.Policy.Rank(l.Name); at < len(all) {
+			all[at] = &r.Lanes[i]
+		}
+	}
+	return all
+}
+
 // mark is the letter of a run, in the picture of all and in the table.
 func mark(i int) string { return string(rune('a' + i)) }
 

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,34 @@ func TestPageOfNothing(t *testing.T) {
 				t.Errorf("%d runs: the page has %q", len(runs), bad)
 			}
 		}
+	}
+}
+
+// Beside a run with other lanes, each figure stands below its lane's name, and each lane has its own objective.
+func TestOtherLanes(t *testing.T) {
+	p := &lanes.Policy{Lanes: []lanes.Lane{{Name: "new"}, {Name: "both"}}, Budget: 1}
+	lane := func(name string, inTime int, within time.Duration) sim.LaneResult {
+		return sim.LaneResult{Name: name, InTime: inTime, Late: 100 - inTime, StartWithin: lanes.Duration(within)}
+	}
+	run := func(all ...sim.LaneResult) Run {
+		point := sim.Point{At: lanes.Duration(time.Minute), Lanes: make([]sim.LanePoint, len(all))}
+		return Run{Name: "a", Result: &sim.Result{For: point.At, Lanes: all, Series: []sim.Point{point}}}
+	}
+	text, err := Page{Policy: p, Runs: []Run{
+		run(lane("new", 11, time.Second), lane("both", 22, time.Second)),
+		run(lane("both", 33, 7*time.Second), lane("old", 44, time.Second)),
+	}}.HTML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile(`(?s)<tr><th>a</th>.*?</tr>`).FindAllString(string(text), -1)
+	if len(row) != 2 || !regexp.MustCompile(`11.0 %.*22.0 %`).MatchString(row[0]) ||
+		!regexp.MustCompile(`–.*–.*33.0 %`).MatchString(row[1]) || strings.Contains(row[1], "44.0 %") {
+		t.Errorf("%q", row)
+	}
+	if !strings.Contains(string(text), `<polyline class="line c1" points="628.0,212.0"><title>both</title>`) ||
+		!strings.Contains(string(text), "both within 7s") {
+		t.Errorf("the other run's lanes are drawn as others:\n%s", text)
 	}
 }
 
