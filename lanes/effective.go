@@ -9,10 +9,11 @@ type Effective struct {
 	// Queues that the policy doesn't use (any more) and that aren't known to be empty: of lanes that left it, which are
 	// served last, and of lanes that have changed their queue type, which are served before the lane's own.
 	Former []Queue `json:"former,omitempty"`
-	// What Policy would be without the tunings, as it is written; nil when no tuning is there.
+	// What Policy would be without tunings and schedules, as it is written; nil when there are none.
 	File    *Policy      `json:"file,omitempty"`
-	Tunings []Tuning     `json:"tunings,omitempty"` // in force, in the order in which they were made
-	Idle    []IdleTuning `json:"idle,omitempty"`    // not in force, and why
+	Tunings []Tuning     `json:"tunings,omitempty"` // in force, one for each field; those of the file's schedules too
+	Early   []Tuning     `json:"early,omitempty"`   // floors of schedules that begin soon: their workers start now
+	Idle    []IdleTuning `json:"idle,omitempty"`    // can't be in force, and why
 }
 
 // Written returns the policy as it was written, without tunings.
