@@ -1,5 +1,10 @@
 package lanes
 
+import (
+	"encoding/json"
+	"slices"
+)
+
 // Effective is the policy in force, as the leading scaler publishes it: the file, and how lanes are taken right now.
 type Effective struct {
 	Revision int64             `json:"revision"` // grows with every change
@@ -22,4 +27,37 @@ func (e *Effective) Written() *Policy {
 		return e.File
 	}
 	return &e.Policy
+}
+
+// Planned returns the policy as it is meant to go on: the file with the immediate tunings that are in force, and with
+// all scheduled ones as its schedules.
+func (e *Effective) Planned(all []Tuning) (*Policy, error) {
+	immediate, schedules := Parted(e.Tunings, all)
+	p, err := e.Written().With(immediate...)
+	if err != nil {
+		return nil, err
+	}
+	p.Schedules = append(p.Schedules, schedules...)
+	return p, nil
+}
+
+// Parted returns which of the tunings in force are immediate, and the schedules that all tunings belong to.
+func Parted(inForce, all []Tuning) (immediate []Tuning, schedules []Schedule) {
+	immediate = slices.DeleteFunc(slices.Clone(inForce), func(t Tuning) bool { return t.When != nil })
+	for _, t := range all {
+		if t.When == nil {
+			continue
+		}
+		same := func(s Schedule) bool { return s.Name == t.Name && s.When() == *t.When }
+		i := slices.IndexFunc(schedules, same)
+		if i < 0 {
+			w := t.When
+			i, schedules = len(schedules), append(schedules, Schedule{
+				Name: t.Name, At: w.At, Every: w.Every, Cron: w.Cron, For: w.For, Timezone: w.Timezone,
+				Set: map[string]json.RawMessage{},
+			})
+		}
+		schedules[i].Set[t.Field] = t.Value
+	}
+	return immediate, schedules
 }

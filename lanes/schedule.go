@@ -1,7 +1,6 @@
 package lanes
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -46,11 +45,7 @@ const FilePolicy = "the policy file"
 func (s Schedule) tunings() (all []Tuning) {
 	when := s.When()
 	for _, field := range slices.Sorted(maps.Keys(s.Set)) {
-		value := s.Set[field]
-		if value == nil { // promote: null
-			value = json.RawMessage("null")
-		}
-		all = append(all, Tuning{Field: field, Value: value, By: FilePolicy, Name: s.Name, When: &when})
+		all = append(all, Tuning{Field: field, Value: s.Set[field], By: FilePolicy, Name: s.Name, When: &when})
 	}
 	return all
 }
@@ -61,6 +56,15 @@ func (p *Policy) ScheduledTunings() (all []Tuning) {
 		all = append(all, s.tunings()...)
 	}
 	return all
+}
+
+// CheckScheduleName refuses a name that a schedule can't have.
+func CheckScheduleName(name string) error {
+	var problems Problems
+	if checkName("schedule", name, map[string]bool{}, &problems); name == BudgetField {
+		problems.add("schedule.name", "%q is a field's name: take another one", name)
+	}
+	return problems.err()
 }
 
 // endOf says of an occurrence when it ends, with the date unless that is within a day of its start.

@@ -16,7 +16,10 @@ type Calendar struct {
 }
 
 // Occurrence is from when until when something is, once.
-type Occurrence struct{ Start, End time.Time }
+type Occurrence struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
 
 // Has reports whether t is within the occurrence.
 func (o Occurrence) Has(t time.Time) bool { return !t.Before(o.Start) && t.Before(o.End) }

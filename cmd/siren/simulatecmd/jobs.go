@@ -59,6 +59,7 @@ type jobs struct {
 	says    string
 	lasts   time.Duration
 	service time.Duration // the mean
+	start   time.Time     // of a trace whose times are dates; zero: it doesn't say
 }
 
 // opened is a load that is being played.
@@ -141,7 +142,7 @@ func (l *loadFlags) ofTrace(p *lanes.Policy, lasts time.Duration, bounded bool) 
 	if !bounded {
 		j.lasts = last + after
 	}
-	j.service = work / time.Duration(n)
+	j.service, j.start = work/time.Duration(n), o.trace.Began()
 	j.says = fmt.Sprintf("%s of %s", say.Span(j.lasts), filepath.Base(l.trace))
 	return j, nil
 }

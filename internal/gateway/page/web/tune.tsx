@@ -205,9 +205,9 @@ async function setAgain(t: Tuning) {
 
 /** Returns what undoes an entry of the audit log, if it is the latest one about a field. */
 export function undoOf(e: AuditEntry, all: AuditEntry[], list: Tuning[]): (() => Promise<void>) | undefined {
-  if (e.verb !== 'tune' && e.verb !== 'remove') return undefined
+  if (e.verb !== 'tune' && e.verb !== 'remove' || e.schedule) return undefined
   if (all.find((x) => x.on === e.on) !== e || e.before === undefined) return undefined
-  const current = list.find((t) => t.field === e.on)
+  const current = list.find((t) => t.field === e.on && !t.schedule)
   if (e.verb === 'remove') return current ? undefined : () => put({ field: e.on, value: read(e.before!), period: '', reason: 'undone' }, false).then(
     () => void (notice.value = { text: `${e.on} is ${e.before} again.`, undo: () => said(() => remove(e.on)) }))
   if (!current) return undefined
