@@ -76,6 +76,9 @@ func define(t reflect.Type, docs map[string]string, definitions map[string]any) 
 	properties, required := map[string]any{}, []string{}
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		s := fieldSchema(f.Type, docs[t.Name()+"."+f.Name], docs, definitions)
 		maps.Copy(s, bounds[t.Name()+"."+f.Name])

@@ -90,8 +90,8 @@ func (s scalerProcess) run(ctx context.Context) error {
 		Tunings: keeper.Now, Nudge: tunings.Changed(ctx), Sight: redis.NewBoard(s.store, s.log).PutSight,
 		History: redis.NewHistory(s.store).Note, Note: tunings.Note,
 		Published: redis.NewBoard(s.store, s.log).Policy,
-		Version: s.version,
-		Leading: s.leading, Known: s.known, Declare: t.Declare, Log: s.log, Metrics: metrics,
+		Version:   s.version,
+		Leading:   s.leading, Known: s.known, Declare: t.Declare, Log: s.log, Metrics: metrics,
 	})
 	publisher := confirms.NewPublisher(conns["forwarder (publish)"], 0)
 	group.Go(func() error {

@@ -28,8 +28,8 @@ func NewTunings(a *app.App) *cobra.Command {
 func newTuningsList(a *app.App) *cobra.Command {
 	o := show.Listing{Kind: "tuning"}
 	c := &cobra.Command{
-		Use:     "list",
-		Short:   "List the tunings, with the values that the file has",
+		Use:   "list",
+		Short: "List the tunings, with the values that the file has",
 		Long: `List the tunings, with the values that the file has: those that are in force now, and scheduled ones
 with their next start, the schedules of the policy file too.`,
 		Example: "  siren tunings\n  siren tunings -o wide",

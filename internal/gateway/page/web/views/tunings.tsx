@@ -3,7 +3,7 @@ import { get, operates, query } from '../api'
 import { useLoad } from '../hooks'
 import { tuningsRevision } from '../live'
 import { At, type Column, Section, Table, Text, Trouble } from '../parts'
-import { remove, said, tunings, undoOf } from '../tune'
+import { idOf, remove, said, tunings, undoOf } from '../tune'
 import type { AuditEntry, Tuning } from '../types'
 import { count } from '../words'
 
@@ -61,8 +61,6 @@ export function TuningsView() {
 }
 
 const ofFile = (t: Tuning) => t.by === 'the policy file'
-
-const idOf = (t: Tuning) => t.schedule ? `${t.field}@${t.schedule}` : t.field
 
 /** Says when a scheduled tuning is in force, as it was written. */
 function scheduled(t: Tuning): string {
