@@ -59,7 +59,7 @@ func TestSchedules(t *testing.T) {
 		"general-fri-1800\n") {
 		t.Errorf("%s", out)
 	}
-	want(siren("pools", "tune", "general", "--min", "1", "--at", "fri 21:00", "--every", "week"), exit.Failed, "",
+	want(siren("pools", "tune", "general", "--min", "1", "--at", "fri 20:00", "--every", "week"), exit.Failed, "",
 		"refused: schedule general-fri-1800 has pools.general.min 2 at the same time")
 	want(siren("tunings"), exit.OK, "general-fri-1800: fri 18:00 every week for 4h (Europe/Berlin)", "")
 
