@@ -87,9 +87,9 @@ func (p *Policy) checkTogether(m calendar.Moment, problems *Problems) {
 }
 
 // add adds a problem that isn't there yet: the same two schedules may meet beside others too.
-func add(problems *Problems, path, format string, args ...any) {
-	if !slices.ContainsFunc(*problems, func(q Problem) bool { return q.Path == path }) {
-		problems.add(path, format, args...)
+func add(to *Problems, path, format string, args ...any) {
+	if !slices.ContainsFunc(*to, func(q Problem) bool { return q.Path == path }) {
+		to.add(path, format, args...)
 	}
 }
 

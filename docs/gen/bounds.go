@@ -47,7 +47,6 @@ var bounds = map[string]map[string]any{
 	"Pool.Max":         {"minimum": 1},
 	"Schedule.Name":    must("^"+nameForm+"$", nameIsSaid),
 	"Schedule.Every":   {"enum": []string{"", calendar.Day, calendar.Week}},
-	"Schedule.Set":     {"minProperties": 1, "additionalProperties": map[string]any{}},
 	"SlotLimits.Cores": {"minimum": 0},
 	"Broker.QueueType": {"enum": []string{"", lanes.Classic, lanes.Quorum}},
 	"Storage.Prefix":   {"allOf": prefixRules},

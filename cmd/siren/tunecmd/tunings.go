@@ -49,17 +49,28 @@ with their next start, the schedules of the policy file too.`,
 
 func tuningTable(l tune.List) *show.Table {
 	col, num := show.Col, show.Num
-	t := show.NewTable(col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"),
-		col("IN FORCE"), col("SCHEDULE"), col("REASON"))
-	t.Spare("AGE", "BY", "FILE", "ENDS IN", "SCHEDULE")
+	columns := []show.Column{
+		col("FIELD"), col("VALUE"), col("FILE"), col("BY"), num("AGE"), num("ENDS IN"), col("IN FORCE"), col("REASON"),
+	}
+	scheduled := slices.ContainsFunc(l.Tunings, func(r tune.Row) bool { return r.When != nil })
+	if scheduled {
+		columns = append(columns, col("SCHEDULE"))
+	}
+	t := show.NewTable(columns...)
+	t.Spare("AGE", "BY", "FILE", "ENDS IN")
 	t.Empty = "no tunings: everything is as the policy file says"
 	for _, r := range l.Tunings {
 		state, style := stateOf(r, l.At)
-		schedule := ""
-		if r.When != nil {
-			schedule = fmt.Sprintf("%s: %s", r.Name, r.When)
+		cells := []string{
+			r.Field, r.Spelled(), r.File, r.By, say.Age(r.At, l.At), endsIn(r, l.At), state, r.Reason,
 		}
-		t.Add(r.Field, r.Spelled(), r.File, r.By, say.Age(r.At, l.At), endsIn(r, l.At), state, schedule, r.Reason)
+		switch {
+		case r.When != nil:
+			cells = append(cells, fmt.Sprintf("%s: %s", r.Name, r.When))
+		case scheduled:
+			cells = append(cells, "")
+		}
+		t.Add(cells...)
 		t.Paint("IN FORCE", style)
 	}
 	return t
