@@ -18,8 +18,8 @@ type Laid struct {
 }
 
 // Lay returns the policy that is in force at now: as Tuned, but that a floor (the min of a pool) which a schedule
-// brings, or leaves behind at its end, is in force a lead earlier, so that its workers are ready on time. Then the floor
-// has the room that it will have: a higher max, and more of the budget.
+// brings, or leaves behind at its end, is in force a lead earlier, so that its workers are ready on time. Then the
+// floor has the room that it will have: a higher max, and more of the budget.
 func (p *Policy) Lay(tunings []Tuning, now time.Time, lead func(pool string) time.Duration) Laid {
 	all := p.overlays(tunings)
 	if len(all) == 0 {

@@ -118,7 +118,9 @@ func (p *Policy) tunedAt(all []overlay, now time.Time) (tuned *Policy, inForce [
 func (p *Policy) fitting(all []Tuning, idle []IdleTuning) (tuned *Policy, fits []Tuning, _ []IdleTuning) {
 	tuned = p
 	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b Tuning) int { return overlay{Tuning: b}.weight() - overlay{Tuning: a}.weight() })
+	slices.SortStableFunc(all, func(a, b Tuning) int {
+		return overlay{Tuning: b}.weight() - overlay{Tuning: a}.weight()
+	})
 	try := func(more []Tuning) error {
 		next, err := p.With(slices.Concat(fits, more)...)
 		if err == nil {

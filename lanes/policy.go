@@ -112,15 +112,16 @@ type Preset struct {
 // comes twice, the first time.
 type Schedule struct {
 	Name string `json:"name"` // lower-case letters, digits and dashes, at most 40
-	// when it starts: fri 18:00 (every week), 18:00 (every day), or with a date, 2026-12-24 18:00 (once, or from then on)
+	// when it starts: fri 18:00 (every week), 18:00 (every day), or with a date, 2026-12-24 18:00 (once, or from then
+	// on)
 	At    string `json:"at,omitempty"`
 	Every string `json:"every,omitempty"` // day or week; left out, it happens once
 	// instead of at and every, when it starts: minute, hour, day, month and weekday, as in 0 18 * * fri
 	Cron     string   `json:"cron,omitempty"`
 	For      Duration `json:"for"`                // how long it lasts
 	Timezone string   `json:"timezone,omitempty"` // of at and cron, by its IANA name as in Europe/Berlin; else UTC
-	// what is otherwise then, by the names that tunings use: {pools.general.min: 6, budget: 40}. The workers of a higher
-	// min are ready when it starts: they are started a cold start earlier
+	// what is otherwise then, by the names that tunings use: {pools.general.min: 6, budget: 40}. The workers of a
+	// higher min are ready when it starts: they are started a cold start earlier
 	Set map[string]json.RawMessage `json:"set"`
 }
 

@@ -37,8 +37,8 @@ func (p *Policy) checkSchedules(problems *Problems) {
 	}
 }
 
-// checkYear plays a year of the schedules: none may say of a field what another one says otherwise at the same time, nor
-// break a rule.
+// checkYear plays a year of the schedules: none may say of a field what another one says otherwise at the same time,
+// nor break a rule.
 func (p *Policy) checkYear(problems *Problems) {
 	calendars := make([]*calendar.Calendar, len(p.Schedules))
 	for i, s := range p.Schedules {
@@ -101,8 +101,8 @@ func (s Schedule) moment(at time.Time) string {
 	return at.Format("2006-01-02 15:04 MST")
 }
 
-// Clash returns a time at which scheduled tunings of the same field are in force with different values; false when there
-// is none in a year that both have begun in.
+// Clash returns a time at which scheduled tunings of the same field are in force with different values; false when
+// there is none in a year that both have begun in.
 func Clash(a, b Tuning) (at time.Time, clash bool) {
 	if a.Field != b.Field || a.When == nil || b.When == nil || a.Spelled() == b.Spelled() {
 		return at, false

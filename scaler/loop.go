@@ -68,8 +68,8 @@ type Options struct {
 	Declare func(ctx context.Context, p *lanes.Policy)
 	// Tunings is what is put over the policy now; nil: nothing, ever.
 	Tunings func(ctx context.Context) (lanes.Tunings, error)
-	// Note notes something in the audit log, and Published is the policy that was last put in force, by whichever scaler;
-	// nil: what schedules do isn't noted.
+	// Note notes something in the audit log, and Published is the policy that was last put in force, by whichever
+	// scaler; nil: what schedules do isn't noted.
 	Note      func(ctx context.Context, e audit.Entry) error
 	Published func(ctx context.Context) (lanes.Effective, error)
 	// Sight publishes a Sight, as ReadSight reads it; nil: nobody asks.

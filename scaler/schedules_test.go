@@ -19,7 +19,9 @@ import (
 func inMinutes(n int, floor string) lanes.Schedule {
 	return lanes.Schedule{
 		Name: "saturday", At: fmt.Sprintf("sat 00:%02d", n), Every: "week", For: lanes.Duration(time.Minute),
-		Set: map[string]json.RawMessage{"pools.general.min": json.RawMessage(floor), "pools.batch.max": json.RawMessage("3")},
+		Set: map[string]json.RawMessage{
+			"pools.general.min": json.RawMessage(floor), "pools.batch.max": json.RawMessage("3"),
+		},
 	}
 }
 
@@ -47,7 +49,8 @@ func TestLoopAsksForAFloorEarly(t *testing.T) {
 			t.Fatalf("22 s before it scaled %q, want %q", l.scales, want)
 		}
 		last := l.plans[len(l.plans)-1]
-		if want := "1 → 4: nothing waits and nothing runs; min 4 for schedule saturday from 00:02 UTC on"; last.Why != want {
+		want := "1 → 4: nothing waits and nothing runs; min 4 for schedule saturday from 00:02 UTC on"
+		if last.Why != want {
 			t.Errorf("why: %s\nwant %s", last.Why, want)
 		}
 		e := l.published()
@@ -67,12 +70,12 @@ func TestLoopAsksForAFloorEarly(t *testing.T) {
 		if e := l.published(); e.Policy.Pools[0].Min != 1 || len(e.Tunings) != 0 || len(e.Idle) != 0 {
 			t.Errorf("after its end it published %+v", e)
 		}
-		want := []string{
+		wantNotes := []string{
 			"schedule saturday begin pools.batch.max: 4 → 3", "schedule saturday begin pools.general.min: 1 → 4",
 			"schedule saturday end pools.batch.max: 3 → 4", "schedule saturday end pools.general.min: 4 → 1",
 		}
-		if !slices.Equal(notes, want) {
-			t.Errorf("the audit log has %q\nwant %q", notes, want)
+		if !slices.Equal(notes, wantNotes) {
+			t.Errorf("the audit log has %q\nwant %q", notes, wantNotes)
 		}
 	})
 }

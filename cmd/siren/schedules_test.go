@@ -68,18 +68,21 @@ func TestSchedules(t *testing.T) {
 		"pools.general.min\n", "")
 	now, _, err := o.Tunings.Now(t.Context())
 	must(t, err)
-	if len(now.All) != 2 || now.All[0].ID() != "pools.general.min@general-fri-1800" || now.All[1].ID() != "pools.general.min" {
+	if len(now.All) != 2 || now.All[0].ID() != "pools.general.min@general-fri-1800" ||
+		now.All[1].ID() != "pools.general.min" {
 		t.Errorf("%+v", now.All)
 	}
 	want(siren("tunings", "export"), exit.OK, "name: general-fri-1800", "")
 	want(siren("tunings", "remove", "general-fri"), exit.NotFound, "", "there is no tuning of general-fri")
-	want(siren("tunings", "remove", "general-fri-1800", "--wait=false"), exit.OK, "pools.general.min: 2, fri 18:00 every "+
+	want(siren("tunings", "remove", "general-fri-1800", "--wait=false"), exit.OK, "pools.general.min: 2, fri 18:00 "+
+		"every "+
 		"week for 4h (Europe/Berlin) (schedule general-fri-1800): removed", "")
 	want(siren("audit", "-o", "wide"), exit.OK, "general-fri-1800: fri 18:00 every week for 4h (Europe/Berlin)", "")
 
 	// those of the file are listed, and changed there
 	p.Schedules = []lanes.Schedule{{
-		Name: "nights", At: "22:00", Every: "day", For: lanes.Duration(8 * 3600e9), Set: map[string]json.RawMessage{"budget": []byte("3")},
+		Name: "nights", At: "22:00", Every: "day", For: lanes.Duration(8 * 3600e9),
+		Set: map[string]json.RawMessage{"budget": []byte("3")},
 	}}
 	must(t, p.Validate())
 	_, err = o.Board.PublishPolicy(t.Context(), lanes.Effective{Policy: *p})
@@ -90,7 +93,8 @@ func TestSchedules(t *testing.T) {
 	if r := l.Tunings[len(l.Tunings)-1]; r.By != lanes.FilePolicy || r.File != "4" || r.Next == nil {
 		t.Errorf("%+v", r)
 	}
-	want(siren("tunings", "remove", "nights"), exit.Failed, "", "nights is a schedule of the policy file: change it there")
+	want(siren("tunings", "remove", "nights"), exit.Failed, "", "nights is a schedule of the policy file: change it "+
+		"there")
 	want(siren("budget", "set", "2", "--at", "22:00", "--every", "day", "--name", "nights"), exit.Failed, "",
 		`the policy file has a schedule "nights"`)
 	want(siren("lanes", "resume", "bulk", "--at", "22:00"), exit.Usage, "", "unknown flag: --at")

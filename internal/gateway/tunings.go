@@ -24,7 +24,7 @@ type tuningsOut struct {
 
 // Changing says which tuning is changed, and how.
 type Changing struct {
-	Field string `path:"field" maxLength:"300" doc:"The field of the policy, as in lanes.express.reserve. To remove what is scheduled: the name of the schedule, or both as in pools.general.min@friday."`
+	Field string `path:"field" maxLength:"300" doc:"Of the policy, as in budget; to remove, FIELD@SCHEDULE too."`
 	Match string `header:"If-Match" doc:"Change nothing unless the tunings still have this ETag, of an earlier answer."`
 	Dry   bool   `query:"dryRun" doc:"Change nothing, and show the plans that it leads to, before and after."`
 }
@@ -36,14 +36,15 @@ type setIn struct {
 
 // Setting is another value for a field of the policy, for a while: from now on, or by a schedule.
 type Setting struct {
-	Value    json.RawMessage `json:"value" doc:"As the policy file would have it."`
-	For      lanes.Duration  `json:"for,omitempty" doc:"How long, as in 2h; left out, until it is removed. A schedule needs it."`
-	Reason   string          `json:"reason,omitempty" maxLength:"200" doc:"Why, for the others and the audit log."`
-	At       string          `json:"at,omitempty" maxLength:"40" doc:"When it starts, rather than now: fri 18:00, 18:00, 2026-12-24 18:00, or a time of RFC 3339."`
-	Every    string          `json:"every,omitempty" enum:"day,week" doc:"Repeat it so often; it needs at."`
-	Cron     string          `json:"cron,omitempty" maxLength:"100" doc:"Instead of at and every: minute, hour, day, month and weekday; it needs schedule."`
-	Timezone string          `json:"timezone,omitempty" maxLength:"60" doc:"The zone of at and cron, as in Europe/Berlin; left out, UTC."`
-	Schedule string          `json:"schedule,omitempty" maxLength:"40" doc:"The name of the schedule, to remove it by; left out, what it is about and when it starts."`
+	Value  json.RawMessage `json:"value" doc:"As the policy file would have it."`
+	For    lanes.Duration  `json:"for,omitempty" doc:"How long, as in 2h; left out, until it is removed."`
+	Reason string          `json:"reason,omitempty" maxLength:"200" doc:"Why, for the others and the audit log."`
+
+	At       string `json:"at,omitempty" maxLength:"40" doc:"When it starts: fri 18:00, 18:00 or 2026-12-24 18:00."`
+	Every    string `json:"every,omitempty" enum:"day,week" doc:"Repeat it so often; needs at."`
+	Cron     string `json:"cron,omitempty" maxLength:"100" doc:"Instead of at and every: 0 18 * * fri; needs schedule."`
+	Timezone string `json:"timezone,omitempty" maxLength:"60" doc:"Of at and cron: Europe/Berlin; left out, UTC."`
+	Schedule string `json:"schedule,omitempty" maxLength:"40" doc:"Its name; left out, what it is about and when."`
 }
 
 type removeIn struct {

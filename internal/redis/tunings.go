@@ -49,9 +49,10 @@ func (t *Tunings) Now(ctx context.Context) (lanes.Tunings, time.Time, error) {
 	return all, clock.Val().UTC(), nil
 }
 
-// Change removes the tunings with some IDs and sets others, with the entries for the audit, all at once or not at all, and returns the new revision. At of tunings and entries is set by Redis, Login of entries is that of the
-// store. seen is the revision that the caller knew when it made up its mind: ErrChanged says that it isn't the latest
-// any more. A tuning that replaces another is the last made.
+// Change removes the tunings with some IDs and sets others, with the entries for the audit, all at once or not at all,
+// and returns the new revision. At of tunings and entries is set by Redis, Login of entries is that of the store. seen
+// is the revision that the caller knew when it made up its mind: ErrChanged says that it isn't the latest any more. A
+// tuning that replaces another is the last made.
 func (t *Tunings) Change(
 	ctx context.Context, seen int64, set []lanes.Tuning, remove []string, notes []audit.Entry,
 ) (revision int64, err error) {

@@ -19,8 +19,8 @@ schedules:
     set: {pools.general.min: 12, pools.general.max: 40, budget: 44, lanes.bulk.paused: true}
 `
 
-// At the minute the workers of a scheduled floor are ready, whatever they take to start, and no earlier than that needs;
-// an hour later they go.
+// At the minute the workers of a scheduled floor are ready, whatever they take to start, and no earlier than that
+// needs; an hour later they go.
 func TestAScheduledFloorIsReadyAtTheMinute(t *testing.T) {
 	for name, cold := range map[string]sim.Cold{
 		"fast":      {Median: 2 * time.Second},
@@ -32,8 +32,8 @@ func TestAScheduledFloorIsReadyAtTheMinute(t *testing.T) {
 			p := policyOf(t, evenings)
 			// some jobs before, from which the cold start is known
 			made := load.Made{
-				Pattern: load.Batch, Rate: 0.05, Period: 10 * time.Minute, Service: 10 * time.Second, Spread: load.Fixed,
-				Shares: []float64{0, 1, 0}, For: 40 * time.Minute, Seed: 1,
+				Pattern: load.Batch, Rate: 0.05, Period: 10 * time.Minute, Service: 10 * time.Second,
+				Spread: load.Fixed, Shares: []float64{0, 1, 0}, For: 40 * time.Minute, Seed: 1,
 			}
 			c := sim.NewConfig(p, made.Jobs(), 3*time.Hour)
 			c.Start = time.Date(2026, 12, 4, 16, 0, 0, 0, time.UTC) // an hour before
@@ -76,7 +76,9 @@ func TestAScheduledFloorIsReadyAtTheMinute(t *testing.T) {
 // What else a schedule sets is so at the minute, in the plant too: a paused lane's jobs wait for its end.
 func TestASchedulePausesALane(t *testing.T) {
 	p := policyOf(t, evenings)
-	jobs := load.Listed{{At: 30 * time.Minute, Lane: 2, Service: time.Second}, {At: 70 * time.Minute, Lane: 2, Service: time.Second}}
+	jobs := load.Listed{
+		{At: 30 * time.Minute, Lane: 2, Service: time.Second}, {At: 70 * time.Minute, Lane: 2, Service: time.Second},
+	}
 	c := sim.NewConfig(p, jobs.Jobs(), 4*time.Hour)
 	c.Start = time.Date(2026, 12, 4, 16, 0, 0, 0, time.UTC)
 	r := play(t, c, sim.NewSiren(p))

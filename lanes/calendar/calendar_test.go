@@ -162,7 +162,8 @@ func compare(t *testing.T, c *Calendar, line string, from, until time.Time) {
 		}
 		last = wall
 		if starts != next.Equal(at) {
-			t.Fatalf("%s in %s: at %s starts is %t, and the next start is %s", line, c.zone, at.In(c.zone), starts, next)
+			t.Fatalf("%s in %s: at %s starts is %t, and the next start is %s", line, c.zone, at.In(c.zone),
+				starts, next)
 		}
 		if starts {
 			next, _ = c.after(at)

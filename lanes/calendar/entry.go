@@ -116,7 +116,8 @@ func (e Entry) Calendar() (*Calendar, error) {
 	case e.At == "" && e.Every != "":
 		return nil, wrong("at", "is required beside every: from when on? As in fri 18:00")
 	case e.At == "":
-		return nil, wrong("at", "is required: when does it start? As in fri 18:00, with every: week; or give a cron line")
+		return nil, wrong("at", "is required: when does it start? As in fri 18:00, with every: week; or give a cron "+
+			"line")
 	}
 	at, err := parseAt(e.At, zone)
 	if err != nil {

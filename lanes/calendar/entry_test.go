@@ -15,13 +15,16 @@ func TestWhatIsWrong(t *testing.T) {
 		field, says string
 	}{
 		{Entry{At: "fri 18:00", Every: "week"}, "for", "must be above 0: how long does it last? As in 4h"},
-		{Entry{For: 1}, "at", "is required: when does it start? As in fri 18:00, with every: week; or give a cron line"},
+		{Entry{For: 1}, "at", "is required: when does it start? As in fri 18:00, with every: week; or give a cron " +
+			"line"},
 		{Entry{Every: "week", For: 1}, "at", "is required beside every: from when on? As in fri 18:00"},
-		{Entry{At: "fry 18:00", Every: "week", For: 1}, "at", `"fry" is no weekday; did you mean "fri"?; write one of ` +
+		{Entry{At: "fry 18:00", Every: "week", For: 1}, "at", `"fry" is no weekday; did you mean "fri"?; write one ` +
+			`of ` +
 			"mon, tue, wed, thu, fri, sat and sun"},
 		{Entry{At: "freitag 18:00", Every: "week", For: 1}, "at", `"freitag" is no weekday; write one of mon, tue, ` +
 			"wed, thu, fri, sat and sun"},
-		{Entry{At: "6 pm", Every: "day", For: 1}, "at", `"6 pm" is no start: write 18:00, fri 18:00 or 2026-12-24 18:00`},
+		{Entry{At: "6 pm", Every: "day", For: 1}, "at", `"6 pm" is no start: write 18:00, fri 18:00 or 2026-12-24 ` +
+			`18:00`},
 		{Entry{At: "fri 25:00", Every: "week", For: 1}, "at", `"fri 25:00" is no start: write 18:00, fri 18:00 or ` +
 			"2026-12-24 18:00"},
 		{Entry{At: "2026-02-30 18:00", For: 1}, "at", `"2026-02-30 18:00" is no start: write 18:00, fri 18:00 or ` +
@@ -50,7 +53,8 @@ func TestWhatIsWrong(t *testing.T) {
 			`"0 8,18 * * *"`},
 		{Entry{At: "fri 18:00", Every: "week", For: 1, Timezone: "Europe/Berln"}, "timezone", `there is no time zone ` +
 			`"Europe/Berln": write its IANA name, as in Europe/Berlin`},
-		{Entry{At: "fri 18:00", Every: "week", For: 1, Timezone: "Local"}, "timezone", `there is no time zone "Local": ` +
+		{Entry{At: "fri 18:00", Every: "week", For: 1, Timezone: "Local"}, "timezone", `there is no time zone ` +
+			`"Local": ` +
 			"write its IANA name, as in Europe/Berlin"},
 	} {
 		err := c.entry.Check()
@@ -90,8 +94,8 @@ func TestDated(t *testing.T) {
 		}
 	}
 	_, err := Entry{At: "2026-12-04 18:00", Timezone: "Europe/Berlin", For: time.Hour}.Dated(now)
-	if want := "at: 2026-12-04 18:00 CET is over: give a time to come, or say how it repeats (every: day or week)"; err ==
-		nil || err.Error() != want {
+	want := "at: 2026-12-04 18:00 CET is over: give a time to come, or say how it repeats (every: day or week)"
+	if err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	weekly := Entry{At: "2026-01-02 18:00", Every: Week, For: time.Hour}
@@ -102,9 +106,11 @@ func TestDated(t *testing.T) {
 
 func TestString(t *testing.T) {
 	for want, e := range map[string]Entry{
-		"fri 18:00 every week for 4h (Europe/Berlin)": {At: "fri 18:00", Every: Week, For: 4 * time.Hour, Timezone: "Europe/Berlin"},
-		"2026-12-24 18:00 for 30m (UTC)":              {At: "2026-12-24 18:00", For: 30 * time.Minute},
-		`cron "0 18 * * 5" for 1h30m (UTC)`:           {Cron: "0 18 * * 5", For: 90 * time.Minute},
+		"fri 18:00 every week for 4h (Europe/Berlin)": {
+			At: "fri 18:00", Every: Week, For: 4 * time.Hour, Timezone: "Europe/Berlin",
+		},
+		"2026-12-24 18:00 for 30m (UTC)":    {At: "2026-12-24 18:00", For: 30 * time.Minute},
+		`cron "0 18 * * 5" for 1h30m (UTC)`: {Cron: "0 18 * * 5", For: 90 * time.Minute},
 	} {
 		if e.String() != want {
 			t.Errorf("%s, want %s", e, want)

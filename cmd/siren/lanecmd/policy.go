@@ -60,7 +60,8 @@ func newPolicyCheck(a *app.App) *cobra.Command {
 				say.Plural(len(p.Pools), "pool"), p.Budget, presets)
 			for _, s := range p.Schedules {
 				if o, comes := s.When().Next(now); comes {
-					fmt.Fprintf(a.Out, "schedule %s: %s, next from %s until %s\n", s.Name, s.When(), say.Moment(o.Start),
+					fmt.Fprintf(a.Out, "schedule %s: %s, next from %s until "+
+						"%s\n", s.Name, s.When(), say.Moment(o.Start),
 						say.Moment(o.End))
 				}
 			}

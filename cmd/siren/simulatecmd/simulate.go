@@ -66,7 +66,8 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 	f.BoolVar(&s.compare, "compare", false, "also play it with KEDA and other scalers")
 	f.StringVar(&s.html, "html", "", "`FILE` to write a page with pictures to")
 	f.DurationVar(&s.lasts, "for", time.Hour, "`TIME` that is played; a whole trace, unless this is given")
-	f.StringVar(&s.start, "start", "", "`TIME` at which it begins, by which the policy's schedules go, as in \"2026-12-04 "+
+	f.StringVar(&s.start, "start", "", "`TIME` at which it begins, by which the policy's schedules go, as in "+
+		"\"2026-12-04 "+
 		"16:00\" (UTC) or 2026-12-04T17:00:00+01:00 (default: the first date of the trace, or the beginning of 2026)")
 	f.Uint64Var(&s.seed, "seed", 1, "`NUMBER` that all random numbers come from")
 	s.load.add(c)
@@ -181,7 +182,8 @@ func (s *command) starts() (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("--start: %q is no time: write it as \"2026-12-04 16:00\" or 2026-12-04T17:00:00+01:00",
+	return time.Time{}, fmt.Errorf("--start: %q is no time: write it as \"2026-12-04 16:00\" or "+
+		"2026-12-04T17:00:00+01:00",
 		s.start)
 }
 

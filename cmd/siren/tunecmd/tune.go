@@ -41,7 +41,8 @@ func (f *Flags) add(c *cobra.Command, duration time.Duration) {
 // addSchedule adds the flags that say when it starts.
 func (f *Flags) addSchedule(c *cobra.Command) {
 	fs := c.Flags()
-	fs.StringVar(&f.when.At, "at", "", "when it starts, rather than now: `\"fri 18:00\"`, 18:00 or \"2026-12-24 18:00\"")
+	fs.StringVar(&f.when.At, "at", "", "when it starts, rather than now: `\"fri 18:00\"`, 18:00 or \"2026-12-24 "+
+		"18:00\"")
 	fs.StringVar(&f.when.Every, "every", "", "repeat it every `day|week`, with --at")
 	fs.StringVar(&f.when.Cron, "cron", "", "instead of --at and --every: minute, hour, day, month and weekday, as in "+
 		"`\"0 18 * * fri\"`")

@@ -190,7 +190,8 @@ only what is tuned now is changed; the file itself stays as it is.`,
 				}
 				immediate, plans := lanes.Parted(e.Tunings, t.All)
 				for _, s := range plans {
-					o.Warn("schedule %s is left out: put it under schedules yourself; without the file, siren tunings export "+
+					o.Warn("schedule %s is left out: put it under schedules yourself; without the file, siren "+
+						"tunings export "+
 						"prints it", s.Name)
 				}
 				merged, err := yamledit.Merge(text, immediate)

@@ -61,7 +61,8 @@ func (now state) plan(t *lanes.Tuning, name string, when lanes.When, lasts time.
 		return operate.Invalid.With(err)
 	}
 	if slices.ContainsFunc(now.written.Schedules, func(s lanes.Schedule) bool { return s.Name == name }) {
-		return operate.NotPossible.Errorf("the policy file has a schedule %q: change it there, or give this one another "+
+		return operate.NotPossible.Errorf("the policy file has a schedule %q: change it there, or give this one "+
+			"another "+
 			"name", name)
 	}
 	t.Name, t.When = name, &when
@@ -79,7 +80,8 @@ func (now state) clash(t lanes.Tuning) error {
 			continue
 		}
 		if at, clash := lanes.Clash(t, other); clash {
-			return operate.NotPossible.Errorf("refused: schedule %s has %s %s at the same time, as from %s on: end one "+
+			return operate.NotPossible.Errorf("refused: schedule %s has %s %s at the same time, as from %s on: end "+
+				"one "+
 				"before the other starts, or remove that one (siren tunings remove %s)", other.Name, t.Field,
 				other.Spelled(), say.Moment(at.In(zone(t))), other.Name)
 		}
@@ -112,7 +114,8 @@ func (now state) named(name string) (ids []string, err error) {
 	}
 	for _, t := range now.written.ScheduledTunings() {
 		if t.ID() == name || t.Name == name {
-			return nil, operate.NotPossible.Errorf("%s is a schedule of the policy file: change it there. A tuning of the "+
+			return nil, operate.NotPossible.Errorf("%s is a schedule of the policy file: change it there. A tuning "+
+				"of the "+
 				"same field counts more meanwhile", t.Name)
 		}
 	}
