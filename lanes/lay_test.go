@@ -298,27 +298,39 @@ func TestSchedulesAreChecked(t *testing.T) {
 		{"a zone", bad(func(s *Schedule) { s.Timezone = "Berlin" }), `schedules[0].timezone: there is no time zone ` +
 			`"Berlin"`},
 		{"set nothing", bad(func(s *Schedule) { s.Set = nil }), "schedules[0].set: needs at least one field"},
-		{"no pool", bad(func(s *Schedule) { s.Set = evening("", set("pools.genral.min", "6")).Set }),
+		{
+			"no pool", bad(func(s *Schedule) { s.Set = evening("", set("pools.genral.min", "6")).Set }),
 			`schedules[0].set.pools.genral.min: ` +
-				`no pool "genral"; did you mean "general"?`},
-		{"not a value", bad(func(s *Schedule) { s.Set = evening("", set("budget", `"six"`)).Set }),
+				`no pool "genral"; did you mean "general"?`,
+		},
+		{
+			"not a value", bad(func(s *Schedule) { s.Set = evening("", set("budget", `"six"`)).Set }),
 			`schedules[0].set.budget: "six" ` +
-				"is not a valid value: it must be a whole number"},
-		{"a rule", bad(func(s *Schedule) { s.Set = evening("", set("pools.general.min", "31")).Set }),
+				"is not a valid value: it must be a whole number",
+		},
+		{
+			"a rule", bad(func(s *Schedule) { s.Set = evening("", set("pools.general.min", "31")).Set }),
 			"schedules[0].set: at " +
-				"2026-01-09 18:00 CET it breaks a rule: pools[0].max: 30 is less than min (31)"},
+				"2026-01-09 18:00 CET it breaks a rule: pools[0].max: 30 is less than min (31)",
+		},
 		{"a rule together", []Schedule{
 			evening("friday", set("pools.general.min", "20")), evening("small", set("pools.general.max", "10")),
 		}, `schedules[1].set: at 2026-01-09 18:00 CET beside "friday" it breaks a rule: pools[0].max: 10 is less ` +
 			`than min (20)`},
-		{"two at once", []Schedule{evening("friday", set("pools.general.min", "6")), late},
+		{
+			"two at once",
+			[]Schedule{evening("friday", set("pools.general.min", "6")), late},
 			"schedules[1].set.pools.general.min: is 8, " +
 				`but at 2026-01-09 21:59 CET schedule "friday" has it 6: let one end before the other ` +
 				`starts, or give ` +
-				`both the same value`},
-		{"two at once in summer alone", []Schedule{abroad, evening("friday", set("pools.general.min", "6"))},
+				`both the same value`,
+		},
+		{
+			"two at once in summer alone",
+			[]Schedule{abroad, evening("friday", set("pools.general.min", "6"))},
 			"schedules[1].set." +
-				`pools.general.min: is 6, but at 2026-`},
+				`pools.general.min: is 6, but at 2026-`,
+		},
 	} {
 		p := roomy(t)
 		p.Schedules = c.schedules

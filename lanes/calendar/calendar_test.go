@@ -49,43 +49,53 @@ func TestDaylightSaving(t *testing.T) {
 		want        string
 	}{
 		"a Friday evening in winter and in summer": {
-			Entry{At: "fri 18:00", Every: Week, Timezone: berlin}, "2026-03-23", "2026-04-05",
+			Entry{At: "fri 18:00", Every: Week, Timezone: berlin},
+			"2026-03-23", "2026-04-05",
 			"27 18:00 +0100, 03 18:00 +0200",
 		},
 		"and back to winter": {
-			Entry{At: "fri 18:00", Every: Week, Timezone: berlin}, "2026-10-19", "2026-11-01",
+			Entry{At: "fri 18:00", Every: Week, Timezone: berlin},
+			"2026-10-19", "2026-11-01",
 			"23 18:00 +0200, 30 18:00 +0100",
 		},
 		"every day over New York's spring": {
-			Entry{At: "18:00", Every: Day, Timezone: york}, "2026-03-07", "2026-03-10",
+			Entry{At: "18:00", Every: Day, Timezone: york},
+			"2026-03-07", "2026-03-10",
 			"07 18:00 -0500, 08 18:00 -0400, 09 18:00 -0400",
 		},
 		"in the hour that Berlin leaves out: at its end": {
-			Entry{At: "02:30", Every: Day, Timezone: berlin}, "2026-03-28", "2026-03-31",
+			Entry{At: "02:30", Every: Day, Timezone: berlin},
+			"2026-03-28", "2026-03-31",
 			"28 02:30 +0100, 29 03:00 +0200, 30 02:30 +0200",
 		},
 		"in the hour that New York leaves out": {
-			Entry{At: "sun 02:00", Every: Week, Timezone: york}, "2026-03-01", "2026-03-16",
+			Entry{At: "sun 02:00", Every: Week, Timezone: york},
+			"2026-03-01", "2026-03-16",
 			"01 02:00 -0500, 08 03:00 -0400, 15 02:00 -0400",
 		},
 		"often within that hour: once": {
-			Entry{Cron: "*/30 1-3 * * *", Timezone: berlin}, "2026-03-29", "2026-03-30",
+			Entry{Cron: "*/30 1-3 * * *", Timezone: berlin},
+			"2026-03-29", "2026-03-30",
 			"29 01:00 +0100, 29 01:30 +0100, 29 03:00 +0200, 29 03:30 +0200",
 		},
 		"in the hour that Berlin has twice: the first time": {
-			Entry{At: "02:30", Every: Day, Timezone: berlin}, "2026-10-24", "2026-10-27",
+			Entry{At: "02:30", Every: Day, Timezone: berlin},
+			"2026-10-24", "2026-10-27",
 			"24 02:30 +0200, 25 02:30 +0200, 26 02:30 +0100",
 		},
 		"in the hour that New York has twice": {
-			Entry{At: "01:00", Every: Day, Timezone: york}, "2026-10-31", "2026-11-03",
+			Entry{At: "01:00", Every: Day, Timezone: york},
+			"2026-10-31", "2026-11-03",
 			"31 01:00 -0400, 01 01:00 -0400, 02 01:00 -0500",
 		},
 		"often within that hour: each once": {
-			Entry{Cron: "*/30 1-3 * * *", Timezone: berlin}, "2026-10-25", "2026-10-26",
+			Entry{Cron: "*/30 1-3 * * *", Timezone: berlin},
+			"2026-10-25", "2026-10-26",
 			"25 01:00 +0200, 25 01:30 +0200, 25 02:00 +0200, 25 02:30 +0200, 25 03:00 +0100, 25 03:30 +0100",
 		},
 		"half an hour is left out on Lord Howe": {
-			Entry{At: "02:15", Every: Day, Timezone: howe}, "2026-10-03", "2026-10-06",
+			Entry{At: "02:15", Every: Day, Timezone: howe},
+			"2026-10-03", "2026-10-06",
 			"03 02:15 +1030, 04 02:30 +1100, 05 02:15 +1100",
 		},
 		"a date, in the hour that is left out": {
@@ -95,11 +105,13 @@ func TestDaylightSaving(t *testing.T) {
 			Entry{At: "2026-10-25 02:30", Timezone: berlin}, "2026-01-01", "2026-12-01", "25 02:30 +0200",
 		},
 		"each week from a date on": {
-			Entry{At: "2026-10-24 09:00", Every: Week, Timezone: berlin}, "2026-10-01", "2026-11-08",
+			Entry{At: "2026-10-24 09:00", Every: Week, Timezone: berlin},
+			"2026-10-01", "2026-11-08",
 			"24 09:00 +0200, 31 09:00 +0100, 07 09:00 +0100",
 		},
 		"each day from a date on": {
-			Entry{At: "2026-10-24 09:00", Every: Day, Timezone: berlin}, "2026-10-01", "2026-10-27",
+			Entry{At: "2026-10-24 09:00", Every: Day, Timezone: berlin},
+			"2026-10-01", "2026-10-27",
 			"24 09:00 +0200, 25 09:00 +0100, 26 09:00 +0100",
 		},
 		"a moment of RFC 3339": {
