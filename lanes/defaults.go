@@ -1,6 +1,9 @@
 package lanes
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Defaults of what a policy leaves out. Default is the only reader.
 const (
@@ -38,6 +41,13 @@ func (p *Policy) Default() {
 		or(&q.Slot.Memory, defaultSlot.Memory)
 		or(&q.Slot.Scratch, defaultSlot.Scratch)
 		or(&q.Slot.Cores, defaultSlot.Cores)
+	}
+	for _, s := range p.Schedules {
+		for field, value := range s.Set {
+			if value == nil { // promote: null
+				s.Set[field] = json.RawMessage("null")
+			}
+		}
 	}
 	t := &p.Timing
 	or(&t.Heartbeat, defaultTiming.Heartbeat)

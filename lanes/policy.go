@@ -18,8 +18,10 @@ type Policy struct {
 	// what jobs may name instead of a kind and its params, by name and version (web@3), beside those that come with
 	// Siren
 	Presets map[string]Preset `json:"presets,omitempty"`
-	Broker  Broker            `json:"broker,omitempty"` // what the policy must know of RabbitMQ
-	Timing  Timing            `json:"timing,omitempty"` // the clockwork
+	// what is otherwise for a while, later or again and again: a floor on Friday evenings
+	Schedules []Schedule `json:"schedules,omitempty"`
+	Broker    Broker     `json:"broker,omitempty"` // what the policy must know of RabbitMQ
+	Timing    Timing     `json:"timing,omitempty"` // the clockwork
 }
 
 // Lane is one queue with an objective.
@@ -77,6 +79,8 @@ type Pool struct {
 	Hold   Duration   `json:"hold,omitempty"`
 	Slot   SlotLimits `json:"slot,omitempty"`   // what one running job may use
 	Frozen bool       `json:"frozen,omitempty"` // the scaler leaves the number of its workers as it is
+
+	floorFrom string // where min comes from, when not from the file or an immediate tuning
 }
 
 // SlotLimits bounds what one running job may use.
@@ -103,6 +107,24 @@ type Preset struct {
 	Params  json.RawMessage `json:"params,omitempty"`  // as a job has them
 	About   string          `json:"about,omitempty"`   // what it is for
 	Retired bool            `json:"retired,omitempty"` // no new job may name it
+}
+
+// Schedule has fields of the policy be otherwise at times, as a tuning would. It starts where the wall clock of its
+// timezone shows it, summer and winter: in an hour that daylight saving leaves out, at that hour's end; in one that
+// comes twice, the first time.
+type Schedule struct {
+	Name string `json:"name"` // lower-case letters, digits and dashes, at most 40
+	// when it starts: fri 18:00 (every week), 18:00 (every day), or with a date, 2026-12-24 18:00 (once, or from then
+	// on)
+	At    string `json:"at,omitempty"`
+	Every string `json:"every,omitempty"` // day or week; left out, it happens once
+	// instead of at and every, when it starts: minute, hour, day, month and weekday, as in 0 18 * * fri
+	Cron     string   `json:"cron,omitempty"`
+	For      Duration `json:"for"`                // how long it lasts
+	Timezone string   `json:"timezone,omitempty"` // of at and cron, by its IANA name as in Europe/Berlin; else UTC
+	// what is otherwise then, by the names that tunings use: {pools.general.min: 6, budget: 40}. The workers of a
+	// higher min are ready when it starts: they are started a cold start earlier
+	Set map[string]json.RawMessage `json:"set"`
 }
 
 // Broker says what the policy must know of RabbitMQ.

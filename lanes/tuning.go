@@ -13,14 +13,26 @@ import (
 	"github.com/polyglot-media/siren/lanes/plain"
 )
 
-// Tuning is a live override of one field of the policy. It ends by itself, or when somebody removes it.
+// Tuning is a live override of one field of the policy. It ends by itself, or when somebody removes it. A scheduled one
+// begins later, and may repeat; what is immediate is in force since it was made.
 type Tuning struct {
 	Field  string          `json:"field"` // lanes.express.reserve, pools.general.max, budget
 	Value  json.RawMessage `json:"value"` // as the policy file has it, in JSON
 	By     string          `json:"by"`
 	Reason string          `json:"reason,omitempty"`
 	At     time.Time       `json:"at"`
-	Until  time.Time       `json:"until,omitzero"` // zero: until somebody removes it
+	Until  time.Time       `json:"until,omitzero"`     // zero: until somebody removes it
+	Name   string          `json:"schedule,omitempty"` // of the schedule that it belongs to; "": it is immediate
+	When   *When           `json:"when,omitempty"`     // of a schedule
+}
+
+// ID is what the tuning is removed by, and replaced: its field, and that of a schedule with the schedule's name, as in
+// pools.general.min@friday.
+func (t Tuning) ID() string {
+	if t.Name == "" {
+		return t.Field
+	}
+	return t.Field + "@" + t.Name
 }
 
 // Tunings is what is overridden now. Revision grows with every change, and is 0 for a store that has never had any.
@@ -55,9 +67,9 @@ const BudgetField = "budget"
 func LaneField(lane, field string) string { return "lanes." + lane + "." + field }
 func PoolField(pool, field string) string { return "pools." + pool + "." + field }
 
-// FindTuning returns the tuning of a field; false when there is none.
-func FindTuning(all []Tuning, field string) (Tuning, bool) {
-	i := slices.IndexFunc(all, func(t Tuning) bool { return t.Field == field })
+// FindTuning returns the tuning with that ID; false when there is none.
+func FindTuning(all []Tuning, id string) (Tuning, bool) {
+	i := slices.IndexFunc(all, func(t Tuning) bool { return t.ID() == id })
 	if i < 0 {
 		return Tuning{}, false
 	}
@@ -180,41 +192,7 @@ func (p *Policy) With(tunings ...Tuning) (*Policy, error) {
 				"else", t.Field, Spell(json.RawMessage(asked[i])), Spell(value))
 		}
 	}
-	return tuned, tuned.Validate()
-}
-
-// Tuned returns the policy with those of the tunings applied that are in force at now. A tuning is idle when it has
-// ended, when it names what the policy doesn't have, or when it would break a rule together with the earlier ones.
-func (p *Policy) Tuned(tunings []Tuning, now time.Time) (tuned *Policy, inForce []Tuning, idle []IdleTuning) {
-	tuned = p
-	for _, t := range tunings {
-		_, err := p.With(t)
-		var rules Problems
-		switch {
-		case !t.Active(now):
-			idle = append(idle, IdleTuning{t, "it has expired"})
-		case err != nil && !errors.As(err, &rules):
-			idle = append(idle, IdleTuning{t, err.Error()})
-		default: // by itself it may break a rule that it keeps together with others, as a min and a max do
-			inForce = append(inForce, t)
-		}
-	}
-	if all, err := p.With(inForce...); err == nil {
-		if len(inForce) == 0 {
-			all = p
-		}
-		return all, inForce, idle
-	}
-	var fits []Tuning
-	for _, t := range inForce {
-		next, err := p.With(append(slices.Clip(fits), t)...)
-		if err != nil {
-			idle = append(idle, IdleTuning{t, oneLine(err)})
-			continue
-		}
-		tuned, fits = next, append(fits, t)
-	}
-	return tuned, fits, idle
+	return tuned, tuned.validateFields().err()
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

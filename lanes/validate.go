@@ -34,6 +34,13 @@ const shortestConsumerTimeout = Duration(15*time.Minute + runtimeMargin)
 func (p *Policy) Validate() error { return p.validate().err() }
 
 func (p *Policy) validate() Problems {
+	problems := p.validateFields()
+	p.checkSchedules(&problems)
+	return problems
+}
+
+// validateFields checks all but the schedules, which no tuning can change.
+func (p *Policy) validateFields() Problems {
 	var problems Problems
 	p.checkLanes(&problems)
 	p.checkPools(&problems)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
 	"github.com/polyglot-media/siren/scaler/facts"
 	"github.com/polyglot-media/siren/scaler/law"
@@ -67,6 +68,10 @@ type Options struct {
 	Declare func(ctx context.Context, p *lanes.Policy)
 	// Tunings is what is put over the policy now; nil: nothing, ever.
 	Tunings func(ctx context.Context) (lanes.Tunings, error)
+	// Note notes something in the audit log, and Published is the policy that was last put in force, by whichever
+	// scaler; nil: what schedules do isn't noted.
+	Note      func(ctx context.Context, e audit.Entry) error
+	Published func(ctx context.Context) (lanes.Effective, error)
 	// Sight publishes a Sight, as ReadSight reads it; nil: nobody asks.
 	Sight   func(ctx context.Context, text []byte) error
 	Version string // of siren, for the sight
@@ -98,6 +103,8 @@ type Loop struct {
 	revision  int64                     // of the policy in force, as far as known
 	tunings   *lanes.Tunings            // as they were last read; nil: never, since this scaler leads
 	blind     bool                      // the tunings can't be read now
+	scheduled map[string]lanes.Tuning   // those of schedules that were in force at the last tick; nil: not known
+	at        time.Time                 // of the tick
 	leading   bool
 	sightDue  time.Time // no earlier than then is a sight written again
 }
@@ -196,6 +203,8 @@ func (l *Loop) tick(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.at = o.At
+	l.lastScheduled(ctx)
 	l.declare(ctx, &e.Policy)
 	l.look(ctx, &e.Policy, &o)
 	var d law.Decision
@@ -204,6 +213,7 @@ func (l *Loop) tick(ctx context.Context) error {
 		return err
 	}
 	err = errors.Join(l.apply(ctx, d, o), l.publish(ctx, e, d, o))
+	l.noteSchedules(ctx, e)
 	l.showSight(ctx, e, d, o, before)
 	l.note(ctx, d.Snapshot)
 	l.compare(ctx, &e.Policy, o)
@@ -227,6 +237,7 @@ func (l *Loop) lead(ctx context.Context) (bool, error) {
 		l.o.Log.Info("leadership", "leading", leading)
 		l.history, l.leading, l.tunings, l.blind = facts.History{}, leading, nil, false
 		l.inUse.Store(nil)
+		l.scheduled = nil
 		l.o.Metrics.lead(leading)
 		l.o.Metrics.show(fleet.Snapshot{})
 		l.o.Metrics.tune(lanes.Effective{})

@@ -176,13 +176,14 @@ func (s *Sight) add(one sighted) {
 // Foresee decides once more, with these tunings over the policy as it is written. One that is idle anyway may stay so;
 // any other has to fit.
 func (s Sight) Foresee(tunings []lanes.Tuning) ([]fleet.Plan, error) {
-	tuned, _, idle := s.Policy.Written().Tuned(tunings, s.Seen.At)
-	for _, i := range idle {
-		known := func(k lanes.IdleTuning) bool { return k.Field == i.Field && k.Spelled() == i.Spelled() }
+	file := s.Policy.Written()
+	laid := file.Lay(tunings, s.Seen.At, lead(file, s.Before))
+	for _, i := range laid.Idle {
+		known := func(k lanes.IdleTuning) bool { return k.ID() == i.ID() && k.Spelled() == i.Spelled() }
 		if !slices.ContainsFunc(s.Policy.Idle, known) {
 			return nil, fmt.Errorf("%s can't be %s: %s", i.Field, i.Spelled(), i.Why)
 		}
 	}
-	d, _ := law.Decide(tuned, s.Seen, s.Before)
+	d, _ := law.Decide(laid.Policy, s.Seen, s.Before)
 	return d.Plans, nil
 }

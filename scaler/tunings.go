@@ -6,18 +6,30 @@ import (
 	"time"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/scaler/facts"
 )
 
-// layTunings returns the policy with the tunings applied that are in force at that time.
+// layTunings returns the policy with the tunings and schedules applied that are in force at that time.
 func (l *Loop) layTunings(ctx context.Context, file *lanes.Policy, at time.Time) (lanes.Effective, error) {
 	if err := l.readTunings(ctx); err != nil {
 		return lanes.Effective{}, err
 	}
-	if l.tunings == nil || len(l.tunings.All) == 0 {
+	var all []lanes.Tuning
+	if l.tunings != nil {
+		all = l.tunings.All
+	}
+	if len(all) == 0 && len(file.Schedules) == 0 {
 		return lanes.Effective{Policy: *file}, nil
 	}
-	tuned, tunings, idle := file.Tuned(l.tunings.All, at)
-	return lanes.Effective{Policy: *tuned, File: file, Tunings: tunings, Idle: idle}, nil
+	laid := file.Lay(all, at, lead(file, l.history))
+	return lanes.Effective{
+		Policy: *laid.Policy, File: file, Tunings: laid.InForce, Early: laid.Early, Idle: laid.Idle,
+	}, nil
+}
+
+// lead returns how long before a schedule each pool's floor is asked for, by what is remembered.
+func lead(p *lanes.Policy, h facts.History) func(pool string) time.Duration {
+	return func(pool string) time.Duration { return h.Pools[pool].Lead(p.Timing.ColdStart.D()) }
 }
 
 // readTunings looks the tunings up. While they can't be read, those last read stand. A new leader that hasn't read them

@@ -6,6 +6,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // of schedules: the images have no time zones. 450 kB
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 )

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/calendar"
 	"github.com/polyglot-media/siren/lanes/kinds"
 	"github.com/polyglot-media/siren/lanes/location"
 )
@@ -44,6 +45,8 @@ var bounds = map[string]map[string]any{
 	"Pool.Shoulder":    {"maxProperties": 1, "additionalProperties": map[string]any{"type": "integer", "minimum": 1}},
 	"Pool.Min":         {"minimum": 0},
 	"Pool.Max":         {"minimum": 1},
+	"Schedule.Name":    must("^"+nameForm+"$", nameIsSaid),
+	"Schedule.Every":   {"enum": []string{"", calendar.Day, calendar.Week}},
 	"SlotLimits.Cores": {"minimum": 0},
 	"Broker.QueueType": {"enum": []string{"", lanes.Classic, lanes.Quorum}},
 	"Storage.Prefix":   {"allOf": prefixRules},

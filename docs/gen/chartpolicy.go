@@ -76,6 +76,9 @@ func define(t reflect.Type, docs map[string]string, definitions map[string]any) 
 	properties, required := map[string]any{}, []string{}
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		s := fieldSchema(f.Type, docs[t.Name()+"."+f.Name], docs, definitions)
 		maps.Copy(s, bounds[t.Name()+"."+f.Name])
@@ -106,7 +109,7 @@ func fieldSchema(t reflect.Type, doc string, docs map[string]string, definitions
 	case t == reflect.TypeFor[lanes.Bytes]():
 		s["type"], s["minimum"] = []string{"string", "integer"}, 0
 		s["pattern"], s[message] = `^[0-9]+(Ki|Mi|Gi|Ti)?$`, "is not a size; write it as 512Mi or 2Gi"
-	case t == reflect.TypeFor[json.RawMessage]():
+	case t == reflect.TypeFor[json.RawMessage](), t == reflect.TypeFor[map[string]json.RawMessage]():
 		s["type"] = "object"
 	case t.Kind() == reflect.Pointer:
 		return fieldSchema(t.Elem(), doc, docs, definitions)

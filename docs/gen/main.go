@@ -131,7 +131,7 @@ func policyReference(source string) (string, error) {
 	defaults := map[string]reflect.Value{}
 	p := lanes.Policy{
 		Lanes: []lanes.Lane{{Promote: &lanes.Promote{}}}, Pools: []lanes.Pool{{}},
-		Storage: []lanes.Storage{{}}, Presets: map[string]lanes.Preset{"": {}},
+		Storage: []lanes.Storage{{}}, Presets: map[string]lanes.Preset{"": {}}, Schedules: []lanes.Schedule{{}},
 	}
 	p.Default()
 	collect(reflect.ValueOf(p), defaults)
@@ -183,6 +183,9 @@ func writeStruct(b *strings.Builder, name, doc string, s *ast.StructType, value 
 	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| field | type | default | |\n|---|---|---|---|\n", name,
 		strings.TrimSpace(strings.ReplaceAll(first, "\n", " ")))
 	for _, f := range s.Fields.List {
+		if !f.Names[0].IsExported() {
+			continue
+		}
 		tag := reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("json")
 		field, options, _ := strings.Cut(tag, ",")
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", field, typeName(f.Type),
@@ -205,10 +208,14 @@ func typeName(e ast.Expr) string {
 	case *ast.StarExpr:
 		return typeName(t.X)
 	case *ast.MapType:
-		if of := typeName(t.Value); strings.HasPrefix(of, "[") {
+		of := typeName(t.Value)
+		if strings.HasPrefix(of, "[") {
 			return "map of name to " + of
 		}
-		return "map of lane to " + typeName(t.Value)
+		if of == "map" { // json.RawMessage
+			return "map of field to value"
+		}
+		return "map of lane to " + of
 	case *ast.SelectorExpr: // json.RawMessage
 		return "map"
 	default:

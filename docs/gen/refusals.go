@@ -198,6 +198,22 @@ var refusals = []refusal{
 		name: "params that its kind hasn't", from: itsEnd,
 		to: itsEnd + "presets: {mine@1: {kind: probe, params: {wdth: 1}}}\n", passed: true,
 	},
+	scheduled("without a name", "at: fri 18:00, every: week", "pools.batch.max: 3").but("name: a, ", ""),
+	scheduled("with a name in capitals", "at: fri 18:00, every: week", "pools.batch.max: 3").but("name: a", "name: A"),
+	scheduled("that repeats each month", "at: fri 18:00, every: month", "pools.batch.max: 3"),
+	scheduled("without an end", "at: fri 18:00, every: week", "pools.batch.max: 3").but("for: 2h, ", ""),
+	scheduled("with a field's name", "at: fri 18:00, every: week", "budget: 5").but("name: a", "name: budget").pass(),
+	scheduled("on no weekday", "at: fry 18:00, every: week", "pools.batch.max: 3").pass(),
+	scheduled("that doesn't say when", "every: week", "pools.batch.max: 3").pass(),
+	scheduled("of a cron line that is none", "cron: '0 18 * *'", "pools.batch.max: 3").pass(),
+	scheduled("that lasts too long", "at: 18:00, every: day", "pools.batch.max: 3").but("for: 2h", "for: 25h").pass(),
+	scheduled("in no time zone", "at: 18:00, every: day, timezone: Berlin", "pools.batch.max: 3").pass(),
+	scheduled("of nothing", "at: 18:00, every: day", "").pass(),
+	scheduled("of an unknown pool", "at: 18:00, every: day", "pools.batsh.max: 3").pass(),
+	scheduled("of no value", "at: 18:00, every: day", "pools.batch.max: many").pass(),
+	scheduled("that breaks a rule", "at: 18:00, every: day", "pools.batch.min: 3").pass(),
+	scheduled("at once with another", "at: 18:00, every: day", "budget: 5").but("]\n", ", {name: b, at: fri 18:00, "+
+		"every: week, for: 1h, set: {budget: 7}}]\n").pass(),
 	{name: "the queue type", from: itsEnd, to: itsEnd + "broker: {queueType: mirrored}\n"},
 	{name: "a short consumer timeout", from: itsEnd, to: itsEnd + "broker: {consumerTimeout: 19m}\n"},
 	{name: "a negative heartbeat", from: itsEnd, to: itsEnd + "timing: {heartbeat: -1s}\n"},
@@ -212,6 +228,27 @@ func stored(prefix string, rights ...string) refusal {
 		entry += ", " + right + ": true"
 	}
 	return refusal{name: "the storage " + entry + "}", from: itsEnd, to: "storage: [" + entry + "}]\n"}
+}
+
+// scheduled returns the refusal of a schedule of the policy.
+func scheduled(what, when, set string) refusal {
+	return refusal{
+		name: "a schedule " + what, from: itsEnd,
+		to: itsEnd + "schedules: [{name: a, " + when + ", for: 2h, set: {" + set + "}}]\n",
+	}
+}
+
+// but returns the refusal with something else in what it writes.
+func (r refusal) but(from, to string) refusal {
+	at := strings.LastIndex(r.to, from)
+	r.to = r.to[:at] + to + r.to[at+len(from):]
+	return r
+}
+
+// pass returns the refusal as one that the chart leaves to the scaler.
+func (r refusal) pass() refusal {
+	r.passed = true
+	return r
 }
 
 func long(n int) string { return strings.Repeat("x", n) }
@@ -271,6 +308,14 @@ var accepted = []refusal{
 	{
 		name: "presets", from: itsEnd,
 		to: "presets: {web@1: {retired: true}, mine@12: {kind: probe, about: x}}\n",
+	},
+	{
+		name: "schedules", from: itsEnd,
+		to: itsEnd + `schedules:
+- {name: friday, at: fri 18:00, every: week, for: 4h, timezone: Europe/Berlin, set: {pools.general.min: 2, budget: 7}}
+- {name: nights, cron: "0 22 * * *", for: 8h, set: {lanes.bulk.paused: true, lanes.bulk.promote: null}}
+- {name: xmas, at: 2026-12-24 18:00, for: 90m, set: {lanes.express.startWithin: 1s}}
+`,
 	},
 	{
 		name: "a shoulder and its reserve", from: soundPolicy, to: strings.NewReplacer("startWithin: 2s",

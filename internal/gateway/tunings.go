@@ -13,6 +13,7 @@ import (
 	"github.com/polyglot-media/siren/internal/gateway/auth"
 	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/lanes"
+	"github.com/polyglot-media/siren/lanes/calendar"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
@@ -23,7 +24,7 @@ type tuningsOut struct {
 
 // Changing says which tuning is changed, and how.
 type Changing struct {
-	Field string `path:"field" maxLength:"300" doc:"The field of the policy, as in lanes.express.reserve."`
+	Field string `path:"field" maxLength:"300" doc:"Of the policy, as in budget; to remove, FIELD@SCHEDULE too."`
 	Match string `header:"If-Match" doc:"Change nothing unless the tunings still have this ETag, of an earlier answer."`
 	Dry   bool   `query:"dryRun" doc:"Change nothing, and show the plans that it leads to, before and after."`
 }
@@ -33,11 +34,17 @@ type setIn struct {
 	Body Setting
 }
 
-// Setting is another value for a field of the policy, for a while.
+// Setting is another value for a field of the policy, for a while: from now on, or by a schedule.
 type Setting struct {
 	Value  json.RawMessage `json:"value" doc:"As the policy file would have it."`
 	For    lanes.Duration  `json:"for,omitempty" doc:"How long, as in 2h; left out, until it is removed."`
 	Reason string          `json:"reason,omitempty" maxLength:"200" doc:"Why, for the others and the audit log."`
+
+	At       string `json:"at,omitempty" maxLength:"40" doc:"When it starts: fri 18:00, 18:00 or 2026-12-24 18:00."`
+	Every    string `json:"every,omitempty" enum:"day,week" doc:"Repeat it so often; needs at."`
+	Cron     string `json:"cron,omitempty" maxLength:"100" doc:"Instead of at and every: 0 18 * * fri; needs schedule."`
+	Timezone string `json:"timezone,omitempty" maxLength:"60" doc:"Of at and cron: Europe/Berlin; left out, UTC."`
+	Schedule string `json:"schedule,omitempty" maxLength:"40" doc:"Its name; left out, what it is about and when."`
 }
 
 type removeIn struct {
@@ -61,6 +68,9 @@ type Change struct {
 	Before []fleet.Plan `json:"plansBefore,omitempty" doc:"Of a dry run: the plans of now."`
 	After  []fleet.Plan `json:"plansAfter,omitempty" doc:"Of a dry run: the plans that it leads to."`
 	Until  *time.Time   `json:"until,omitempty" doc:"When it ends by itself."`
+
+	Schedule string               `json:"schedule,omitempty" doc:"The name of its schedule."`
+	Next     *calendar.Occurrence `json:"next,omitempty" doc:"When what is scheduled is in force now, or will be next."`
 }
 
 func (g *Gateway) addTunings() {
@@ -114,7 +124,12 @@ func (g *Gateway) setTuning(ctx context.Context, in *setIn) (*changeOut, error) 
 	if err != nil {
 		return nil, err
 	}
-	c, err := g.tuneDesk(ctx).Set(ctx, terms, tune.To(in.Field, in.Body.Value))
+	b := in.Body
+	terms.Name = b.Schedule
+	if w := (lanes.When{At: b.At, Every: b.Every, Cron: b.Cron, Timezone: b.Timezone}); w != (lanes.When{}) {
+		terms.When = &w
+	}
+	c, err := g.tuneDesk(ctx).Set(ctx, terms, tune.To(in.Field, b.Value))
 	return g.changed(ctx, in.Changing, terms, c, err)
 }
 
@@ -144,12 +159,17 @@ func (g *Gateway) changed(
 	out := &changeOut{Body: Change{Field: in.Field, DryRun: in.Dry, Was: c.Before[0]}}
 	b := &out.Body
 	if len(c.Set) > 0 {
-		b.Is = c.Set[0].Spelled()
+		b.Is, b.Schedule = c.Set[0].Spelled(), c.Set[0].Name
+		if when := c.Set[0].When; when != nil {
+			if o, comes := when.Next(c.At); comes {
+				b.Next = &o
+			}
+		}
 		if !c.Set[0].Until.IsZero() {
 			b.Until = &c.Set[0].Until
 		}
 	} else {
-		b.Is = c.File[0]
+		b.Is, b.Schedule = c.File[0], c.Removed[0].Name
 	}
 	for _, odd := range c.Odd {
 		b.Says = append(b.Says, odd.Path+": "+odd.Message)
@@ -157,7 +177,9 @@ func (g *Gateway) changed(
 	for _, idle := range c.Idled {
 		b.Says = append(b.Says, "the tuning of "+idle.Field+" can't be in force any more: "+idle.Why)
 	}
-	if in.Dry {
+	if _, waits := c.Starts(); waits {
+		b.State = desk.Await(ctx, c).String()
+	} else if in.Dry {
 		o, err := desk.Foresee(ctx, c)
 		b.Before, b.After = o.Before, o.After
 		if err != nil {

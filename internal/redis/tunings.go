@@ -49,20 +49,20 @@ func (t *Tunings) Now(ctx context.Context) (lanes.Tunings, time.Time, error) {
 	return all, clock.Val().UTC(), nil
 }
 
-// Change removes the tunings of some fields and sets those of others, with the entries for the audit, all at once or
-// not at all, and returns the new revision. At of tunings and entries is set by Redis, Login of entries is that of the
-// store. seen is the revision that the caller knew when it made up its mind: ErrChanged says that it isn't the latest
-// any more. A tuning that replaces another is the last made.
+// Change removes the tunings with some IDs and sets others, with the entries for the audit, all at once or not at all,
+// and returns the new revision. At of tunings and entries is set by Redis, Login of entries is that of the store. seen
+// is the revision that the caller knew when it made up its mind: ErrChanged says that it isn't the latest any more. A
+// tuning that replaces another is the last made.
 func (t *Tunings) Change(
 	ctx context.Context, seen int64, set []lanes.Tuning, remove []string, notes []audit.Entry,
 ) (revision int64, err error) {
 	const doing = "change the tunings"
 	var gone []any
-	for _, field := range remove {
-		gone = append(gone, tuningPrefix+field, tuningPrefix+formerName(field))
+	for _, id := range remove {
+		gone = append(gone, hashField(id), hashField(formerName(id)))
 	}
 	for _, tuning := range set {
-		gone = append(gone, tuningPrefix+formerName(tuning.Field))
+		gone = append(gone, hashField(formerName(tuning.ID())))
 	}
 	args := append([]any{seen, rand.Text(), keyspace.Tuned, maxAudit, len(gone), len(set)}, gone...)
 	for _, tuning := range set {
@@ -70,7 +70,7 @@ func (t *Tunings) Change(
 		if err != nil {
 			return 0, fmt.Errorf("%s: %s: %w", doing, tuning.Field, err)
 		}
-		args = append(args, tuningPrefix+tuning.Field, string(text))
+		args = append(args, hashField(tuning.ID()), string(text))
 	}
 	login := ""
 	if len(notes) > 0 {
@@ -105,7 +105,7 @@ func (t *Tunings) Restore(ctx context.Context, lost lanes.Tunings) (bool, error)
 		if err != nil {
 			return false, fmt.Errorf("%s: %s: %w", doing, tuning.Field, err)
 		}
-		args = append(args, tuningPrefix+tuning.Field, text)
+		args = append(args, hashField(tuning.ID()), text)
 	}
 	back, err := restoreScript.Run(ctx, t.store.Client(), []string{keyspace.Tunings}, args...).Bool()
 	return back, redislink.Failed(doing, err)
@@ -141,8 +141,20 @@ func (t *Tunings) Changed(ctx context.Context) <-chan struct{} {
 	return changed
 }
 
-// tuningPrefix is how the hash's fields of tunings begin.
-const tuningPrefix = "tuning:"
+// How the hash's fields of tunings begin. A scaler of a version without schedules passes over those of scheduled ones,
+// which it would put into force at once.
+const (
+	tuningPrefix    = "tuning:"
+	scheduledPrefix = "scheduled:"
+)
+
+// hashField returns the hash's field of the tuning with that ID.
+func hashField(id string) string {
+	if strings.Contains(id, "@") {
+		return scheduledPrefix + id
+	}
+	return tuningPrefix + id
+}
 
 // An older version has kept a pool's freeze as its field held: that is read as frozen, and goes with it.
 const held, frozen = ".held", ".frozen"
@@ -188,6 +200,9 @@ func (t *Tunings) read(h map[string]string) []lanes.Tuning {
 	var all []made
 	for name, text := range h {
 		field, ok := strings.CutPrefix(name, tuningPrefix)
+		if !ok {
+			field, ok = strings.CutPrefix(name, scheduledPrefix)
+		}
 		if !ok {
 			continue
 		}

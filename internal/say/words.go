@@ -65,6 +65,9 @@ func Span(d time.Duration) string { return lanes.Duration(max(0, d).Round(time.S
 // Clock says a time of day, with its zone: 15:04:05 CET.
 func Clock(t time.Time) string { return t.Local().Format("15:04:05 MST") }
 
+// Moment says when something is on the wall clock of its own zone: Fri 2026-12-04 18:00 CET.
+func Moment(t time.Time) string { return t.Format("Mon 2006-01-02 15:04 MST") }
+
 // Until says when something ends; the zero time is never.
 func Until(until, now time.Time) string {
 	if until.IsZero() {

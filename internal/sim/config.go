@@ -34,6 +34,7 @@ type Config struct {
 	Policy *lanes.Policy // as Load makes it: valid, with its defaults
 	Load   Source
 	For    time.Duration // how long it lasts
+	Start  time.Time     // when it begins, by which the policy's schedules go; zero: 2026 does
 	Seed   uint64
 	Cold   Cold          // from a worker's creation until it is up
 	Lag    time.Duration // from a changed number of replicas until the cluster acts; see NewConfig

@@ -24,6 +24,7 @@ type Wanted struct {
 	Plans    []fleet.Plan
 	Turns    map[string]string // as in law.Decision
 	NoGuests []string
+	Policy   *lanes.Policy // that is in force from now on; nil: as before
 }
 
 // Plant is a fleet and its queues in the simulation.
@@ -31,6 +32,7 @@ type Plant struct {
 	c          Config
 	policy     *lanes.Policy
 	controller Controller
+	began      time.Time
 	now, end   int64 // ns since the beginning
 	rand       *rand.Rand
 	agenda     agenda
@@ -120,6 +122,9 @@ func newPlant(c Config, controller Controller) *Plant {
 		heartbeat: int64(c.Policy.Timing.Heartbeat), effective: lanes.Effective{Policy: *c.Policy},
 	}
 	p.view.p = p
+	if p.began = c.Start; p.began.IsZero() {
+		p.began = beginning
+	}
 	for _, l := range c.Policy.Lanes {
 		nice := float64(c.Policy.Nice(l.Name))
 		p.lanes = append(p.lanes, lane{Lane: l, weight: math.Pow(1.25, -nice)})
@@ -276,7 +281,8 @@ func (p *Plant) apply(wanted Wanted) {
 		p.scale(int32(i), plan)
 		p.book.note(p.now, plan)
 	}
-	if !sameTurns(p.effective, wanted) {
+	changed := p.follow(wanted.Policy)
+	if changed || !sameTurns(p.effective, wanted) {
 		p.effective.Turns, p.effective.NoGuests = wanted.Turns, wanted.NoGuests
 		if !p.following { // a worker hears of it with its next heartbeat: half of one later in the mean
 			p.following = true

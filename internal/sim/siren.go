@@ -12,6 +12,8 @@ import (
 type Siren struct {
 	policy  *lanes.Policy
 	history facts.History
+	laid    lanes.Laid      // with the schedules that are in force
+	leads   []time.Duration // of the pools, when it was laid
 }
 
 // NewSiren returns a scaler that remembers nothing.
@@ -23,6 +25,8 @@ func (*Siren) Every() time.Duration { return time.Second }
 // Decide implements Controller.
 func (s *Siren) Decide(v *View) Wanted {
 	var d law.Decision
-	d, s.history = law.Plan(s.policy, v.Observation(), s.history)
-	return Wanted{Plans: d.Plans, Turns: d.Turns, NoGuests: d.NoGuests}
+	o := v.Observation()
+	p := s.inForce(o.At)
+	d, s.history = law.Plan(p, o, s.history)
+	return Wanted{Plans: d.Plans, Turns: d.Turns, NoGuests: d.NoGuests, Policy: p}
 }

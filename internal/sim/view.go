@@ -18,10 +18,10 @@ type View struct {
 	depths [][]depth
 }
 
-// beginning is when every simulation begins.
+// beginning is when a simulation begins that doesn't say when.
 var beginning = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (p *Plant) at(ns int64) time.Time { return beginning.Add(time.Duration(ns)) }
+func (p *Plant) at(ns int64) time.Time { return p.began.Add(time.Duration(ns)) }
 
 // Since returns how long the simulation has lasted.
 func (v *View) Since() time.Duration { return time.Duration(v.p.now) }

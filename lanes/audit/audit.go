@@ -13,7 +13,8 @@ type Entry struct {
 	// who it was by their own account: a system user, with the kube context where there is one
 	By    string `json:"by"`
 	Login string `json:"login,omitempty"` // the Redis user that it was done with
-	// tune, remove, expire, restore, move, migrate, purge, cancel, retry, replay; of old, promote (now move)
+	// tune, remove, expire, restore, begin, end (of what a schedule does), move, migrate, purge, cancel, retry, replay;
+	// of old, promote (now move)
 	Verb   string    `json:"verb"`
 	On     string    `json:"on"`               // the field, lane or job; the filter that chose jobs
 	Before string    `json:"before,omitempty"` // the value, lane or state
@@ -22,6 +23,8 @@ type Entry struct {
 	Until  time.Time `json:"until,omitzero"`
 	Jobs   int       `json:"jobs,omitempty"`   // how many, where it was done to several
 	Sample []string  `json:"sample,omitempty"` // ids of the first of them
+	// the schedule that it is about, and when that is: friday: fri 18:00 every week for 4h (Europe/Berlin)
+	Schedule string `json:"schedule,omitempty"`
 }
 
 // auditSample is how many ids an entry names: the audit is as long as its entries are short.

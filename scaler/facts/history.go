@@ -369,6 +369,19 @@ func (p PoolHistory) ColdStart(prior time.Duration) time.Duration {
 	return s[len(s)/2]
 }
 
+// act is how long it takes until the scaler has seen that it is time, and the cluster creates workers.
+const act = 2 * time.Second
+
+// Lead returns how long before a floor is to be ready its workers are asked for: the cold start that nine in ten of the
+// pool's latest ones kept, or the policy's value until one was measured, and the time to act. With the median every
+// other worker would be late.
+func (p PoolHistory) Lead(prior time.Duration) time.Duration {
+	if n := len(p.ColdStarts); n > 0 {
+		prior = slices.Sorted(slices.Values(p.ColdStarts))[n*9/10]
+	}
+	return prior + act
+}
+
 // Held adds this tick's want and returns the largest of the hold window.
 func (p *PoolHistory) Held(at time.Time, replicas int, window time.Duration) int {
 	p.Wants = Hold(p.Wants, at, replicas, window)

@@ -145,6 +145,9 @@ func (a ask) because() string {
 		return fmt.Sprintf("%s on the shoulder: %s of %s", strings.Join(what, " and "),
 			count(a.shoulderWorkers, "worker", "workers"), count(slots, "shoulder slot", "shoulder slots"))
 	case fleet.Floor:
+		if from := v.FloorFrom(); from != "" {
+			return fmt.Sprintf("%s; min %d %s", a.waitingOrBusy(), v.Min, from)
+		}
 		return fmt.Sprintf("%s; min is %d", a.waitingOrBusy(), v.Min)
 	case fleet.Ceiling:
 		return fmt.Sprintf("%s; max is %d", a.waitingOrBusy(), v.Max)

@@ -67,15 +67,15 @@ redis-acl --user makes one a person.`,
 
 // auditVerbs is all that an entry may be about.
 var auditVerbs = []string{
-	"tune", "remove", "expire", "restore", "move", "migrate", "purge", "cancel", "retry", "replay",
+	"tune", "remove", "expire", "restore", "begin", "end", "move", "migrate", "purge", "cancel", "retry", "replay",
 	"promote", // as the move of single jobs was called before
 }
 
 func auditTable(entries []audit.Entry) *show.Table {
 	col, num := show.Col, show.Num
 	t := show.NewTable(col("WHEN"), col("BY"), col("LOGIN").Wide(), col("DID"), col("ON"), col("BEFORE"), col("AFTER"),
-		num("JOBS"), col("UNTIL"), col("REASON"), col("SAMPLE").Wide())
-	t.Spare("SAMPLE", "LOGIN", "UNTIL", "JOBS", "BEFORE", "AFTER", "BY")
+		num("JOBS"), col("UNTIL"), col("REASON"), col("SCHEDULE").Wide(), col("SAMPLE").Wide())
+	t.Spare("SAMPLE", "SCHEDULE", "LOGIN", "UNTIL", "JOBS", "BEFORE", "AFTER", "BY")
 	t.Empty = "nothing was changed by hand, as far as this log goes back"
 	for _, e := range entries {
 		jobs, until := "", ""
@@ -86,7 +86,7 @@ func auditTable(entries []audit.Entry) *show.Table {
 			until = stamp(e.Until)
 		}
 		t.Add(stamp(e.At), e.By, cmp.Or(e.Login, "-"), e.Verb, e.On, e.Before, e.After, jobs, until, e.Reason,
-			strings.Join(e.Sample, " "))
+			e.Schedule, strings.Join(e.Sample, " "))
 	}
 	return t
 }

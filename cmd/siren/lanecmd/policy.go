@@ -2,6 +2,7 @@ package lanecmd
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,8 +52,19 @@ func newPolicyCheck(a *app.App) *cobra.Command {
 			if n := len(p.Presets); n > 0 {
 				presets = ", " + say.Plural(n, "preset")
 			}
+			now := time.Now() //nolint:forbidigo // a file is checked without Redis, and by this machine's clock
+			for _, name := range p.Over(now) {
+				show.Warn(a.Out, "schedules: "+name+" is over and doesn't come again: take it out")
+			}
 			fmt.Fprintf(a.Out, "%s: %s, %s, a budget of %d%s: valid\n", args[0], say.Plural(len(p.Lanes), "lane"),
 				say.Plural(len(p.Pools), "pool"), p.Budget, presets)
+			for _, s := range p.Schedules {
+				if o, comes := s.When().Next(now); comes {
+					fmt.Fprintf(a.Out, "schedule %s: %s, next from %s until "+
+						"%s\n", s.Name, s.When(), say.Moment(o.Start),
+						say.Moment(o.End))
+				}
+			}
 			return nil
 		},
 	}

@@ -88,9 +88,10 @@ func (s scalerProcess) run(ctx context.Context) error {
 		Retries: ledger.Retrying, Waiting: ledger.Waiting, Compare: ledger.Compare,
 		Last:    redis.NewBoard(s.store, s.log).Snapshot,
 		Tunings: keeper.Now, Nudge: tunings.Changed(ctx), Sight: redis.NewBoard(s.store, s.log).PutSight,
-		History: redis.NewHistory(s.store).Note,
-		Version: s.version,
-		Leading: s.leading, Known: s.known, Declare: t.Declare, Log: s.log, Metrics: metrics,
+		History: redis.NewHistory(s.store).Note, Note: tunings.Note,
+		Published: redis.NewBoard(s.store, s.log).Policy,
+		Version:   s.version,
+		Leading:   s.leading, Known: s.known, Declare: t.Declare, Log: s.log, Metrics: metrics,
 	})
 	publisher := confirms.NewPublisher(conns["forwarder (publish)"], 0)
 	group.Go(func() error {

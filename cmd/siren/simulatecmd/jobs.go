@@ -63,6 +63,7 @@ type jobs struct {
 	// recorded; 0: it doesn't say.
 	n          int
 	work, cold time.Duration
+	start      time.Time // of one whose times are dates; zero: it doesn't say
 }
 
 // opened is a load that is being played.
@@ -145,7 +146,7 @@ func (l *loadFlags) ofTrace(p *lanes.Policy, lasts time.Duration, bounded bool) 
 	if !bounded {
 		j.lasts = last + after
 	}
-	j.service, j.cold = j.work/time.Duration(j.n), o.trace.Cold
+	j.service, j.cold, j.start = j.work/time.Duration(j.n), o.trace.Cold, o.trace.Began()
 	j.says = fmt.Sprintf("%s of %s", say.Span(j.lasts), filepath.Base(l.trace))
 	return j, nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/cmd/siren/simulatecmd/page"
+	"github.com/polyglot-media/siren/internal/redis"
 	"github.com/polyglot-media/siren/internal/sim"
 	"github.com/polyglot-media/siren/internal/sim/load"
 	"github.com/polyglot-media/siren/internal/sim/rival"
@@ -32,6 +34,7 @@ type command struct {
 	compare bool
 	html    string
 	lasts   time.Duration
+	start   string
 	seed    uint64
 	load    loadFlags
 	cold    sim.Cold
@@ -65,6 +68,9 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 	f.BoolVar(&s.compare, "compare", false, "also play it with KEDA and other scalers")
 	f.StringVar(&s.html, "html", "", "`FILE` to write a page with pictures to")
 	f.DurationVar(&s.lasts, "for", time.Hour, "`TIME` that is played; a whole trace, unless this is given")
+	f.StringVar(&s.start, "start", "", "`TIME` at which it begins, by which the policy's schedules go, as in "+
+		"\"2026-12-04 "+
+		"16:00\" (UTC) or 2026-12-04T17:00:00+01:00 (default: the first date of the trace, or the beginning of 2026)")
 	f.Uint64Var(&s.seed, "seed", 1, "`NUMBER` that all random numbers come from")
 	s.load.add(c)
 	f.DurationVar(&s.cold.Median, "cold-start", 0, "`TIME` that a worker takes to start, the median (default: as "+
@@ -147,6 +153,9 @@ func (s *command) check() error {
 	if s.faults.LateDepth < 0 || s.faults.LateDepth > time.Hour {
 		errs = append(errs, fmt.Errorf("--late-depths: %s is none: give a time of at most 1h", s.faults.LateDepth))
 	}
+	if _, err := s.starts(); err != nil {
+		errs = append(errs, err)
+	}
 	errs = append(errs, s.load.check(), part("failing", s.faults.Failing),
 		part("predicted", s.known.Part), part("lost-heartbeats", s.faults.LostBeat),
 		part("lost-depths", s.faults.LostDepth))
@@ -167,7 +176,26 @@ func (s *command) policyOf(cmd *cobra.Command) (*lanes.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &e.Policy, nil
+	t, _, err := redis.NewTunings(store, slog.New(slog.DiscardHandler)).Now(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	return e.Planned(t.All)
+}
+
+// starts returns when the simulation begins; zero when nobody says.
+func (s *command) starts() (time.Time, error) {
+	if s.start == "" {
+		return time.Time{}, nil
+	}
+	for _, form := range []string{time.RFC3339, "2006-01-02 15:04", time.DateOnly} {
+		if at, err := time.Parse(form, s.start); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("--start: %q is no time: write it as \"2026-12-04 16:00\" or "+
+		"2026-12-04T17:00:00+01:00",
+		s.start)
 }
 
 // points are as many as a picture shows.
@@ -182,7 +210,10 @@ func (s *command) play(ctx context.Context, p *lanes.Policy, jobs jobs, by rival
 	defer source.close()
 	c := sim.NewConfig(p, source, jobs.lasts)
 	c.Seed, c.Cold, c.Faults, c.Grace = s.seed, s.cold, s.faults, s.grace
-	c.Predicted = s.known
+	c.Predicted, c.Start = s.known, jobs.start
+	if at, _ := s.starts(); !at.IsZero() { // it was checked
+		c.Start = at
+	}
 	if s.html != "" {
 		c.Sample = max(jobs.lasts/points, time.Second)
 	}

@@ -66,5 +66,6 @@ func newBudgetSet(a *app.App) *cobra.Command {
 		},
 	}
 	f.add(c, tuneFor)
+	f.addSchedule(c)
 	return c
 }

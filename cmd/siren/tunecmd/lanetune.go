@@ -25,7 +25,11 @@ func NewLanesTune(a *app.App) *cobra.Command {
 		Short: "Change a lane while it runs, for a while",
 		Long: `Override fields of a lane for a while. The policy file stays the truth: a tuning ends by itself, and
 siren tunings lists what differs from the file. Scaler and workers follow within two seconds,
-without a restart. A tuning that would break a rule of the policy is refused.`,
+without a restart. A tuning that would break a rule of the policy is refused.
+
+With --at it starts then rather than now, with --every it repeats: a schedule, which siren tunings
+lists with its next start. Times are on the wall clock of --timezone, summer and winter. An
+immediate tuning of the same field counts more.`,
 		Example: `  siren lanes tune express --reserve 4 --for 2h --reason "launch day"
   siren lanes tune bulk --promote after=5m,to=standard --dry-run
   siren lanes tune bulk --retry attempts=2,first=1m --for 30m
@@ -70,7 +74,7 @@ without a restart. A tuning that would break a rule of the policy is refused.`,
 		}
 		return Set(ctx, o, f, wishes...)
 	}
-	return onOne(a, c, a.CompleteLanes, tuneFor, tunes)
+	return plannedOn(a, c, a.CompleteLanes, tuneFor, tunes)
 }
 
 // counted is the parts that are numbers. The others are texts, whatever they look like: a lane may be called 5.
@@ -117,13 +121,14 @@ func parts[T any](flag, text string, names ...string) func(json.RawMessage) (jso
 }
 
 func NewLanesPause(a *app.App) *cobra.Command {
-	return onOne(a, &cobra.Command{
+	return plannedOn(a, &cobra.Command{
 		Use:   "pause LANE",
 		Short: "Take no more jobs from a lane",
 		Long: `Stop the workers from taking jobs from a lane, and the scaler from sizing for it. Jobs may still be
 put into it, and wait; what runs goes on. Without --for it lasts until siren lanes resume.`,
 		Example: `  siren lanes pause bulk --reason "the archive is down"
-  siren lanes pause bulk --for 30m`,
+  siren lanes pause bulk --for 30m
+  siren lanes pause bulk --at 08:00 --every day --for 10h --timezone Europe/Berlin`,
 	}, a.CompleteLanes, untilGone, func(ctx context.Context, o *app.Operator, f Flags, lane string) error {
 		return Set(ctx, o, f, tune.To(lanes.LaneField(lane, "paused"), true))
 	})

@@ -18,8 +18,11 @@ func NewPoolsTune(a *app.App) *cobra.Command {
 		Use:   "tune POOL",
 		Short: "Change a pool while it runs, for a while",
 		Long: `Override fields of a pool for a while; see siren lanes tune. Slots and shoulder are not among them:
-a worker's memory is fixed when it starts.`,
+a worker's memory is fixed when it starts.
+
+The workers of a --min with --at are ready at that minute: they are started a cold start earlier.`,
 		Example: `  siren pools tune general --min 6 --max 12 --for 3h --reason "launch day"
+  siren pools tune general --min 6 --at "fri 18:00" --for 4h --every week --timezone Europe/Berlin
   siren pools tune batch --max 1 --dry-run`,
 	}
 	fs := c.Flags()
@@ -40,11 +43,11 @@ a worker's memory is fixed when it starts.`,
 		}
 		return Set(ctx, o, f, wishes...)
 	}
-	return onOne(a, c, a.CompletePools, tuneFor, tunes)
+	return plannedOn(a, c, a.CompletePools, tuneFor, tunes)
 }
 
 func NewPoolsFreeze(a *app.App) *cobra.Command {
-	return onOne(a, &cobra.Command{
+	return plannedOn(a, &cobra.Command{
 		Use:     "freeze POOL",
 		Aliases: []string{"hold"}, // as it was called before
 		Short:   "Keep a pool's worker count as it is",

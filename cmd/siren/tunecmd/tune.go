@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/internal/operate/tune"
 	"github.com/polyglot-media/siren/internal/say"
+	"github.com/polyglot-media/siren/lanes"
 )
 
 const (
@@ -28,11 +30,26 @@ const (
 type Flags struct {
 	tune.Terms
 	Wait bool
+	when lanes.When // of the terms, where any of it was said
 }
 
 func (f *Flags) add(c *cobra.Command, duration time.Duration) {
 	c.Flags().DurationVar(&f.For, "for", duration, "how long; it ends by itself (0: until it is removed)")
 	f.addBut(c)
+}
+
+// addSchedule adds the flags that say when it starts.
+func (f *Flags) addSchedule(c *cobra.Command) {
+	fs := c.Flags()
+	fs.StringVar(&f.when.At, "at", "", "when it starts, rather than now: `\"fri 18:00\"`, 18:00 or \"2026-12-24 "+
+		"18:00\"")
+	fs.StringVar(&f.when.Every, "every", "", "repeat it every `day|week`, with --at")
+	fs.StringVar(&f.when.Cron, "cron", "", "instead of --at and --every: minute, hour, day, month and weekday, as in "+
+		"`\"0 18 * * fri\"`")
+	fs.StringVar(&f.when.Timezone, "timezone", "", "`ZONE` of --at and --cron, as in Europe/Berlin (default: UTC)")
+	fs.StringVar(&f.Name, "name", "", "`NAME` of the schedule, to remove it by (default: what it is about and when it "+
+		"starts)")
+	app.CompleteFlag(c, "every", cobra.FixedCompletions([]string{"day", "week"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // addBut adds the flags but for how long: what was tuned is to end.
@@ -58,12 +75,26 @@ func onOne(
 	a *app.App, c *cobra.Command, complete cobra.CompletionFunc, duration time.Duration,
 	do func(ctx context.Context, o *app.Operator, f Flags, name string) error,
 ) *cobra.Command {
-	var f Flags
+	f := &Flags{}
 	c.Args, c.ValidArgsFunction = cobra.ExactArgs(1), app.UpTo(1, complete)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.Operate(func(o *app.Operator) error { return do(cmd.Context(), o, f, args[0]) })
+		return a.Operate(func(o *app.Operator) error { return do(cmd.Context(), o, *f, args[0]) })
 	}
 	f.add(c, duration)
+	return c
+}
+
+// plannedOn does as onOne, of a verb that may also begin later.
+func plannedOn(
+	a *app.App, c *cobra.Command, complete cobra.CompletionFunc, duration time.Duration,
+	do func(ctx context.Context, o *app.Operator, f Flags, name string) error,
+) *cobra.Command {
+	var when Flags
+	c = onOne(a, c, complete, duration, func(ctx context.Context, o *app.Operator, f Flags, name string) error {
+		f.when, f.Name = when.when, when.Name
+		return do(ctx, o, f, name)
+	})
+	when.addSchedule(c)
 	return c
 }
 
@@ -74,6 +105,9 @@ func (f *Flags) check() error {
 	f.Reason = show.Harmless(f.Reason)
 	if f.For < 0 {
 		return exit.With(exit.Usage, fmt.Errorf("--for %s: say how long from now on, as in 2h", f.For))
+	}
+	if f.when != (lanes.When{}) {
+		f.When = &f.when
 	}
 	return nil
 }
@@ -137,28 +171,70 @@ func tuned(ctx context.Context, o *app.Operator, f Flags, c tune.Change) error {
 	for _, p := range c.Odd {
 		o.Warn("%s: %s", p.Path, p.Message)
 	}
-	fields := make([]string, len(c.Set))
 	for i, t := range c.Set {
-		fields[i] = t.Field
-		line := fmt.Sprintf("%s: %s → %s, %s", t.Field, c.Before[i], t.Spelled(), say.Until(t.Until, c.At))
-		if old, ok := c.Replaced(t.Field); ok && !f.DryRun {
+		until := say.Until(t.Until, c.At)
+		if t.When != nil {
+			until = fmt.Sprintf("%s (schedule %s)", t.When, t.Name)
+		}
+		line := fmt.Sprintf("%s: %s → %s, %s", t.Field, c.Before[i], t.Spelled(), until)
+		if old, ok := c.Replaced(t.ID()); ok && !f.DryRun {
 			line += fmt.Sprintf("; in place of %s by %s%s", old.Spelled(), old.By, say.Because(old.Reason))
 		}
 		fmt.Fprintln(o.Out, line)
 	}
-	for i, field := range c.Removed {
-		fmt.Fprintf(o.Out, "%s: %s → %s, as the file has it\n", field, c.Before[i], c.File[i])
+	for i, t := range c.Removed {
+		if t.When != nil {
+			fmt.Fprintf(o.Out, "%s: %s, %s (schedule %s): removed\n", t.Field, t.Spelled(), t.When, t.Name)
+			continue
+		}
+		fmt.Fprintf(o.Out, "%s: %s → %s, as the file has it\n", t.Field, c.Before[i], c.File[i])
 	}
+	starts(o, c)
 	if f.DryRun {
 		return foresee(ctx, o, c)
 	}
-	if len(fields) > 0 {
-		fmt.Fprintf(o.Out, "undo: siren tunings remove %s\n", strings.Join(fields, " "))
+	if len(c.Set) > 0 {
+		fmt.Fprintf(o.Out, "undo: siren tunings remove %s\n", strings.Join(names(c.Set), " "))
 	}
 	if f.Wait {
 		AwaitFollowed(ctx, o, c)
 	}
 	return nil
+}
+
+// names returns by which names the tunings are removed.
+func names(all []lanes.Tuning) (names []string) {
+	for _, t := range all {
+		if t.Name == "" {
+			names = append(names, t.Field)
+		} else if !slices.Contains(names, t.Name) {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
+// starts says when what is scheduled starts, three times at most.
+func starts(o *app.Operator, c tune.Change) {
+	if len(c.Set) == 0 || c.Set[0].When == nil {
+		return
+	}
+	when, at := *c.Set[0].When, c.At
+	for i := range 3 {
+		next, comes := when.Next(at)
+		if !comes {
+			return
+		}
+		word := "then"
+		switch {
+		case next.Has(c.At):
+			word = "now, since"
+		case i == 0:
+			word = "first"
+		}
+		fmt.Fprintf(o.Out, "%s %s, until %s\n", word, say.Moment(next.Start), say.Moment(next.End))
+		at = next.End
+	}
 }
 
 // AwaitFollowed waits until the scaler has put the change into force and the workers follow, and says so, or that
@@ -173,6 +249,10 @@ func AwaitFollowed(ctx context.Context, o *app.Operator, c tune.Change) {
 
 // foresee shows what a dry change leads to: the plans of now, before and after.
 func foresee(ctx context.Context, o *app.Operator, c tune.Change) error {
+	if _, waits := c.Starts(); waits {
+		fmt.Fprintln(o.Out, "nothing was changed (--dry-run)")
+		return nil
+	}
 	f, err := tuneDesk(o).Foresee(ctx, c)
 	if err != nil {
 		return err

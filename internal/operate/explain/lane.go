@@ -42,6 +42,11 @@ func (s *Sight) Lane(ctx context.Context, name string) (Explanation, error) {
 	if text := s.promotion(l); text != "" {
 		x.say("%s", text)
 	}
+	for _, t := range slices.Concat(s.tuned, s.policy.Written().ScheduledTunings()) {
+		if t.When != nil && strings.HasPrefix(t.Field, lanes.LaneField(name, "")) {
+			x.say("%s is to be %s by %s.", t.Field, t.Spelled(), s.scheduled(t))
+		}
+	}
 	for _, pool := range s.serving(name) {
 		x.say("%s", s.serves(pool, name))
 	}
@@ -236,12 +241,32 @@ func (s *Sight) poolLimits(pool, lane string) (all []string) {
 	return all
 }
 
-// tunedBy says who tuned a field, since when and why; "" when the file says so.
+// tunedBy says who tuned a field, since when and why, or which schedule has it so; "" when the file says so.
 func (s *Sight) tunedBy(field string) string {
+	for _, t := range s.policy.Tunings {
+		if t.Field == field && t.When != nil {
+			return " by " + s.scheduled(t)
+		}
+	}
 	t, ok := lanes.FindTuning(s.tuned, field)
 	if !ok {
 		return ""
 	}
 	return fmt.Sprintf(" by %s for %s, %s%s", t.By, say.Age(t.At, s.now), say.Until(t.Until, s.now),
 		say.Because(t.Reason))
+}
+
+// scheduled says which schedule a tuning belongs to, and when that is in force next.
+func (s *Sight) scheduled(t lanes.Tuning) string {
+	text := fmt.Sprintf("schedule %s of %s, %s", t.Name, t.By, t.When)
+	o, comes := t.When.Next(s.now)
+	switch {
+	case !comes:
+		text += ", which is over"
+	case o.Has(s.now):
+		text += ", now until " + say.Moment(o.End)
+	default:
+		text += ", next on " + say.Moment(o.Start)
+	}
+	return text + say.Because(t.Reason)
 }

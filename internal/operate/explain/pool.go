@@ -3,6 +3,7 @@ package explain
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/polyglot-media/siren/internal/operate"
@@ -33,8 +34,12 @@ func (s *Sight) Pool(ctx context.Context, name string) (Explanation, error) {
 	}
 	x.say("The budget: %d of %d used by all pools. Before it shrinks, its largest plan is kept for %s.", used,
 		s.snap.Budget, say.Short(p.Hold.D()))
-	for _, t := range s.tuned {
-		if t.Field == lanes.BudgetField || strings.HasPrefix(t.Field, "pools."+name+".") {
+	for _, t := range slices.Concat(s.tuned, s.policy.Written().ScheduledTunings()) {
+		switch {
+		case t.Field != lanes.BudgetField && !strings.HasPrefix(t.Field, "pools."+name+"."):
+		case t.When != nil:
+			x.say("%s is to be %s by %s.", t.Field, t.Spelled(), s.scheduled(t))
+		default:
 			x.say("%s is tuned to %s%s.", t.Field, t.Spelled(), s.tunedBy(t.Field))
 		}
 	}

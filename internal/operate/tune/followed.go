@@ -16,10 +16,12 @@ type Followed struct {
 	Following int    // workers that follow that policy
 	Workers   int    // that are alive
 	Overtaken string // why it won't be in force any more; "" when nothing is known of that
+	Waits     string // from when on it will be in force; "": at once
 }
 
-// Done reports whether the scaler has put the change into force and every worker follows it.
-func (f Followed) Done() bool { return f.Revision > 0 && f.Following == f.Workers }
+// Done reports whether the scaler has put the change into force and every worker follows it, or whether there is
+// nothing to follow yet.
+func (f Followed) Done() bool { return f.Waits != "" || f.Revision > 0 && f.Following == f.Workers }
 
 // String says how far it has got.
 func (f Followed) String() string {
@@ -29,6 +31,8 @@ func (f Followed) String() string {
 		followers = "no worker is there to follow"
 	}
 	switch {
+	case f.Waits != "":
+		return "it starts " + f.Waits
 	case f.Overtaken != "":
 		return f.Overtaken
 	case f.Done():
@@ -43,6 +47,9 @@ func (f Followed) String() string {
 // Await waits until the scaler has put the change into force and the workers follow it, for five seconds at most, and
 // returns how far it has got.
 func (d *Desk) Await(ctx context.Context, c Change) (far Followed) {
+	if o, waits := c.Starts(); waits {
+		return Followed{Waits: say.Moment(o.Start)}
+	}
 	ctx, cancel := context.WithTimeout(ctx, TakenUp)
 	defer cancel()
 	for {
@@ -63,8 +70,8 @@ func (d *Desk) Await(ctx context.Context, c Change) (far Followed) {
 
 // in reports whether the policy in force has the change.
 func (c Change) in(e lanes.Effective) bool {
-	return InForce(e, c.Set...) && !slices.ContainsFunc(c.Removed, func(field string) bool {
-		_, there := lanes.FindTuning(e.Tunings, field)
+	return InForce(e, c.Set...) && !slices.ContainsFunc(c.Removed, func(t lanes.Tuning) bool {
+		_, there := lanes.FindTuning(e.Tunings, t.ID())
 		return there
 	})
 }
@@ -72,7 +79,7 @@ func (c Change) in(e lanes.Effective) bool {
 // InForce reports whether the policy in force has all of the tunings.
 func InForce(e lanes.Effective, set ...lanes.Tuning) bool {
 	return !slices.ContainsFunc(set, func(t lanes.Tuning) bool {
-		got, ok := lanes.FindTuning(e.Tunings, t.Field)
+		got, ok := lanes.FindTuning(e.Tunings, t.ID())
 		return !ok || !same(got, t) || !got.Until.Equal(t.Until)
 	})
 }
@@ -84,7 +91,7 @@ func (d *Desk) overtakenSince(ctx context.Context, set []lanes.Tuning) string {
 		return ""
 	}
 	for _, mine := range set {
-		is, there := lanes.FindTuning(t.All, mine.Field)
+		is, there := lanes.FindTuning(t.All, mine.ID())
 		switch {
 		case !mine.Active(now):
 			return fmt.Sprintf("%s: its time was over before every worker followed", mine.Field)

@@ -20,7 +20,6 @@ import (
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
-	"github.com/polyglot-media/siren/lanes/plain"
 	"github.com/polyglot-media/siren/scaler"
 )
 
@@ -66,6 +65,9 @@ type Terms struct {
 	Reason   string
 	DryRun   bool   // nothing is changed
 	Revision *int64 // that the tunings have to be at; nil: any
+	// When it is in force, For of it being that of the terms; nil: from now on.
+	When *lanes.When
+	Name string // of the schedule, for When; "": one is made of field and time
 }
 
 // Wish is another value for a field of the policy, which is made of the one that is in force when it is put there.
@@ -82,7 +84,7 @@ func To(field string, v any) Wish {
 // Change is a change of the tunings that was made, or would be. It has either Set or Removed.
 type Change struct {
 	Set     []lanes.Tuning
-	Removed []string
+	Removed []lanes.Tuning
 	Before  []string           // what the fields of Set or Removed were, spelled as a person writes it
 	File    []string           // of Removed: what they are now, as the file has it
 	Old     []lanes.Tuning     // all that there were
@@ -92,31 +94,43 @@ type Change struct {
 	At      time.Time          // by Redis' clock
 }
 
-// Replaced returns the tuning of a field that there was before.
-func (c Change) Replaced(field string) (lanes.Tuning, bool) { return lanes.FindTuning(c.Old, field) }
+// Replaced returns the tuning with that ID that there was before.
+func (c Change) Replaced(id string) (lanes.Tuning, bool) { return lanes.FindTuning(c.Old, id) }
 
-// Set puts the wishes into force, all or none.
+// Set puts the wishes into force, all or none: from now on, or when the terms say.
 func (d *Desk) Set(ctx context.Context, terms Terms, wishes ...Wish) (Change, error) {
-	fields := make([]string, len(wishes))
-	for i, w := range wishes {
-		fields[i] = w.Field
+	name, err := terms.schedule(wishes)
+	if err != nil {
+		return Change{}, err
 	}
-	return d.change(ctx, terms, fields, func(now state) (set []lanes.Tuning, remove []string, err error) {
+	ids := make([]string, len(wishes))
+	for i, w := range wishes {
+		ids[i] = lanes.Tuning{Field: w.Field, Name: name}.ID()
+	}
+	return d.change(ctx, terms, ids, func(now state) (set, remove []lanes.Tuning, err error) {
+		made := lanes.Tuning{By: d.By, Reason: terms.Reason}
+		if terms.When != nil {
+			if err := now.plan(&made, name, *terms.When, terms.For); err != nil {
+				return nil, nil, err
+			}
+		} else if terms.For > 0 {
+			made.Until = now.at.Add(terms.For)
+		}
 		for _, w := range wishes {
+			t := made
+			t.Field = w.Field
 			was, err := now.inForce.Field(w.Field)
 			if err != nil {
 				return nil, nil, noField(now.inForce, err)
 			}
-			value, err := w.Value(was)
-			if err != nil {
+			if t.Value, err = w.Value(was); err != nil {
 				return nil, nil, operate.Invalid.With(err)
-			}
-			t := lanes.Tuning{Field: w.Field, Value: value, By: d.By, Reason: terms.Reason}
-			if terms.For > 0 {
-				t.Until = now.at.Add(terms.For)
 			}
 			if _, err := now.inForce.With(t); errors.Is(err, lanes.ErrNotAValue) {
 				return nil, nil, operate.Invalid.With(err)
+			}
+			if err := now.clash(t); err != nil {
+				return nil, nil, err
 			}
 			set = append(set, t)
 		}
@@ -124,21 +138,32 @@ func (d *Desk) Set(ctx context.Context, terms Terms, wishes ...Wish) (Change, er
 	})
 }
 
-// Remove ends the tunings of some fields, all or none.
-func (d *Desk) Remove(ctx context.Context, terms Terms, fields ...string) (Change, error) {
-	fields = slices.Compact(slices.Sorted(slices.Values(fields)))
-	return d.change(ctx, terms, fields, func(now state) ([]lanes.Tuning, []string, error) {
-		tuned := make([]string, len(now.tunings))
-		for i, t := range now.tunings {
-			tuned[i] = t.Field
+// Remove ends tunings, all or none: immediate ones by their fields, scheduled ones by the name of their schedule, or by
+// both as in pools.general.min@friday.
+func (d *Desk) Remove(ctx context.Context, terms Terms, names ...string) (Change, error) {
+	now, err := d.look(ctx)
+	if err != nil {
+		return Change{}, err
+	}
+	var ids []string
+	for _, name := range names {
+		found, err := now.named(name)
+		if err != nil {
+			return Change{}, err
 		}
-		for _, field := range fields {
-			if !slices.Contains(tuned, field) {
-				return nil, nil, operate.NotFound.Errorf("there is no tuning of %s%s; see `siren tunings`", field,
-					plain.Suggest(field, tuned))
+		ids = append(ids, found...)
+	}
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	return d.change(ctx, terms, ids, func(now state) (_, remove []lanes.Tuning, err error) {
+		for _, id := range ids {
+			t, there := lanes.FindTuning(now.tunings, id)
+			if !there {
+				_, err := now.named(id)
+				return nil, nil, err
 			}
+			remove = append(remove, t)
 		}
-		return nil, fields, nil
+		return nil, remove, nil
 	})
 }
 
@@ -158,6 +183,8 @@ func (d *Desk) End(ctx context.Context, terms Terms, field string) (c Change, wa
 	case err != nil || string(is) != "true":
 		return c, false, err
 	case string(file) == "true":
+		c, err = d.Set(ctx, terms, To(field, false))
+	case now.scheduled(field, &terms):
 		c, err = d.Set(ctx, terms, To(field, false))
 	case terms.For != 0:
 		err = operate.Invalid.Errorf("--for is for what the policy file says; %s is a tuning, and ends for good: "+
@@ -183,6 +210,7 @@ type state struct {
 	written  *lanes.Policy // without tunings
 	inForce  *lanes.Policy // with those there are
 	tunings  []lanes.Tuning
+	active   []lanes.Tuning // that are in force, those of the file's schedules too
 	revision int64
 	at       time.Time // by Redis' clock
 }
@@ -197,16 +225,16 @@ func (d *Desk) look(ctx context.Context) (state, error) {
 		return state{}, err
 	}
 	written := e.Written()
-	inForce, _, _ := written.Tuned(t.All, at)
-	return state{written, inForce, t.All, t.Revision, at}, nil
+	inForce, active, _ := written.Tuned(t.All, at)
+	return state{written, inForce, t.All, active, t.Revision, at}, nil
 }
 
 // change works out a change on what is in force, checks it and writes it with its audit entries, unless it is a dry
 // run. Should others have changed something meanwhile it is worked out anew; should they have changed one of these
-// very fields, they have won, and the error says so.
+// very tunings, they have won, and the error says so.
 func (d *Desk) change(
-	ctx context.Context, terms Terms, fields []string,
-	work func(now state) (set []lanes.Tuning, remove []string, err error),
+	ctx context.Context, terms Terms, ids []string,
+	work func(now state) (set, remove []lanes.Tuning, err error),
 ) (Change, error) {
 	var first []lanes.Tuning
 	for try := range mostTries {
@@ -221,7 +249,7 @@ func (d *Desk) change(
 		}
 		if try == 0 {
 			first = now.tunings
-		} else if err := overtaken(first, now.tunings, fields); err != nil {
+		} else if err := overtaken(first, now.tunings, ids); err != nil {
 			return Change{}, err
 		}
 		set, remove, err := work(now)
@@ -230,7 +258,7 @@ func (d *Desk) change(
 		}
 		c := Change{Set: set, Removed: remove, Old: now.tunings, At: now.at}
 		c.Next = slices.DeleteFunc(slices.Clone(c.Old), func(t lanes.Tuning) bool {
-			return slices.Contains(fields, t.Field)
+			return slices.Contains(ids, t.ID())
 		})
 		c.Next = append(c.Next, set...)
 		if err := c.fit(now.written); err != nil {
@@ -240,7 +268,7 @@ func (d *Desk) change(
 		if terms.DryRun {
 			return c, nil
 		}
-		_, err = d.Tunings.Change(ctx, now.revision, set, remove, notes)
+		_, err = d.Tunings.Change(ctx, now.revision, set, idsOf(remove), notes)
 		if err == nil {
 			return c, nil
 		}
@@ -251,9 +279,16 @@ func (d *Desk) change(
 	return Change{}, operate.Conflict.Errorf("others kept changing the tunings; try again")
 }
 
-// overtaken returns the error that somebody else has changed one of the fields meanwhile.
-func overtaken(first, now []lanes.Tuning, fields []string) error {
-	for _, f := range fields {
+func idsOf(all []lanes.Tuning) (ids []string) {
+	for _, t := range all {
+		ids = append(ids, t.ID())
+	}
+	return ids
+}
+
+// overtaken returns the error that somebody else has changed one of the tunings meanwhile.
+func overtaken(first, now []lanes.Tuning, ids []string) error {
+	for _, f := range ids {
 		was, had := lanes.FindTuning(first, f)
 		is, has := lanes.FindTuning(now, f)
 		switch {
@@ -274,17 +309,21 @@ func overtaken(first, now []lanes.Tuning, fields []string) error {
 // same reports whether two tunings of a field are of the same person, with the same value.
 func same(x, y lanes.Tuning) bool { return x.By == y.By && string(x.Value) == string(y.Value) }
 
-// fit refuses a change that breaks the policy's rules, with the rule. It fills in which tunings were in force and,
-// beside the change, can't be, and what is odd about the policy now.
+// fit refuses a change that breaks the policy's rules, with the rule: of a schedule, when it starts. It fills in which
+// tunings were in force and, beside the change, can't be, and what is odd about the policy then.
 func (c *Change) fit(written *lanes.Policy) error {
-	before, inForce, _ := written.Tuned(c.Old, c.At)
-	after, _, idle := written.Tuned(c.Next, c.At)
+	at, then := c.At, ""
+	if o, waits := c.Starts(); waits {
+		at, then = o.Start, " "+say.Moment(o.Start)
+	}
+	before, inForce, _ := written.Tuned(c.Old, at)
+	after, _, idle := written.Tuned(c.Next, at)
 	for _, t := range idle {
-		if _, mine := lanes.FindTuning(c.Set, t.Field); mine {
-			return operate.NotPossible.Errorf("refused: %s = %s breaks a rule of the policy: %s", t.Field,
+		if _, mine := lanes.FindTuning(c.Set, t.ID()); mine {
+			return operate.NotPossible.Errorf("refused:%s %s = %s breaks a rule of the policy: %s", then, t.Field,
 				t.Spelled(), t.Why)
 		}
-		if _, was := lanes.FindTuning(inForce, t.Field); was {
+		if _, was := lanes.FindTuning(inForce, t.ID()); was {
 			c.Idled = append(c.Idled, t)
 		}
 	}
@@ -301,17 +340,17 @@ func (c *Change) notes(now state, by, reason string) (notes []audit.Entry) {
 		c.Before = append(c.Before, lanes.Spell(was))
 		notes = append(notes, audit.Entry{
 			By: t.By, Verb: "tune", On: t.Field, Before: lanes.Spell(was), After: t.Spelled(), Reason: t.Reason,
-			Until: t.Until,
+			Until: t.Until, Schedule: schedule(t),
 		})
 	}
-	for _, field := range c.Removed {
-		t, _ := lanes.FindTuning(c.Old, field)
-		value, err := now.written.Field(field)
+	for _, t := range c.Removed {
+		value, err := now.written.Field(t.Field)
 		file := lanes.Spell(value)
-		notes = append(notes, audit.Entry{
-			By: by, Verb: "remove", On: field, Before: t.Spelled(), After: file,
-			Reason: reason,
-		})
+		note := audit.Entry{By: by, Verb: "remove", On: t.Field, Before: t.Spelled(), After: file, Reason: reason}
+		if t.When != nil {
+			note.After, note.Schedule = "", schedule(t)
+		}
+		notes = append(notes, note)
 		if err != nil {
 			file = "what the policy doesn't have any more"
 		}

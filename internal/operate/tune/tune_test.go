@@ -59,10 +59,11 @@ func together(n int) (arrive func()) {
 // setBy makes a change of one field by somebody, who looks when all others look, too.
 func setBy(d *Desk, by, field, value string, look func()) error {
 	var once sync.Once
-	_, err := d.change(context.Background(), Terms{}, []string{field}, func(state) ([]lanes.Tuning, []string, error) {
+	set := func(state) (set, remove []lanes.Tuning, err error) {
 		once.Do(look)
 		return []lanes.Tuning{{Field: field, Value: json.RawMessage(value), By: by, Reason: "by " + by}}, nil, nil
-	})
+	}
+	_, err := d.change(context.Background(), Terms{}, []string{field}, set)
 	return err
 }
 

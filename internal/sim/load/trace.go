@@ -114,6 +114,9 @@ func (t *Trace) has(column string) bool {
 // Err returns what was wrong with the trace, so that it ended early; nil when nothing was.
 func (t *Trace) Err() error { return t.err }
 
+// Began returns the date of its first job, as far as it is read; zero when its times are none.
+func (t *Trace) Began() time.Time { return t.began }
+
 // Next implements sim.Source.
 func (t *Trace) Next() (sim.Job, bool) {
 	if t.err != nil {

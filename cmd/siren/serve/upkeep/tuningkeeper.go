@@ -102,10 +102,10 @@ func (k *TuningKeeper) end(ctx context.Context, t lanes.Tunings, now time.Time) 
 	var notes []audit.Entry
 	for _, tuning := range t.All {
 		if !tuning.Active(now) {
-			over = append(over, tuning.Field)
+			over = append(over, tuning.ID())
 			notes = append(notes, audit.Entry{
 				By: "its time was over", Verb: "expire", On: tuning.Field,
-				Before: tuning.Spelled(), Reason: tuning.Reason,
+				Before: tuning.Spelled(), Reason: tuning.Reason, Schedule: tuning.Name,
 			})
 		}
 	}
@@ -114,7 +114,7 @@ func (k *TuningKeeper) end(ctx context.Context, t lanes.Tunings, now time.Time) 
 	}
 	switch _, err := k.Store.Change(ctx, t.Revision, nil, over, notes); {
 	case err == nil:
-		k.Log.Info("tunings have ended: their time was over", "fields", over)
+		k.Log.Info("tunings have ended: their time was over", "tunings", over)
 	case !errors.Is(err, redis.ErrChanged):
 		return t, err
 	}

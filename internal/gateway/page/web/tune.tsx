@@ -167,7 +167,7 @@ function changes(before: Plan | undefined, after: Plan): string {
 
 /** Sets a tuning, and offers to take it back. */
 async function make(w: Wish, match: string) {
-  const before = (await tunings()).body.tunings.find((t) => t.field === w.field)
+  const before = (await tunings()).body.tunings.find((t) => idOf(t) === w.field)
   const a = await put(w, false, match)
   const undo = before ? () => setAgain(before) : () => remove(w.field)
   notice.value = { text: `${w.field} is ${a.body.is}; it was ${a.body.was}.`, undo: () => said(undo) }
@@ -182,13 +182,16 @@ export async function said(what: () => Promise<void>) {
   }
 }
 
+/** What a tuning is removed by: its field, and that of a schedule with the schedule's name. */
+export const idOf = (t: Tuning) => t.schedule ? `${t.field}@${t.schedule}` : t.field
+
 /** Ends a tuning, and offers to set it again. */
-export async function remove(field: string, reason = 'undone') {
+export async function remove(id: string, reason = 'undone') {
   const list = await tunings()
-  const before = list.body.tunings.find((t) => t.field === field)
-  const a = await ask<Change>('DELETE', query(pathOf(field), { reason }), { match: list.etag })
+  const before = list.body.tunings.find((t) => idOf(t) === id)
+  const a = await ask<Change>('DELETE', query(pathOf(id), { reason }), { match: list.etag })
   notice.value = {
-    text: `${field} is ${a.body.is} again, as the policy file has it.`,
+    text: before?.schedule ? `${before.field} isn't scheduled by ${before.schedule} any more.` : `${id} is ${a.body.is} again, as the policy file has it.`,
     undo: before && (() => said(() => setAgain(before))),
   }
 }
@@ -196,18 +199,18 @@ export async function remove(field: string, reason = 'undone') {
 /** Sets a tuning as it was. */
 async function setAgain(t: Tuning) {
   const left = t.until ? Math.round((Date.parse(t.until) - Date.now()) / 1000) : 0
-  if (t.until && left <= 0) return remove(t.field)
+  if (t.until && left <= 0) return remove(idOf(t))
   await ask<Change>('PUT', pathOf(t.field), {
-    body: { value: t.value, ...(t.until && { for: `${left}s` }), reason: t.reason || 'undone' },
+    body: { value: t.value, ...(t.until && { for: `${left}s` }), reason: t.reason || 'undone', ...t.when, ...(t.schedule && { schedule: t.schedule }) },
   })
   notice.value = { text: `${t.field} is what it was.` }
 }
 
 /** Returns what undoes an entry of the audit log, if it is the latest one about a field. */
 export function undoOf(e: AuditEntry, all: AuditEntry[], list: Tuning[]): (() => Promise<void>) | undefined {
-  if (e.verb !== 'tune' && e.verb !== 'remove') return undefined
+  if (e.verb !== 'tune' && e.verb !== 'remove' || e.schedule) return undefined
   if (all.find((x) => x.on === e.on) !== e || e.before === undefined) return undefined
-  const current = list.find((t) => t.field === e.on)
+  const current = list.find((t) => t.field === e.on && !t.schedule)
   if (e.verb === 'remove') return current ? undefined : () => put({ field: e.on, value: read(e.before!), period: '', reason: 'undone' }, false).then(
     () => void (notice.value = { text: `${e.on} is ${e.before} again.`, undo: () => said(() => remove(e.on)) }))
   if (!current) return undefined

@@ -151,7 +151,11 @@ export interface Tuning {
   until?: string
   file: string
   inForce: boolean
+  early?: boolean // its workers start
   idle?: string
+  schedule?: string // its name
+  when?: { at?: string; every?: string; cron?: string; for: string; timezone?: string }
+  next?: { start: string; end: string }
 }
 
 export interface AuditEntry {
@@ -159,6 +163,7 @@ export interface AuditEntry {
   by: string
   verb: string
   on: string
+  schedule?: string
   before?: string
   after?: string
   reason?: string

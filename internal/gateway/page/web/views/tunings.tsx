@@ -3,7 +3,7 @@ import { get, operates, query } from '../api'
 import { useLoad } from '../hooks'
 import { tuningsRevision } from '../live'
 import { At, type Column, Section, Table, Text, Trouble } from '../parts'
-import { remove, said, tunings, undoOf } from '../tune'
+import { idOf, remove, said, tunings, undoOf } from '../tune'
 import type { AuditEntry, Tuning } from '../types'
 import { count } from '../words'
 
@@ -22,12 +22,13 @@ export function TuningsView() {
     { name: 'Value', num: true, show: (t) => <b><Text>{spelled(t.value)}</Text></b> },
     { name: 'In the file', num: true, show: (t) => <Text class="quiet">{t.file}</Text> },
     { name: 'By', show: (t) => <Text>{t.by}</Text> },
-    { name: 'Since', class: 'when', show: (t) => <At at={t.at} /> },
-    { name: 'Until', class: 'when', show: (t) => t.until ? <At at={t.until} /> : 'removed' },
+    { name: 'Since', class: 'when', show: (t) => ofFile(t) ? '' : <At at={t.at} /> },
+    { name: 'Until', class: 'when', show: (t) => t.when ? t.inForce && t.next ? <At at={t.next.end} /> : '' : t.until ? <At at={t.until} /> : 'removed' },
+    { name: 'Schedule', class: 'wide', show: (t) => <Text>{scheduled(t)}</Text> },
     { name: 'Why', class: 'wide', show: (t) => <Text>{t.reason ?? ''}</Text> },
-    { name: 'In force', show: (t) => t.inForce ? 'yes' : <>no: <Text>{t.idle ?? ''}</Text></> },
-    ...(operates() ? [{ name: 'Do', class: 'do', show: (t: Tuning) => (
-      <button type="button" aria-label={`Remove the tuning of ${t.field}`} onClick={act(() => remove(t.field, 'removed'))}>Remove</button>
+    { name: 'In force', show: (t) => t.inForce ? 'yes' : t.early ? 'its workers start' : t.next && !t.idle ? <>from <At at={t.next.start} /></> : <>no: <Text>{t.idle ?? ''}</Text></> },
+    ...(operates() ? [{ name: 'Do', class: 'do', show: (t: Tuning) => ofFile(t) ? null : (
+      <button type="button" aria-label={`Remove the tuning of ${idOf(t)}`} onClick={act(() => remove(idOf(t), 'removed'))}>Remove</button>
     ) }] : []),
   ]
   const audited: Column<AuditEntry>[] = [
@@ -47,9 +48,9 @@ export function TuningsView() {
   return (
     <>
       <div class="title"><h1>Tunings</h1></div>
-      <Section title="In force" note="each overrides a field of the policy file for a while">
+      <Section title="Tunings" note="each overrides a field of the policy file for a while; what is scheduled begins later">
         <Trouble>{list.error}</Trouble>
-        <Table caption="Tunings" columns={tuned} rows={rows} keyOf={(t) => t.field} empty="Nothing is tuned: the policy file counts." />
+        <Table caption="Tunings" columns={tuned} rows={rows} keyOf={idOf} empty="Nothing is tuned: the policy file counts." />
       </Section>
       <Section title="Audit" note="what people did, the latest first">
         <Trouble>{log.error}</Trouble>
@@ -57,6 +58,15 @@ export function TuningsView() {
       </Section>
     </>
   )
+}
+
+const ofFile = (t: Tuning) => t.by === 'the policy file'
+
+/** Says when a scheduled tuning is in force, as it was written. */
+function scheduled(t: Tuning): string {
+  const w = t.when
+  if (!w) return ''
+  return `${t.schedule}: ${w.cron ? `cron ${w.cron}` : w.at}${w.every ? ` every ${w.every}` : ''} for ${w.for} (${w.timezone ?? 'UTC'})`
 }
 
 const spelled = (v: unknown) => typeof v === 'object' && v !== null
