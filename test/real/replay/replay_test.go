@@ -18,7 +18,8 @@ func TestFleetOf(t *testing.T) {
 		{from: at(-5 * s), end: at(2 * s)}, // from before: two seconds of it count
 		{from: at(1 * s)},                  // still there
 		{from: at(1500 * time.Millisecond), end: at(2500 * time.Millisecond)},
-		{from: at(-9 * s), end: at(-s)}, {from: at(7 * s), end: at(9 * s)}, // neither was there
+		{from: at(-9 * s), end: at(-s)},   // gone before
+		{from: at(7 * s), end: at(9 * s)}, // not there yet
 	}, began, 4*s)
 	if want := []int{1, 2, 2, 1}; !slices.Equal(fleet, want) || cost != 2+3+1 || starts != 2 {
 		t.Errorf("%v, %g worker-seconds, %d starts; want %v, 6, 2", fleet, cost, starts, want)
@@ -45,8 +46,8 @@ func TestTurn(t *testing.T) {
 func TestMedian(t *testing.T) {
 	of := func(n int) Outcome {
 		return Outcome{
-			Lanes: []Waits{{"a", 1, time.Duration(n) * s, time.Duration(2*n) * s}}, WorkerSeconds: float64(n), Starts: n,
-			Fleet: []int{n, 0},
+			Lanes:         []Waits{{"a", 1, time.Duration(n) * s, time.Duration(2*n) * s}},
+			WorkerSeconds: float64(n), Starts: n, Fleet: []int{n, 0},
 		}
 	}
 	m := Median([]Outcome{of(5), of(1), of(3)})
