@@ -42,19 +42,19 @@ func (n Need) Late() bool { return n.Unpark > 0 || n.TooLate > 0 }
 
 // mayRely is which part of the time until a new worker would be too late a job may wait for the slots that are there.
 // More loses the objectives of loads that grow quickly, less starts workers for what passes by itself.
-const mayRely = 0.6
+const mayRely = 0.7
 
 // NeedOf applies the scaling law to one lane (docs/ARCHITECTURE.md, "The scaling law"; chosen by simulation among 18
 // loads, and τ's tenth of T among 79). It estimates no arrival rate: what is busy is the offered load, measured.
 //
-//	relied  = 0.6·max(0, T − D)                       how long a waiting job may rely on the slots that are there
+//	relied  = 0.7·max(0, T − D)                       how long a waiting job may rely on the slots that are there
 //	τ       = max(relied, T/10)                       what starts within it isn't worth a new worker
 //	per     = max(1, τ/S)                             jobs that one new slot starts within τ
 //	short   = max(0, B − free)
 //	left    = short − unpark; if there are any and T > D, and growth·(D + age) that will have come until a worker
 //	          that starts now is up, age being how old the growth is that is seen (facts.TrendAge)
 //	waiting = unpark > 0 or left > (ready − others)·relied/S
-//	overdue = the oldest job has waited for max(T − D, T/2), and is still among those that should start in time
+//	overdue = the oldest job has waited for max(T − D, T/2), and no free slot takes it
 //	tooLate = left − (ready − others)·τ/S; overdue: left, and they wait
 //	need    = busy; when waiting at least ready − others + busyParked + unpark + max(0, tooLate)/per;
 //	          at most busy + B
@@ -74,7 +74,7 @@ func NeedOf(l LaneInput) Need {
 	n.Waiting = n.Unpark > 0 || left > there*relied/service
 	n.InTime = there * tau / service
 	n.TooLate = left - n.InTime
-	if n.TooLate <= 0 && left > 0 && l.Oldest >= lastCall(l.StartWithin, l.ColdStart) {
+	if left > 0 && l.Oldest >= lastCall(l.StartWithin, l.ColdStart) {
 		n.Overdue, n.Waiting, n.TooLate = true, true, left
 	}
 

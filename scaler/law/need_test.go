@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// In these cases, unless they say otherwise, T = 30 s and D = 10 s, so τ = 12 s; S = 2.4 s: a slot starts 5 jobs in
+// In these cases, unless they say otherwise, T = 30 s and D = 10 s, so τ = 14 s; S = 2.8 s: a slot starts 5 jobs in
 // that time.
 func TestNeedOf(t *testing.T) {
 	const sec = time.Second
@@ -64,7 +64,7 @@ func TestNeedOf(t *testing.T) {
 		{
 			name: "a job longer than τ takes a slot of its own",
 			in:   LaneInput{Backlog: 6, Ready: 2, Busy: 2, Service: 40 * sec}, waiting: true,
-			want: Need{Slots: 2 + 5.4, Short: 6, InTime: 0.6, TooLate: 5.4},
+			want: Need{Slots: 2 + 5.3, Short: 6, InTime: 0.7, TooLate: 5.3},
 		},
 		{
 			name: "an objective no longer than a cold start has a tenth of itself",
@@ -125,10 +125,10 @@ func TestNeedOf(t *testing.T) {
 			want:    Need{Slots: 9, Short: 11, InTime: 10, TooLate: 1},
 		},
 		{
-			// Seven jobs of 20 s where S is 4.8 s: nobody is free, and what S says would keep it so.
+			// Seven jobs of 20 s where S is 5.6 s: nobody is free, and what S says would keep it so.
 			name: "a job that has waited for as long as it may needs a slot, whatever S says", waiting: true,
 			in: LaneInput{
-				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 4800 * time.Millisecond,
+				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5600 * time.Millisecond,
 				Oldest: 8 * sec,
 			},
 			want: Need{Slots: 7 + 1/1.0, Short: 1, InTime: 7, TooLate: 1},
@@ -136,10 +136,18 @@ func TestNeedOf(t *testing.T) {
 		{
 			name: "and not a moment before",
 			in: LaneInput{
-				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 4800 * time.Millisecond,
+				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5600 * time.Millisecond,
 				Oldest: 8*sec - 1,
 			},
 			want: Need{Slots: 7, Short: 1, InTime: 7, TooLate: -6},
+		},
+		{
+			name: "and so do all behind it, also where some were too late anyway", waiting: true,
+			in: LaneInput{
+				Backlog: 9, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5600 * time.Millisecond,
+				Oldest: 8 * sec,
+			},
+			want: Need{Slots: 7 + 9, Short: 9, InTime: 7, TooLate: 9},
 		},
 		{
 			name: "half of the objective, where workers take longer to start", waiting: true,
@@ -152,16 +160,16 @@ func TestNeedOf(t *testing.T) {
 		{
 			name: "what a free slot takes at once isn't overdue",
 			in: LaneInput{
-				Backlog: 1, Ready: 7, Busy: 6, Idle: 1, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 4800 * time.Millisecond,
+				Backlog: 1, Ready: 7, Busy: 6, Idle: 1, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5600 * time.Millisecond,
 				Oldest: 9 * sec,
 			},
 			want: Need{Slots: 6, InTime: 7, TooLate: -7},
 		},
 		{
-			// 1 job a second more: in the 10 s that a worker takes, and in the 5 s that this is old.
+			// 1 job a second more: in the 10 s that a worker takes, and in the 10 s that this is old.
 			name: "what will have come until a worker is up counts too", waiting: true,
 			in:   LaneInput{Backlog: 8, Ready: 2, Busy: 2, Growth: 1},
-			want: Need{Slots: 2 + 13.0/5, Short: 8, InTime: 10, TooLate: 8 + 15 - 10},
+			want: Need{Slots: 2 + 18.0/5, Short: 8, InTime: 10, TooLate: 8 + 20 - 10},
 		},
 		{
 			name: "not as long as free slots take what comes",
@@ -171,7 +179,7 @@ func TestNeedOf(t *testing.T) {
 		{
 			name: "never more slots than jobs are there", waiting: true,
 			in:   LaneInput{Backlog: 8, Ready: 2, Busy: 2, Growth: 100},
-			want: Need{Slots: 2 + 8, Short: 8, InTime: 10, TooLate: 8 + 1500 - 10},
+			want: Need{Slots: 2 + 8, Short: 8, InTime: 10, TooLate: 8 + 2000 - 10},
 		},
 		{
 			name: "a backlog that shrinks is no better than one that stays",
@@ -196,7 +204,7 @@ func TestNeedOf(t *testing.T) {
 			in := tt.in
 			switch in.Service {
 			case 0:
-				in.Service = 2400 * time.Millisecond
+				in.Service = 2800 * time.Millisecond
 			case -1:
 				in.Service = 0
 			}

@@ -21,6 +21,7 @@ import (
 type moment struct {
 	p       *lanes.Policy
 	waiting map[string]int
+	waited  time.Duration // by the oldest job of each lane
 	pools   map[string]*crew
 }
 
@@ -47,6 +48,7 @@ func drawMoment(r *rapid.T) *moment {
 		Timing: lanes.Timing{ColdStart: seconds("D", 90), ServiceTime: seconds("S", 100)},
 	}
 	m := &moment{p: p, waiting: map[string]int{}, pools: map[string]*crew{}}
+	m.waited = seconds("waited", 100).D() - time.Second
 	for i := range p.Pools {
 		q := &p.Pools[i]
 		q.Slots, q.Min = rapid.IntRange(1, 3).Draw(r, "slots"), rapid.IntRange(0, q.Max).Draw(r, "min")
@@ -76,7 +78,7 @@ func (m *moment) seen(after time.Duration) facts.Observation {
 		o.Depths[lane] = fleet.Depth{Ready: n, Consumers: 1}
 		w := fleet.Waiting{Queued: n}
 		if n > 0 {
-			w.Oldest = o.At
+			w.Oldest = o.At.Add(-m.waited)
 		}
 		o.Waiting[lane] = w
 	}

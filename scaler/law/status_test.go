@@ -30,8 +30,8 @@ func TestSnapshot(t *testing.T) {
 		paused             bool
 	}
 	wantLanes := map[string]laneView{
-		"express":  {0, 1, 4, 4600 * time.Millisecond, false}, // 2 shared and 2 shoulder slots
-		"standard": {9, 2, 2, 4600 * time.Millisecond, false},
+		"express":  {0, 1, 4, 5400 * time.Millisecond, false}, // 2 shared and 2 shoulder slots
+		"standard": {9, 2, 2, 5400 * time.Millisecond, false},
 		"bulk":     {5, 2, 3, 10 * time.Second, true}, // its own and, as a guest, those of general
 	}
 	for _, l := range d.Snapshot.Lanes {

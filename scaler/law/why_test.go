@@ -13,7 +13,7 @@ import (
 )
 
 // scene is one tick's observation, put together by hand. The pool general has workers g1, g2, … and batch b1, b2, …;
-// all were known before, and all lanes' jobs take 4.6 s. D = 9 s, so τ = 12.6 s for standard.
+// all were known before, and all lanes' jobs take 5.4 s. D = 9 s, so τ = 14.7 s for standard.
 type scene struct {
 	p *lanes.Policy
 	o facts.Observation
@@ -46,7 +46,7 @@ timing: {coldStart: 9s}
 	}
 	for _, l := range p.LaneNames() {
 		s.o.Depths[l] = fleet.Depth{Consumers: 1}
-		s.h.Lanes[l] = facts.LaneHistory{Service: 4.6, Finished: 100, LastEmpty: t0}
+		s.h.Lanes[l] = facts.LaneHistory{Service: 5.4, Finished: 100, LastEmpty: t0}
 	}
 	for _, q := range p.Pools {
 		s.o.Pools[q.Name] = fleet.PoolState{}
@@ -130,20 +130,20 @@ func TestPlanSentences(t *testing.T) {
 		{
 			"a backlog", "", func(s *scene) { s.workers("general", "standard", "standard"); s.ready("standard", 16) },
 			6, fleet.Backlog,
-			"2 → 6: 16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 4.6 s each",
+			"2 → 6: 16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 5.4 s each",
 		},
 		{"one slot", "", func(s *scene) {
 			s.workers("general", "standard", "bulk")
 			s.ready("standard", 12)
 		}, 6, fleet.Backlog, "2 → 6: 12 jobs wait in standard; the 1 slot that is there starts 2 of them in time at " +
-			"4.6 s each, and 1 slot runs a guest"},
+			"5.4 s each, and 1 slot runs a guest"},
 		{"two lanes", "", func(s *scene) {
 			s.workers("general", "standard", "standard", "standard", "express!")
 			s.ready("express", 6)
 			s.ready("standard", 30)
 		}, 8, fleet.Ceiling, "4 → 8: 6 jobs wait in express; the 1 slot that is there starts none of them in time " +
-			"at 4.6 s each, and " +
-			"30 jobs wait in standard; the 4 slots that are there start 10 of them in time at 4.6 s each; max is 8"},
+			"at 5.4 s each, and " +
+			"30 jobs wait in standard; the 4 slots that are there start 10 of them in time at 5.4 s each; max is 8"},
 		{
 			"enough is there", "", func(s *scene) {
 				s.workers("general", "standard", "standard",
@@ -165,10 +165,10 @@ func TestPlanSentences(t *testing.T) {
 				s.workers("general", "standard", "standard", "standard", "standard")
 				s.ready("standard", 3)
 				s.h.Lanes["standard"] = facts.LaneHistory{
-					Service: 4.6, Finished: 100, LastEmpty: t0.Add(-22 * time.Second),
+					Service: 5.4, Finished: 100, LastEmpty: t0.Add(-22 * time.Second),
 				}
 			}, 6, fleet.Backlog, "4 → 6: 3 jobs wait in standard, the oldest for 22s: the 4 slots that are there " +
-				"take longer than 4.6 s each",
+				"take longer than 5.4 s each",
 		},
 		{"from zero", "batch", func(s *scene) {
 			s.ready("bulk", 1)
@@ -185,7 +185,7 @@ func TestPlanSentences(t *testing.T) {
 			"an objective shorter than a cold start", "",
 			func(s *scene) { s.workers("general", "express express!", "express express!"); s.ready("express", 2) },
 			4, fleet.Backlog,
-			"2 → 4: 2 jobs wait in express; the 2 slots that are there start none of them in time at 4.6 s each",
+			"2 → 4: 2 jobs wait in express; the 2 slots that are there start none of them in time at 5.4 s each",
 		},
 		{"parked ones first", "", func(s *scene) {
 			s.workers("general", "standard", "standard", "parked", "parked")
@@ -203,7 +203,7 @@ func TestPlanSentences(t *testing.T) {
 				s.ready("standard",
 					140)
 			}, 8, fleet.Ceiling,
-			"2 → 8: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 4.6 s each; " +
+			"2 → 8: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 5.4 s each; " +
 				"max is 8",
 		},
 		{"the budget", "batch", func(s *scene) {
@@ -217,7 +217,7 @@ func TestPlanSentences(t *testing.T) {
 			s.workers("batch", "bulk", "bulk", "bulk", "bulk", "bulk", "bulk")
 			s.ready("standard", 140)
 		}, 6, fleet.Budget, "2 → 6: 140 jobs wait in standard; the 2 slots that are there start 5 of them in time " +
-			"at 4.6 s each; max is 8; 2 of the 8 must wait until other replicas have left"},
+			"at 5.4 s each; max is 8; 2 of the 8 must wait until other replicas have left"},
 		{"giving up what was held", "batch", func(s *scene) {
 			s.workers("general", "standard", "standard")
 			s.workers("batch", "", "", "", "", "", "")
@@ -297,20 +297,20 @@ func TestPlanSentences(t *testing.T) {
 					"retired")
 				s.ready("standard", 8)
 			}, 4, fleet.Backlog,
-			"2 → 4: 8 jobs wait in standard; the 1 slot that is there starts 2 of them in time at 4.6 s each",
+			"2 → 4: 8 jobs wait in standard; the 1 slot that is there starts 2 of them in time at 5.4 s each",
 		},
 		{"no room to grow beside retired ones: they make it", "", func(s *scene) {
 			s.workers("general", "standard", "standard", "standard", "standard", "standard", "standard", "retired",
 				"retired")
 			s.ready("standard", 140)
 		}, 6, fleet.Retiring, "8 → 6: 140 jobs wait in standard; the 6 slots that are there start 16 of them in " +
-			"time at 4.6 s each; max is 8; 2 retired ones are removed"},
+			"time at 5.4 s each; max is 8; 2 retired ones are removed"},
 		{"parked slots are promised once, to the most urgent", "", func(s *scene) {
 			s.workers("general", "standard", "standard", "parked")
 			s.ready("express", 3)
 			s.ready("standard", 7)
 		}, 4, fleet.Backlog, "3 → 4: 3 jobs wait in express; 1 idle slot comes back from parked workers, and " +
-			"7 jobs wait in standard; the 2 slots that are there start 5 of them in time at 4.6 s each"},
+			"7 jobs wait in standard; the 2 slots that are there start 5 of them in time at 5.4 s each"},
 
 		// What people do: lane 0 is express, 1 standard, 2 bulk; pool 0 is general, 1 batch.
 		{
@@ -334,7 +334,7 @@ func TestPlanSentences(t *testing.T) {
 			s.ready("express", 9)
 			s.ready("standard", 16)
 		}, 6, fleet.Backlog, "2 → 6: 16 jobs wait in standard; the 2 slots that are there start 5 of them in time " +
-			"at 4.6 s each; " +
+			"at 5.4 s each; " +
 			"lane express is paused: its 9 waiting jobs count for nothing"},
 		{"two paused ones, and the floor", "", func(s *scene) {
 			s.p.Lanes[0].Paused, s.p.Lanes[1].Paused = true, true
@@ -362,7 +362,7 @@ func TestPlanSentences(t *testing.T) {
 			s.p.Pools[0].Frozen = true
 			s.workers("general", "standard", "standard")
 			s.ready("standard", 16)
-		}, 2, fleet.Frozen, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 4.6 s " +
+		}, 2, fleet.Frozen, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 5.4 s " +
 			"each; the pool is frozen at 2; 6 would do"},
 		{
 			"frozen, and fewer would do", "", func(s *scene) {
@@ -390,7 +390,7 @@ func TestPlanSentences(t *testing.T) {
 			s.p.Pools[0].Frozen = true
 			s.workers("general", "standard", "standard", "standard", "retired")
 			s.ready("standard", 20)
-		}, 4, fleet.Frozen, "20 jobs wait in standard; the 3 slots that are there start 8 of them in time at 4.6 s " +
+		}, 4, fleet.Frozen, "20 jobs wait in standard; the 3 slots that are there start 8 of them in time at 5.4 s " +
 			"each; " +
 			"the pool is frozen at 4; 8 would do; 1 retired one is kept too"},
 		{"what is frozen leaves less for others", "batch", func(s *scene) {
@@ -418,7 +418,7 @@ func TestPlanSentences(t *testing.T) {
 			s.workers("general", "standard", "standard")
 			s.starting("general", 2, "0/3 nodes are available: insufficient cpu")
 			s.ready("standard", 16)
-		}, 4, fleet.Stuck, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 4.6 s " +
+		}, 4, fleet.Stuck, "16 jobs wait in standard; the 2 slots that are there start 5 of them in time at 5.4 s " +
 			"each; " +
 			"2 of 4 can't start (g3: 0/3 nodes are available: insufficient cpu), so no more are added"},
 		{
@@ -461,7 +461,7 @@ func TestPlanSentences(t *testing.T) {
 			s.workers("general", "standard", "standard")
 			s.ready("standard", 140)
 			s.pool("general", func(q *fleet.PoolState) { q.Foreign = "HorizontalPodAutoscaler web" })
-		}, 2, fleet.Foreign, "140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 4.6 " +
+		}, 2, fleet.Foreign, "140 jobs wait in standard; the 2 slots that are there start 5 of them in time at 5.4 " +
 			"s each; max is 8; " +
 			"HorizontalPodAutoscaler web scales this pool too, so Siren doesn't; remove one of the two"},
 	}
