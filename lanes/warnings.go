@@ -69,9 +69,9 @@ func (p *Policy) warnOfColdStarts(w *Problems) {
 	for i, l := range p.Lanes {
 		home, _ := p.Home(l.Name)
 		if l.StartWithin < p.Timing.ColdStart && home.Shoulder[l.Name] == 0 {
-			w.add(fmt.Sprintf("lanes[%d].startWithin", i), "is shorter than timing.coldStart, %s, and the pools may have "+
-				"%d workers together where the budget is %d: a worker that pool %q gets when another gives it up comes "+
-				"too late; raise the budget, or the pool's min", p.Timing.ColdStart, most, p.Budget, home.Name)
+			w.add(fmt.Sprintf("lanes[%d].startWithin", i), "is shorter than timing.coldStart, %s, and the pools may "+
+				"have %d workers together where the budget is %d: a worker that pool %q gets when another gives it up "+
+				"comes too late; raise the budget, or the pool's min", p.Timing.ColdStart, most, p.Budget, home.Name)
 		}
 	}
 }

@@ -36,7 +36,7 @@ budget: 4
 		{name: "nothing waits"},
 		{name: "not long enough", bulk: 20 * time.Minute},
 		{name: "long enough, and nothing else waits", bulk: 20*time.Minute + 1, want: true},
-		{name: "the other one has half of its time left", bulk: 21 * time.Minute, standard: 15 * time.Second, want: true},
+		{name: "the other one has half its time", bulk: 21 * time.Minute, standard: 15 * time.Second, want: true},
 		{name: "it has less", bulk: 21 * time.Minute, standard: 15*time.Second + 1},
 		{name: "it is late", bulk: 29 * time.Minute, standard: time.Hour},
 		{name: "both are late soon", bulk: 29*time.Minute + 30*time.Second, standard: time.Hour, want: true},

@@ -87,7 +87,7 @@ type ask struct {
 	shut            bool         // takes no guests: a home lane waits
 	late            bool         // and needs more slots than take jobs now
 	stale           string       // a home lane of which the broker's answer isn't believed
-	urgent          string       // the lane that needs replicas again and again, for which they are kept beyond the hold window
+	urgent          string       // the lane for which replicas are kept beyond the hold window: it needs them often
 	cold            time.Duration
 	hold            time.Duration
 }

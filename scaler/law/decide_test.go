@@ -498,7 +498,8 @@ func TestGuestsAreShutOutWhileAHomeLaneWaits(t *testing.T) {
 	}
 	var waited time.Time
 	w.until("guests are welcome again", 2*time.Minute, func() bool {
-		if why := w.plan("general").Why; strings.Contains(why, "in standard") && !strings.Contains(why, "not too many") {
+		why := w.plan("general").Why
+		if strings.Contains(why, "in standard") && !strings.Contains(why, "not too many") {
 			waited = w.now
 		}
 		return len(w.d.NoGuests) == 0
@@ -722,7 +723,7 @@ func TestRecurringNeedsOfUrgentLanes(t *testing.T) {
 		keeps int
 	}{
 		{"express", facts.Peaks{Since: t0.Add(-time.Second), Before: 8, Older: 6}, 6},
-		{"express", facts.Peaks{Since: t0.Add(-time.Second), Before: 8}, 2},            // once is no habit, and min is 2
+		{"express", facts.Peaks{Since: t0.Add(-time.Second), Before: 8}, 2},            // once is no habit; min is 2
 		{"standard", facts.Peaks{Since: t0.Add(-time.Second), Before: 8, Older: 8}, 2}, // it may wait for a start
 	} {
 		s := newScene(t)
@@ -742,8 +743,8 @@ func TestRecurringNeedsOfUrgentLanes(t *testing.T) {
 	h.Peaks = map[string]facts.Peaks{"express": {Since: t0.Add(-time.Second), Before: 8, Older: 6}}
 	s.h.Pools["general"] = h
 	d, _ := Decide(s.p, s.o, s.h)
-	const why = "nothing waits and nothing runs; min is 2; 2 would do; 6 are kept since lane express needs them again " +
-		"and again, sooner than they start"
+	const why = "nothing waits and nothing runs; min is 2; 2 would do; 6 are kept since lane express needs them " +
+		"again and again, sooner than they start"
 	if general := d.Plans[0]; general.Why != why || general.Reason != fleet.Holding {
 		t.Errorf("%s %s", general.Reason, general.Why)
 	}

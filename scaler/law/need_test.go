@@ -9,7 +9,7 @@ import (
 // In these cases, unless they say otherwise, T = 30 s and D = 10 s, so τ = 14 s; S = 2.8 s: a slot starts 5 jobs in
 // that time.
 func TestNeedOf(t *testing.T) {
-	const sec = time.Second
+	const sec, between = time.Second, 5600 * time.Millisecond
 	tests := []struct {
 		name    string
 		in      LaneInput
@@ -72,7 +72,8 @@ func TestNeedOf(t *testing.T) {
 			want: Need{Slots: 2 + 5, Short: 6, InTime: 1, TooLate: 5},
 		},
 		{
-			name: "and one far shorter too", in: LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: sec, Service: 2 * sec},
+			name:    "and one far shorter too",
+			in:      LaneInput{Backlog: 6, Ready: 2, Busy: 2, StartWithin: sec, Service: 2 * sec},
 			waiting: true,
 			want:    Need{Slots: 2 + 5.9, Short: 6, InTime: 0.1, TooLate: 5.9},
 		},
@@ -128,7 +129,7 @@ func TestNeedOf(t *testing.T) {
 			// Seven jobs of 20 s where S is 5.6 s: nobody is free, and what S says would keep it so.
 			name: "a job that has waited for as long as it may needs a slot, whatever S says", waiting: true,
 			in: LaneInput{
-				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5600 * time.Millisecond,
+				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: between,
 				Oldest: 8 * sec,
 			},
 			want: Need{Slots: 7 + 1/1.0, Short: 1, InTime: 7, TooLate: 1},
@@ -136,7 +137,7 @@ func TestNeedOf(t *testing.T) {
 		{
 			name: "and not a moment before",
 			in: LaneInput{
-				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5600 * time.Millisecond,
+				Backlog: 1, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: between,
 				Oldest: 8*sec - 1,
 			},
 			want: Need{Slots: 7, Short: 1, InTime: 7, TooLate: -6},
@@ -144,7 +145,7 @@ func TestNeedOf(t *testing.T) {
 		{
 			name: "and so do all behind it, also where some were too late anyway", waiting: true,
 			in: LaneInput{
-				Backlog: 9, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5600 * time.Millisecond,
+				Backlog: 9, Ready: 7, Busy: 7, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: between,
 				Oldest: 8 * sec,
 			},
 			want: Need{Slots: 7 + 9, Short: 9, InTime: 7, TooLate: 9},
@@ -160,7 +161,7 @@ func TestNeedOf(t *testing.T) {
 		{
 			name: "what a free slot takes at once isn't overdue",
 			in: LaneInput{
-				Backlog: 1, Ready: 7, Busy: 6, Idle: 1, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: 5600 * time.Millisecond,
+				Backlog: 1, Ready: 7, Busy: 6, Idle: 1, StartWithin: 10 * sec, ColdStart: 2 * sec, Service: between,
 				Oldest: 9 * sec,
 			},
 			want: Need{Slots: 6, InTime: 7, TooLate: -7},
@@ -282,7 +283,7 @@ func TestWorkersFor(t *testing.T) {
 }
 
 func TestRetireEvery(t *testing.T) {
-	const sec = time.Second
+	const sec, between = time.Second, 5600 * time.Millisecond
 	for cold, want := range map[time.Duration]time.Duration{
 		0: 2 * sec, sec: 2 * sec, 5 * sec: 5 * sec, 10 * sec: 10 * sec, 60 * sec: 10 * sec,
 	} {

@@ -80,7 +80,8 @@ pools: [{name: p, lanes: [work], slots: 2, min: 1, max: 60}]
 }
 
 // What is predicted of the running jobs, half or twice as long as they run in the worst case, costs nothing, and saves
-// workers where a lane's jobs become longer and shorter by turns. With SIREN_EVERY_TRAFFIC it takes all that ADR 0015 tells of, for a minute.
+// workers where a lane's jobs become longer and shorter by turns. With SIREN_EVERY_TRAFFIC it takes all that ADR 0015
+// tells of, for a minute.
 func TestPredictionsInTheServiceTime(t *testing.T) {
 	seeds, ways, among := 6, []struct{ objective, cold int }{{60, 20}}, traffics[1:6]
 	if os.Getenv("SIREN_EVERY_TRAFFIC") != "" {

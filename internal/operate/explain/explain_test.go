@@ -282,9 +282,9 @@ func TestExplainLane(t *testing.T) {
 			s.snap.Lanes[1].Ready, s.snap.Lanes[1].OldestWait = 9, lanes.Duration(20*time.Second)
 			s.snap.Lanes[2].Ready, s.snap.Lanes[2].OldestWait = 5, lanes.Duration(22*time.Minute)
 		}, []string{
-			"It has waited long enough to take turns with lane standard, which can spare none: its own oldest job has " +
-				"waited for 20s of the 30s that it may. It takes them once that is less than half, or in 7m30s, when " +
-				"its own objective is as near.",
+			"It has waited long enough to take turns with lane standard, which can spare none: its own oldest job " +
+				"has waited for 20s of the 30s that it may. It takes them once that is less than half, or in 7m30s, " +
+				"when its own objective is as near.",
 		}},
 		"a guest": {"bulk", func(_ *testing.T, s *Sight) { s.snap.Lanes[1].Ready = 1 }, []string{
 			"Pool batch is its home: 0 workers take jobs, 0 of 0 slots busy.",

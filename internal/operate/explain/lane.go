@@ -81,16 +81,16 @@ func (s *Sight) promotion(l fleet.LaneStatus) string {
 	lane, _ := s.policy.Policy.Lane(l.Name)
 	switch {
 	case s.policy.Turns[l.Name] != "":
-		return fmt.Sprintf("It is promoted: its oldest job has waited for longer than promote.after, so it takes turns "+
-			"with lane %s.", s.policy.Turns[l.Name])
+		return fmt.Sprintf("It is promoted: its oldest job has waited for longer than promote.after, so it takes "+
+			"turns with lane %s.", s.policy.Turns[l.Name])
 	case lane.Promote == nil || lane.Paused || l.OldestWait <= lane.Promote.After:
 		return ""
 	}
 	to, _ := s.laneStatus(lane.Promote.To)
 	left := lane.StartWithin - to.StartWithin - l.OldestWait
-	return fmt.Sprintf("It has waited long enough to take turns with lane %s, which can spare none: its own oldest job "+
-		"has waited for %s of the %s that it may. It takes them once that is less than half, or in %s, when its own "+
-		"objective is as near.", to.Name, say.Short(to.OldestWait.D()), say.Short(to.StartWithin.D()),
+	return fmt.Sprintf("It has waited long enough to take turns with lane %s, which can spare none: its own oldest "+
+		"job has waited for %s of the %s that it may. It takes them once that is less than half, or in %s, when its "+
+		"own objective is as near.", to.Name, say.Short(to.OldestWait.D()), say.Short(to.StartWithin.D()),
 		say.Short(max(0, left.D())))
 }
 
@@ -233,7 +233,8 @@ func (s *Sight) poolLimits(pool, lane string) (all []string) {
 	if l, known := s.policy.Policy.Lane(lane); known && p.Reason == fleet.Budget && p.ColdStart > l.StartWithin &&
 		q.Shoulder[lane] == 0 {
 		add("what the budget leaves it comes too late: a cold start takes %s, and lane %s is to start within %s; "+
-			"`siren budget set`, or `siren pools tune %s --min`", say.Short(p.ColdStart.D()), lane, l.StartWithin, q.Name)
+			"`siren budget set`, or `siren pools tune %s --min`", say.Short(p.ColdStart.D()), lane,
+			l.StartWithin, q.Name)
 	}
 	if p.Ready == 0 && p.Starting == 0 && p.Target == 0 && p.Wanted == 0 && !s.policy.Policy.Paused(lane) {
 		add("it has no workers; it starts some when a job of its own lanes (%s) waits", strings.Join(q.Lanes, ", "))

@@ -200,7 +200,9 @@ func TestCheckerComplains(t *testing.T) {
 			h.RecordsAt = time.Unix(110, 0)
 			h.Windows = []history.Window{{Fault: history.Fault{Kind: "redis-failover"}, Outage: "redis"}}
 		}, isWrong, "says that it runs, 1m0s after"},
-		{"a fleet that goes on", func(h *history.History) { h.Unrest = errors.New("a job runs on") }, isLeftover, "come to rest"},
+		{"a fleet that goes on", func(h *history.History) {
+			h.Unrest = errors.New("a job runs on")
+		}, isLeftover, "come to rest in time: a job runs on"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := goodHistory()
