@@ -80,7 +80,8 @@ func TestSupersede(t *testing.T) {
 			want := job.Record{
 				ID: "job", State: job.Queued, Lane: "express", Kind: d.Job.Kind, Labels: d.Job.Labels,
 				Input: d.Job.Input, Output: d.Job.Output,
-				EnqueuedAt: was.EnqueuedAt, ReadyAt: ready, Copy: 2, Worker: was.Worker, Error: was.Error,
+				EnqueuedAt: was.EnqueuedAt, ReadyAt: ready, Copy: 2, Worker: was.Worker, ClaimedAt: was.ClaimedAt,
+				Error: was.Error,
 			}
 			if !from.Final() { // it goes on
 				want.Attempts, want.StartedAt, want.Wait, want.Progress = was.Attempts, was.StartedAt, was.Wait,
