@@ -76,7 +76,7 @@ func TestSimulate(t *testing.T) {
 		},
 		{
 			"--policy slow.yaml --against more.yaml " + poisson,
-			`(?s)  - standard waits longer: 95 % of its jobs start within [\d.]+s, not [\d.]+(ms|s)\n`,
+			`(?s)  - standard waits longer: 95 % of its jobs wait for at most [\d.]+s, not [\d.]+(ms|s)\n`,
 		},
 		{
 			"--policy large.yaml --against siren.yaml " + poisson,
