@@ -30,7 +30,7 @@ func files(t *testing.T) {
 	for name, text := range map[string]string{
 		"siren.yaml": strings.ReplaceAll(policy, "MIN", "1"), "more.yaml": strings.ReplaceAll(policy, "MIN", "12"),
 		"slow.yaml":  strings.ReplaceAll(strings.ReplaceAll(policy, "MIN", "0"), "30s", "5m"),
-		"large.yaml": strings.ReplaceAll(policy, "MIN", "1, slots: 2"),
+		"large.yaml": strings.ReplaceAll(policy, "MIN", "6, slots: 2"),
 		"jobs.csv":   "time,labels,service,kind\n0,urgent=true,2,thumbnail\n0.5,,10,transcode\n61,,10,transcode\n",
 		"bad.csv":    "time,lane,service\n0,standard,1\n1,slow,1\n",
 		"empty.csv":  "time,lane,service\n",
