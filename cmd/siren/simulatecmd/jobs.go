@@ -118,7 +118,8 @@ func (l *loadFlags) of(p *lanes.Policy, seed uint64, lasts time.Duration, bounde
 	return j, nil
 }
 
-// after is how long a trace is played after its last job has come.
+// after is how long a trace is played after its last job has come. It doesn't go on until the jobs have ended: policies
+// would pay for times of different lengths, and for an idle fleet beside the last of a long job.
 const after = time.Minute
 
 // ofTrace reads the trace once: so that a fault in its last line is told at once, and what is known beforehand is.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/cmd/siren/simulatecmd/page"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/internal/sim"
 	"github.com/polyglot-media/siren/internal/sim/load"
 	"github.com/polyglot-media/siren/internal/sim/rival"
@@ -54,7 +56,10 @@ scaler, and with queues, workers and a cluster that are simulated. It says how l
 each lane waited, and what the fleet cost. The same seed gives the same result.
 
 The load is a trace, a CSV whose first line names its columns: time (seconds, or dates), service
-(the seconds that the job runs), and lane or labels (urgent=true;tier=premium). Or it is a pattern.`,
+(the seconds that the job runs), and lane or labels (urgent=true;tier=premium). Or it is a pattern.
+
+A trace is played until a minute after its last job has come, whatever the policy, so that all pay
+for the same time; what hasn't ended then is said, and --for plays on.`,
 		Example: `  siren simulate --policy siren.yaml --pattern flash --rate 0.5 --service 5s
   siren simulate --policy siren.yaml --trace jobs.csv --html simulation.html
   siren simulate --policy siren.yaml --pattern poisson --rate 3 --compare
@@ -260,7 +265,35 @@ func (s *command) alone(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
 		return err
 	}
 	fmt.Fprintln(s.app.Out)
-	return s.table(cmd, poolTable(r))
+	if err := s.table(cmd, poolTable(r)); err != nil {
+		return err
+	}
+	s.left(jobs, versus{"", "", r})
+	return nil
+}
+
+// left says what of a trace hasn't ended when it is over: it isn't all in the costs.
+func (s *command) left(jobs jobs, runs ...versus) {
+	var says []string
+	for _, r := range runs {
+		n := 0
+		for _, l := range r.Lanes {
+			n += l.Left
+		}
+		if n == 0 || jobs.n == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%s of %s core-hours", say.Plural(n, "job"), amount(max(0, jobs.work.Seconds()-r.Work)/3600))
+		if r.Scaler != "" {
+			text += " with " + r.Scaler
+		}
+		says = append(says, text)
+	}
+	if len(says) > 0 {
+		fmt.Fprintln(s.app.Out)
+		show.Sentence(s.app.Out, "", fmt.Sprintf("What hasn't ended when it is over isn't all in the costs: %s. "+
+			"A longer --for plays on.", strings.Join(says, ", ")))
+	}
 }
 
 // table shows a table in the form that was asked for.

@@ -33,6 +33,7 @@ func files(t *testing.T) {
 		"large.yaml": strings.ReplaceAll(policy, "MIN", "6, slots: 2"),
 		"jobs.csv":   "time,labels,service,kind\n0,urgent=true,2,thumbnail\n0.5,,10,transcode\n61,,10,transcode\n",
 		"bad.csv":    "time,lane,service\n0,standard,1\n1,slow,1\n",
+		"long.csv":   "time,lane,service\n0,standard,600\n1,standard,600\n60,standard,7200\n",
 		"empty.csv":  "time,lane,service\n",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
@@ -64,6 +65,17 @@ func TestSimulate(t *testing.T) {
 		{"--policy siren.yaml --trace jobs.csv", `(?s)^2m1s of jobs.csv.*express +2s +1 +100.0%.*standard +30s +2 `},
 		{"--policy siren.yaml --trace jobs.csv --predicted-by-kind", `(?s)standard +30s +2 `},
 		{"--policy siren.yaml --trace jobs.csv --for 30s", `(?s)^30s of jobs.csv.*standard +30s +1 `},
+		{"--policy siren.yaml --trace jobs.csv", `PEAK\ngeneral [^\n]*\n$`},
+		{
+			"--policy siren.yaml --trace long.csv",
+			`(?s)^2m of long.csv.*\n\nWhat hasn't ended when it is over isn't all in the costs: 3 jobs of 2.33\s+core-hours`,
+		},
+		{"--policy siren.yaml --trace long.csv --for 1h", `1 job of 2.00 core-hours`},
+		{
+			"--policy siren.yaml --against more.yaml --trace long.csv",
+			`(?s)3 jobs of 2.33\s+core-hours\s+with\s+siren.yaml,\s+3\s+jobs\s+of\s+2.33\s+core-hours\s+with\s+more.yaml`,
+		},
+		{"--policy siren.yaml --compare --trace long.csv", `(?s)3 jobs of 2.33\s+core-hours\s+with\s+Siren`},
 		{"--policy siren.yaml --cold-start 1m --cold-spread 0 " + poisson, "workers that start in 1m0s"},
 		{
 			"--policy siren.yaml --compare -o wide " + poisson,

@@ -56,7 +56,11 @@ func (s *command) whatIf(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
 		return err
 	}
 	fmt.Fprintln(s.app.Out)
-	return s.table(cmd, poolChangeTable(with, against))
+	if err := s.table(cmd, poolChangeTable(with, against)); err != nil {
+		return err
+	}
+	s.left(jobs, versus{s.named(), "", with}, versus{s.against, "", against})
+	return nil
 }
 
 func (s *command) named() string {
