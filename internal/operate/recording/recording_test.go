@@ -101,7 +101,7 @@ func TestLines(t *testing.T) {
 		"2026-01-31T12:00:00.000Z,standard,10.000,transcode,1.000,1,completed",
 		"2026-01-31T12:00:01.000Z,standard,4.000,transcode,1.000,3,completed",
 		"2026-01-31T12:00:02.000Z,standard,0.500,transcode,1.000,2,dead",
-		"2026-01-31T12:00:03.000Z,standard,29.000,transcode,1.000,2,dead", // the mean of the completed ones, and of those that run for longer
+		"2026-01-31T12:00:03.000Z,standard,29.000,transcode,1.000,2,dead", // the mean of those that ended or run longer
 		"2026-01-31T12:00:04.000Z,standard,2.000,transcode,1.000,1,cancelled",
 		"2026-01-31T12:00:05.000Z,standard,29.000,transcode,1.000,1,cancelled",
 		"2026-01-31T12:00:08.000Z,standard,10.000,transcode,0.000,1,completed",
