@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
@@ -100,7 +101,7 @@ for the same time; what hasn't ended then is said, and --for plays on.`,
 }
 
 func (s *command) run(cmd *cobra.Command) (err error) {
-	if err := s.check(); err != nil {
+	if err := s.check(cmd.Flags()); err != nil {
 		return exit.With(exit.Usage, err)
 	}
 	p, err := s.policyOf(cmd)
@@ -134,7 +135,7 @@ func (s *command) run(cmd *cobra.Command) (err error) {
 }
 
 // check says what is wrong with the flags together.
-func (s *command) check() error {
+func (s *command) check(given *pflag.FlagSet) error {
 	part := func(name string, v float64) error {
 		if v >= 0 && v <= 1 {
 			return nil
@@ -161,7 +162,7 @@ func (s *command) check() error {
 	if _, err := s.starts(); err != nil {
 		errs = append(errs, err)
 	}
-	errs = append(errs, s.load.check(), part("failing", s.faults.Failing),
+	errs = append(errs, s.load.check(given), part("failing", s.faults.Failing),
 		part("predicted", s.known.Part), part("lost-heartbeats", s.faults.LostBeat),
 		part("lost-depths", s.faults.LostDepth))
 	return errors.Join(errs...)

@@ -172,6 +172,9 @@ func TestErrors(t *testing.T) {
 	}{
 		{"--policy siren.yaml", "no load: give --trace FILE, or --pattern", exit.Usage},
 		{"--policy siren.yaml --trace jobs.csv --pattern flash", "two loads", exit.Usage},
+		{"--policy siren.yaml --trace jobs.csv --rate 2 --lanes express=1", "--rate, --lanes: of a --pattern", exit.Usage},
+		{"--policy siren.yaml --trace jobs.csv --service 2s --parts 2", "--service, --parts: of a --pattern", exit.Usage},
+		{"--policy siren.yaml --trace jobs.csv --spread exp --period 1m", "--spread, --period: of a", exit.Usage},
 		{"--policy siren.yaml --pattern flash --compare --against more.yaml", "give one of them", exit.Usage},
 		{"--policy siren.yaml --pattern flash --for -1s", "--for: -1s is no time to play", exit.Usage},
 		{"--policy siren.yaml --pattern flash --failing 2", "--failing: 2 is no part", exit.Usage},
@@ -197,6 +200,23 @@ func TestErrors(t *testing.T) {
 		if code, _ := exit.Of(err); code != c.code {
 			t.Errorf("%s: exit code %d, want %d", c.args, code, c.code)
 		}
+	}
+}
+
+// A flash's rate is the one between its bursts, as the help says.
+func TestRateOfFlash(t *testing.T) {
+	files(t)
+	if usage := New(&app.App{}).Flags().Lookup("rate").Usage; !strings.Contains(usage, "of flash, between its bursts") {
+		t.Error(usage)
+	}
+	// nine tenths of the hour at 1 a second, and a tenth at 10
+	out, _, err := siren(strings.Fields("--policy siren.yaml --pattern flash --rate 1 --service 1s -o json")...)
+	var r struct{ Lanes []struct{ Arrived int } }
+	if err != nil || json.Unmarshal([]byte(out), &r) != nil {
+		t.Fatal(err, out)
+	}
+	if n := r.Lanes[0].Arrived + r.Lanes[1].Arrived; n < 6500 || n > 7200 {
+		t.Errorf("%d jobs came, about 6840 should", n)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/internal/sim"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -125,6 +126,9 @@ func (t *Trace) Next() (sim.Job, bool) {
 	row, err := t.csv.Read()
 	if errors.Is(err, io.EOF) {
 		return sim.Job{}, false
+	}
+	if e := (*csv.ParseError)(nil); errors.As(err, &e) && errors.Is(err, csv.ErrFieldCount) {
+		e.Err = fmt.Errorf("it has %s, and the first line %d", say.Plural(len(row), "field"), t.csv.FieldsPerRecord)
 	}
 	if err != nil {
 		t.err = t.said(err)
