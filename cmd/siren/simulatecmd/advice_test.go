@@ -65,8 +65,8 @@ func TestNotes(t *testing.T) {
 		}},
 		"limited in the first step": {
 			func(r *advice) { r.Steps, r.Limited, r.By = nil, true, advise.LimitTime }, []string{
-				"--within ended the search before all first steps were tried, so whether one helps isn't known: with a " +
-					"larger one it may find more",
+				"--within ended the search before all first steps were tried, so whether one helps isn't known: with " +
+					"a larger one it may find more",
 			},
 		},
 		"limited and late": {func(r *advice) {

@@ -59,8 +59,8 @@ func (l *loadFlags) check(given *pflag.FlagSet) error {
 	case l.trace != "" && l.pattern != "":
 		return errors.New("two loads: give --trace or --pattern")
 	case len(beside) > 0:
-		return fmt.Errorf("%s: of a --pattern; a --trace says when its jobs come, how long they run and to which lanes, "+
-			"so give one or the other", strings.Join(beside, ", "))
+		return fmt.Errorf("%s: of a --pattern; a --trace says itself when its jobs come, how long they run and "+
+			"to which lanes", strings.Join(beside, ", "))
 	case l.parts < 0 || l.parts > 10000:
 		return fmt.Errorf("--parts: %d are no parts: give a number from 0 to 10000", l.parts)
 	}

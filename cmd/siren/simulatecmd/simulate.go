@@ -284,7 +284,8 @@ func (s *command) left(jobs jobs, runs ...versus) {
 		if n == 0 || jobs.n == 0 {
 			continue
 		}
-		text := fmt.Sprintf("%s of %s core-hours", say.Plural(n, "job"), amount(max(0, jobs.work.Seconds()-r.Work)/3600))
+		owed := max(0, jobs.work.Seconds()-r.Work) / 3600
+		text := fmt.Sprintf("%s of %s core-hours", say.Plural(n, "job"), amount(owed))
 		if r.Scaler != "" {
 			text += " with " + r.Scaler
 		}

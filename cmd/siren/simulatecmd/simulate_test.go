@@ -68,12 +68,12 @@ func TestSimulate(t *testing.T) {
 		{"--policy siren.yaml --trace jobs.csv", `PEAK\ngeneral [^\n]*\n$`},
 		{
 			"--policy siren.yaml --trace long.csv",
-			`(?s)^2m of long.csv.*\n\nWhat hasn't ended when it is over isn't all in the costs: 3 jobs of 2.33\s+core-hours`,
+			`(?s)^2m of long.csv.*\n\nWhat hasn't ended when it is over isn't all in the costs: 3 jobs of 2.33\s+core`,
 		},
 		{"--policy siren.yaml --trace long.csv --for 1h", `1 job of 2.00 core-hours`},
 		{
 			"--policy siren.yaml --against more.yaml --trace long.csv",
-			`(?s)3 jobs of 2.33\s+core-hours\s+with\s+siren.yaml,\s+3\s+jobs\s+of\s+2.33\s+core-hours\s+with\s+more.yaml`,
+			`(?s)3 jobs of 2.33\s+core-hours\s+with\s+siren.yaml,\s+3\s+jobs\s+of\s+2.33\s+core-hours\s+with\s+more`,
 		},
 		{"--policy siren.yaml --compare --trace long.csv", `(?s)3 jobs of 2.33\s+core-hours\s+with\s+Siren`},
 		{"--policy siren.yaml --cold-start 1m --cold-spread 0 " + poisson, "workers that start in 1m0s"},
@@ -172,8 +172,8 @@ func TestErrors(t *testing.T) {
 	}{
 		{"--policy siren.yaml", "no load: give --trace FILE, or --pattern", exit.Usage},
 		{"--policy siren.yaml --trace jobs.csv --pattern flash", "two loads", exit.Usage},
-		{"--policy siren.yaml --trace jobs.csv --rate 2 --lanes express=1", "--rate, --lanes: of a --pattern", exit.Usage},
-		{"--policy siren.yaml --trace jobs.csv --service 2s --parts 2", "--service, --parts: of a --pattern", exit.Usage},
+		{"--policy siren.yaml --trace jobs.csv --rate 2 --lanes express=1", "--rate, --lanes: of a", exit.Usage},
+		{"--policy siren.yaml --trace jobs.csv --service 2s --parts 2", "--service, --parts: of a", exit.Usage},
 		{"--policy siren.yaml --trace jobs.csv --spread exp --period 1m", "--spread, --period: of a", exit.Usage},
 		{"--policy siren.yaml --pattern flash --compare --against more.yaml", "give one of them", exit.Usage},
 		{"--policy siren.yaml --pattern flash --for -1s", "--for: -1s is no time to play", exit.Usage},

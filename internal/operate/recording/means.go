@@ -7,8 +7,8 @@ import (
 	"github.com/polyglot-media/siren/lanes/job"
 )
 
-// means is how long the jobs of the window ran: of each lane and kind, and with "" for the kind of each lane. Those that
-// run count as well when they have run, or are predicted to run, for longer than the others did: by the ended ones
+// means is how long the jobs of the window ran: of each lane and kind, and with "" for the kind of each lane. Running
+// ones count as well when they have run, or are predicted to run, for longer than the others did: by the ended ones
 // alone long jobs would look short, which end last.
 type means struct {
 	of      map[[2]string]mean

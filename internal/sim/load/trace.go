@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/internal/sim"
 	"github.com/polyglot-media/siren/lanes"
 )
@@ -128,7 +127,7 @@ func (t *Trace) Next() (sim.Job, bool) {
 		return sim.Job{}, false
 	}
 	if e := (*csv.ParseError)(nil); errors.As(err, &e) && errors.Is(err, csv.ErrFieldCount) {
-		e.Err = fmt.Errorf("it has %s, and the first line %d", say.Plural(len(row), "field"), t.csv.FieldsPerRecord)
+		e.Err = fmt.Errorf("wrong number of fields: %d, and the first line has %d", len(row), t.csv.FieldsPerRecord)
 	}
 	if err != nil {
 		t.err = t.said(err)
