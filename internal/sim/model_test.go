@@ -8,6 +8,7 @@ import (
 	"github.com/polyglot-media/siren/internal/sim"
 	"github.com/polyglot-media/siren/internal/sim/load"
 	"github.com/polyglot-media/siren/internal/sim/rival"
+	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/fleet"
 )
 
@@ -254,6 +255,26 @@ func TestWaitingAtTheEndIsLate(t *testing.T) {
 	c := sim.NewConfig(policyOf(t, oneWorker), jobs.Jobs(), time.Minute)
 	l := play(t, c, rival.Static{}).Lanes[1]
 	if l.InTime != 1 || l.Late != 2 || l.Max.D() != time.Minute || l.Met() {
+		t.Errorf("%+v", l)
+	}
+}
+
+// So does its wait count with the others', as far as it goes.
+func TestWaitsUntilTheEnd(t *testing.T) {
+	jobs := slices.Repeat(load.Listed{{Lane: 1, Service: 10 * time.Minute}}, 4)
+	c := sim.NewConfig(policyOf(t, oneWorker), jobs.Jobs(), time.Minute)
+	l := play(t, c, rival.Static{}).Lanes[1]
+	if l.Started != 1 || l.Left != 4 || l.Mean.D() != 45*s {
+		t.Errorf("%+v", l)
+	}
+	for name, wait := range map[string]lanes.Duration{"p50": l.P50, "p95": l.P95, "p99": l.P99} {
+		if got := wait.D().Seconds(); got < 59.4 || got > 60.6 { // a histogram's, to 1 %
+			t.Errorf("%s: %.1f s", name, got)
+		}
+	}
+	jobs = jobs[:2]
+	c.Load, c.For = jobs.Jobs(), 20*s // what isn't late yet counts too
+	if l = play(t, c, rival.Static{}).Lanes[1]; l.InTime != 1 || l.Late != 0 || l.Mean.D() != 10*s {
 		t.Errorf("%+v", l)
 	}
 }

@@ -23,7 +23,8 @@ type Result struct {
 	Series    []Point    `json:"series,omitempty"`
 }
 
-// LaneResult is what came of a lane's jobs. Waits are of first starts: from being ready until it.
+// LaneResult is what came of a lane's jobs. Waits are from being ready until the first start, and of jobs that haven't
+// started when it ends, until then: what is said of them is the least that it can be.
 type LaneResult struct {
 	Name        string         `json:"name"`
 	StartWithin lanes.Duration `json:"startWithin"`
@@ -39,7 +40,7 @@ type LaneResult struct {
 	P50         lanes.Duration `json:"p50"`
 	P95         lanes.Duration `json:"p95"`
 	P99         lanes.Duration `json:"p99"`
-	Max         lanes.Duration `json:"max"` // of those that wait at the end too
+	Max         lanes.Duration `json:"max"`
 	// InTime is how many started within the objective, and Late how many didn't: those that wait at the end count when
 	// they have waited for longer already.
 	InTime int `json:"inTime"`
@@ -143,14 +144,20 @@ func (b *book) addLane() {
 // wait notes a first start.
 func (b *book) wait(l int32, waited, within int64) {
 	t := &b.lanes[l]
-	_ = t.waits.RecordValue(min(waited, int64(longest)) / int64(time.Millisecond)) // its range has all of them
-	t.sum += time.Duration(waited).Seconds()
-	t.max, t.worst = max(t.max, waited), max(t.worst, waited)
+	t.waited(waited)
+	t.worst = max(t.worst, waited)
 	if waited <= within {
 		t.inTime++
 	} else {
 		t.late++
 	}
+}
+
+// waited counts a wait.
+func (t *tally) waited(d int64) {
+	_ = t.waits.RecordValue(min(d, int64(longest)) / int64(time.Millisecond)) // its range has all of them
+	t.sum += time.Duration(d).Seconds()
+	t.max = max(t.max, d)
 }
 
 // keptDecisions are as many as somebody would read.
@@ -213,26 +220,24 @@ func (p *Plant) result() *Result {
 
 func (p *Plant) laneResult(i int) LaneResult {
 	l, t := &p.lanes[i], &p.book.lanes[i]
-	started := t.inTime + t.late
 	r := LaneResult{
-		Name: l.Name, StartWithin: l.StartWithin, Arrived: t.arrived, Started: started, Ended: t.ended, Dead: t.dead,
-		Crashed: t.crashed, Hits: t.hits, Lost: time.Duration(t.lost).Round(time.Millisecond).Seconds(),
+		Name: l.Name, StartWithin: l.StartWithin, Arrived: t.arrived, Started: t.inTime + t.late, Ended: t.ended,
+		Dead: t.dead, Crashed: t.crashed, Hits: t.hits, Lost: time.Duration(t.lost).Round(time.Millisecond).Seconds(),
 		Left: t.arrived - t.ended - t.dead, InTime: t.inTime, Late: t.late,
-		P50: quantile(t.waits, 50), P95: quantile(t.waits, 95), P99: quantile(t.waits, 99),
 	}
-	if started > 0 {
-		r.Mean = lanes.Duration(t.sum / float64(started) * float64(time.Second))
-	}
-	longest := t.max
 	for k := range l.queue.n {
 		if w := l.queue.at(k); !w.again {
-			longest = max(longest, p.end-w.ready)
+			t.waited(p.end - w.ready)
 			if p.end-w.ready > int64(l.StartWithin) {
 				r.Late++
 			}
 		}
 	}
-	r.Max = lanes.Duration(time.Duration(longest).Round(time.Millisecond))
+	if n := t.waits.TotalCount(); n > 0 {
+		r.Mean = lanes.Duration(t.sum / float64(n) * float64(time.Second))
+	}
+	r.P50, r.P95, r.P99 = quantile(t.waits, 50), quantile(t.waits, 95), quantile(t.waits, 99)
+	r.Max = lanes.Duration(time.Duration(t.max).Round(time.Millisecond))
 	return r
 }
 

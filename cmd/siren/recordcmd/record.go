@@ -221,7 +221,7 @@ func (r *command) tell(rec *recording.Recording, s recording.Summary) {
 		n    int
 		says string
 	}{
-		{s.Open, "hadn't ended: how long they run is foreseen"},
+		{s.Open, "hadn't ended: how long they run is foreseen; a longer --wait has more of them end"},
 		{s.Unsure, "ended in a crash, or were called off between two attempts: how long they run is foreseen"},
 		{s.Direct, "were sent by plain AMQP: they count as come when they started"},
 		{s.Never, "ended before they started, and aren't in the trace: cancelled, expired or missing"},
@@ -234,6 +234,10 @@ func (r *command) tell(rec *recording.Recording, s recording.Summary) {
 		part := float64(s.Failed) / float64(s.Attempts)
 		fmt.Fprintf(r.Err, "  %d of %s failed: simulate it with --failing %.2g\n", s.Failed,
 			say.Plural(s.Attempts, "attempt"), part)
+	}
+	if n := s.Foreseen(); n > 0 {
+		r.Warn("%d of %s (%.0f %%) %s a run time that is foreseen, not measured", n, say.Plural(s.Jobs, "line"),
+			100*float64(n)/float64(s.Jobs), say.Verb(n, "has", "have"))
 	}
 	if r.path != "-" {
 		fmt.Fprintf(r.Err, "siren simulate --trace %[1]s plays it, siren advise --trace %[1]s looks for a better "+

@@ -63,21 +63,28 @@ func (r advice) notes(from *lanes.Policy) []string {
 				100/float64(l.Jobs))
 		}
 	}
-	if len(r.Steps) == 0 {
+	if len(r.Steps) == 0 && r.Looked {
 		note("no step helps: none saves a hundredth of the core-hours, or has more jobs in time, without making " +
 			"another lane late")
 	}
-	last := r.Outcome()
+	last, misses := r.Outcome(), "misses its objective all the same"
+	if r.unknown() {
+		misses = "misses its objective"
+	}
 	for _, l := range last.Lanes {
 		if !l.Met {
-			note("%s misses its objective all the same: %.1f %% of its jobs start within %s%s", l.Name, 100*l.Share,
-				l.StartWithin, r.because(l.Name, last))
+			note("%s %s: %.1f %% of its jobs start within %s%s", l.Name, misses, 100*l.Share, l.StartWithin,
+				r.because(l.Name, last))
 		}
 	}
 	notes = append(notes, r.worse(last)...)
 	notes = append(notes, r.unsure(last)...)
 	if r.Limited {
-		note("it ended at its limit: with a larger --limit, or --within, it may find more")
+		known := ""
+		if r.unknown() {
+			known = " before all first steps were tried, so whether one helps isn't known"
+		}
+		note("%s ended the search%s: with a larger one it may find more", flagOf[r.By], known)
 	}
 	if last.Owed > last.CoreHours/20 {
 		note("when the trace ends, jobs of %s core-hours haven't run: they count as if they had",
@@ -85,6 +92,12 @@ func (r advice) notes(from *lanes.Policy) []string {
 	}
 	return append(notes, r.beware(from)...)
 }
+
+// unknown reports whether the search ended too soon to say of any step whether it helps.
+func (r advice) unknown() bool { return r.Limited && len(r.Steps) == 0 && !r.Looked }
+
+// flagOf names the flags of the limits.
+var flagOf = map[advise.Limit]string{advise.LimitJobs: "--limit", advise.LimitTime: "--within"}
 
 // beware says what the changes mean beside what was simulated.
 func (r advice) beware(from *lanes.Policy) (notes []string) {

@@ -43,7 +43,7 @@ func TestNotes(t *testing.T) {
 		"few jobs of a lane": {func(r *advice) { r.AsItIs.Lanes[0].Jobs = 4 }, []string{
 			"lane express has 4 jobs: one that is late is 25 % of it",
 		}},
-		"no step": {func(r *advice) { r.Steps = nil }, []string{"no step helps"}},
+		"no step": {func(r *advice) { r.Steps, r.Looked = nil, true }, []string{"no step helps"}},
 		"late": {func(r *advice) { r.AsItIs, r.Steps = outcome(0.5, 1), step(outcome(0.9, 1)) }, []string{
 			"express misses its objective all the same: 90.0 % of its jobs start within 2s; a worker takes 10s",
 		}},
@@ -60,7 +60,23 @@ func TestNotes(t *testing.T) {
 		"by chance": {func(r *advice) { r.Again = []advise.Outcome{outcome(1, 1), outcome(0.94, 1)} }, []string{
 			"express is close to its objective: with another seed only 94.0 % of its jobs start within 2s",
 		}},
-		"limited": {func(r *advice) { r.Limited = true }, []string{"it ended at its limit"}},
+		"limited": {func(r *advice) { r.Limited, r.By = true, advise.LimitJobs }, []string{
+			"--limit ended the search: with a larger one it may find more",
+		}},
+		"limited in the first step": {
+			func(r *advice) { r.Steps, r.Limited, r.By = nil, true, advise.LimitTime }, []string{
+				"--within ended the search before all first steps were tried, so whether one helps isn't known: with " +
+					"a larger one it may find more",
+			},
+		},
+		"limited and late": {func(r *advice) {
+			r.AsItIs, r.Steps, r.Limited, r.By = outcome(0.5, 1), nil, true, advise.LimitJobs
+		}, []string{"express misses its objective: 50.0 %", "--limit ended the search before"}},
+		"limited when no step helps": {
+			func(r *advice) { r.Steps, r.Looked, r.Limited, r.By = nil, true, true, advise.LimitTime }, []string{
+				"no step helps", "--within ended the search: with a larger one it may find more",
+			},
+		},
 		"owed": {func(r *advice) { r.Steps[0].Owed = 2 }, []string{
 			"when the trace ends, jobs of 2.00 core-hours haven't run",
 		}},

@@ -168,7 +168,12 @@ func (s *adviser) search(ctx context.Context, p *lanes.Policy, jobs jobs) (advis
 	a, err := search.Advise(bounded, p)
 	show.Progress(s.app.Err, "")
 	if ctx.Err() != nil {
-		err = errors.New("interrupted")
+		return a, errors.New("interrupted")
+	}
+	if low := (advise.TooLowError{}); errors.As(err, &low) {
+		err = fmt.Errorf("%s is too low for a single simulation of %s", map[advise.Limit]string{
+			advise.LimitJobs: fmt.Sprintf("--limit %d", s.limit), advise.LimitTime: "--within " + s.within.String(),
+		}[low.By], say.Plural(jobs.n, "job"))
 	}
 	return a, err
 }

@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
@@ -30,7 +32,7 @@ func (l *loadFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&l.trace, "trace", "", "CSV `FILE` of jobs")
 	app.OneOf(c, &l.pattern, "pattern", "", "`PATTERN` by which jobs come", load.Patterns()...)
-	f.Float64Var(&l.rate, "rate", 1, "`JOBS` a second; of square and flash, while they are on")
+	f.Float64Var(&l.rate, "rate", 1, "`JOBS` a second; of square, while it is on; of flash, between its bursts")
 	f.DurationVar(&l.service, "service", 10*time.Second, "`TIME` that a job runs, the mean")
 	l.spread = string(load.Exponential)
 	app.OneOf(c, &l.spread, "spread", "", "`SPREAD` of that", string(load.Exponential), string(load.Fixed),
@@ -41,12 +43,24 @@ func (l *loadFlags) add(c *cobra.Command) {
 	app.CompleteFlag(c, "trace", app.Files("csv"))
 }
 
-func (l *loadFlags) check() error {
+// patterned are the flags that say how a pattern is: a trace says all of it itself.
+var patterned = []string{"rate", "service", "spread", "period", "lanes", "parts"}
+
+func (l *loadFlags) check(given *pflag.FlagSet) error {
+	var beside []string
+	for _, name := range patterned {
+		if l.trace != "" && given.Changed(name) {
+			beside = append(beside, "--"+name)
+		}
+	}
 	switch {
 	case l.trace == "" && l.pattern == "":
 		return errors.New("no load: give --trace FILE, or --pattern with --rate and --service")
 	case l.trace != "" && l.pattern != "":
 		return errors.New("two loads: give --trace or --pattern")
+	case len(beside) > 0:
+		return fmt.Errorf("%s: of a --pattern; a --trace says itself when its jobs come, how long they run and "+
+			"to which lanes", strings.Join(beside, ", "))
 	case l.parts < 0 || l.parts > 10000:
 		return fmt.Errorf("--parts: %d are no parts: give a number from 0 to 10000", l.parts)
 	}
@@ -118,7 +132,8 @@ func (l *loadFlags) of(p *lanes.Policy, seed uint64, lasts time.Duration, bounde
 	return j, nil
 }
 
-// after is how long a trace is played after its last job has come.
+// after is how long a trace is played after its last job has come. It doesn't go on until the jobs have ended: policies
+// would pay for times of different lengths, and for an idle fleet beside the last of a long job.
 const after = time.Minute
 
 // ofTrace reads the trace once: so that a fault in its last line is told at once, and what is known beforehand is.

@@ -10,15 +10,18 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
 	"github.com/polyglot-media/siren/cmd/siren/show"
 	"github.com/polyglot-media/siren/cmd/siren/simulatecmd/page"
 	"github.com/polyglot-media/siren/internal/redis"
+	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/internal/sim"
 	"github.com/polyglot-media/siren/internal/sim/load"
 	"github.com/polyglot-media/siren/internal/sim/rival"
@@ -54,7 +57,10 @@ scaler, and with queues, workers and a cluster that are simulated. It says how l
 each lane waited, and what the fleet cost. The same seed gives the same result.
 
 The load is a trace, a CSV whose first line names its columns: time (seconds, or dates), service
-(the seconds that the job runs), and lane or labels (urgent=true;tier=premium). Or it is a pattern.`,
+(the seconds that the job runs), and lane or labels (urgent=true;tier=premium). Or it is a pattern.
+
+A trace is played until a minute after its last job has come, whatever the policy, so that all pay
+for the same time; what hasn't ended then is said, and --for plays on.`,
 		Example: `  siren simulate --policy siren.yaml --pattern flash --rate 0.5 --service 5s
   siren simulate --policy siren.yaml --trace jobs.csv --html simulation.html
   siren simulate --policy siren.yaml --pattern poisson --rate 3 --compare
@@ -95,7 +101,7 @@ The load is a trace, a CSV whose first line names its columns: time (seconds, or
 }
 
 func (s *command) run(cmd *cobra.Command) (err error) {
-	if err := s.check(); err != nil {
+	if err := s.check(cmd.Flags()); err != nil {
 		return exit.With(exit.Usage, err)
 	}
 	p, err := s.policyOf(cmd)
@@ -129,7 +135,7 @@ func (s *command) run(cmd *cobra.Command) (err error) {
 }
 
 // check says what is wrong with the flags together.
-func (s *command) check() error {
+func (s *command) check(given *pflag.FlagSet) error {
 	part := func(name string, v float64) error {
 		if v >= 0 && v <= 1 {
 			return nil
@@ -156,7 +162,7 @@ func (s *command) check() error {
 	if _, err := s.starts(); err != nil {
 		errs = append(errs, err)
 	}
-	errs = append(errs, s.load.check(), part("failing", s.faults.Failing),
+	errs = append(errs, s.load.check(given), part("failing", s.faults.Failing),
 		part("predicted", s.known.Part), part("lost-heartbeats", s.faults.LostBeat),
 		part("lost-depths", s.faults.LostDepth))
 	return errors.Join(errs...)
@@ -260,7 +266,36 @@ func (s *command) alone(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
 		return err
 	}
 	fmt.Fprintln(s.app.Out)
-	return s.table(cmd, poolTable(r))
+	if err := s.table(cmd, poolTable(r)); err != nil {
+		return err
+	}
+	s.left(jobs, versus{"", "", r})
+	return nil
+}
+
+// left says what of a trace hasn't ended when it is over: it isn't all in the costs.
+func (s *command) left(jobs jobs, runs ...versus) {
+	var says []string
+	for _, r := range runs {
+		n := 0
+		for _, l := range r.Lanes {
+			n += l.Left
+		}
+		if n == 0 || jobs.n == 0 {
+			continue
+		}
+		owed := max(0, jobs.work.Seconds()-r.Work) / 3600
+		text := fmt.Sprintf("%s of %s core-hours", say.Plural(n, "job"), amount(owed))
+		if r.Scaler != "" {
+			text += " with " + r.Scaler
+		}
+		says = append(says, text)
+	}
+	if len(says) > 0 {
+		fmt.Fprintln(s.app.Out)
+		show.Sentence(s.app.Out, "", fmt.Sprintf("What hasn't ended when it is over isn't all in the costs: %s. "+
+			"A longer --for plays on.", strings.Join(says, ", ")))
+	}
 }
 
 // table shows a table in the form that was asked for.

@@ -30,9 +30,10 @@ func files(t *testing.T) {
 	for name, text := range map[string]string{
 		"siren.yaml": strings.ReplaceAll(policy, "MIN", "1"), "more.yaml": strings.ReplaceAll(policy, "MIN", "12"),
 		"slow.yaml":  strings.ReplaceAll(strings.ReplaceAll(policy, "MIN", "0"), "30s", "5m"),
-		"large.yaml": strings.ReplaceAll(policy, "MIN", "2, slots: 4"),
+		"large.yaml": strings.ReplaceAll(policy, "MIN", "6, slots: 2"),
 		"jobs.csv":   "time,labels,service,kind\n0,urgent=true,2,thumbnail\n0.5,,10,transcode\n61,,10,transcode\n",
 		"bad.csv":    "time,lane,service\n0,standard,1\n1,slow,1\n",
+		"long.csv":   "time,lane,service\n0,standard,600\n1,standard,600\n60,standard,7200\n",
 		"empty.csv":  "time,lane,service\n",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
@@ -64,6 +65,17 @@ func TestSimulate(t *testing.T) {
 		{"--policy siren.yaml --trace jobs.csv", `(?s)^2m1s of jobs.csv.*express +2s +1 +100.0%.*standard +30s +2 `},
 		{"--policy siren.yaml --trace jobs.csv --predicted-by-kind", `(?s)standard +30s +2 `},
 		{"--policy siren.yaml --trace jobs.csv --for 30s", `(?s)^30s of jobs.csv.*standard +30s +1 `},
+		{"--policy siren.yaml --trace jobs.csv", `PEAK\ngeneral [^\n]*\n$`},
+		{
+			"--policy siren.yaml --trace long.csv",
+			`(?s)^2m of long.csv.*\n\nWhat hasn't ended when it is over isn't all in the costs: 3 jobs of 2.33\s+core`,
+		},
+		{"--policy siren.yaml --trace long.csv --for 1h", `1 job of 2.00 core-hours`},
+		{
+			"--policy siren.yaml --against more.yaml --trace long.csv",
+			`(?s)3 jobs of 2.33\s+core-hours\s+with\s+siren.yaml,\s+3\s+jobs\s+of\s+2.33\s+core-hours\s+with\s+more`,
+		},
+		{"--policy siren.yaml --compare --trace long.csv", `(?s)3 jobs of 2.33\s+core-hours\s+with\s+Siren`},
 		{"--policy siren.yaml --cold-start 1m --cold-spread 0 " + poisson, "workers that start in 1m0s"},
 		{
 			"--policy siren.yaml --compare -o wide " + poisson,
@@ -76,7 +88,7 @@ func TestSimulate(t *testing.T) {
 		},
 		{
 			"--policy slow.yaml --against more.yaml " + poisson,
-			`(?s)  - standard waits longer: 95 % of its jobs start within [\d.]+s, not [\d.]+(ms|s)\n`,
+			`(?s)  - standard waits longer: 95 % of its jobs wait for at most [\d.]+s, not [\d.]+(ms|s)\n`,
 		},
 		{
 			"--policy large.yaml --against siren.yaml " + poisson,
@@ -160,6 +172,9 @@ func TestErrors(t *testing.T) {
 	}{
 		{"--policy siren.yaml", "no load: give --trace FILE, or --pattern", exit.Usage},
 		{"--policy siren.yaml --trace jobs.csv --pattern flash", "two loads", exit.Usage},
+		{"--policy siren.yaml --trace jobs.csv --rate 2 --lanes express=1", "--rate, --lanes: of a", exit.Usage},
+		{"--policy siren.yaml --trace jobs.csv --service 2s --parts 2", "--service, --parts: of a", exit.Usage},
+		{"--policy siren.yaml --trace jobs.csv --spread exp --period 1m", "--spread, --period: of a", exit.Usage},
 		{"--policy siren.yaml --pattern flash --compare --against more.yaml", "give one of them", exit.Usage},
 		{"--policy siren.yaml --pattern flash --for -1s", "--for: -1s is no time to play", exit.Usage},
 		{"--policy siren.yaml --pattern flash --failing 2", "--failing: 2 is no part", exit.Usage},
@@ -185,6 +200,23 @@ func TestErrors(t *testing.T) {
 		if code, _ := exit.Of(err); code != c.code {
 			t.Errorf("%s: exit code %d, want %d", c.args, code, c.code)
 		}
+	}
+}
+
+// A flash's rate is the one between its bursts, as the help says.
+func TestRateOfFlash(t *testing.T) {
+	files(t)
+	if usage := New(&app.App{}).Flags().Lookup("rate").Usage; !strings.Contains(usage, "of flash, between its bursts") {
+		t.Error(usage)
+	}
+	// nine tenths of the hour at 1 a second, and a tenth at 10
+	out, _, err := siren(strings.Fields("--policy siren.yaml --pattern flash --rate 1 --service 1s -o json")...)
+	var r struct{ Lanes []struct{ Arrived int } }
+	if err != nil || json.Unmarshal([]byte(out), &r) != nil {
+		t.Fatal(err, out)
+	}
+	if n := r.Lanes[0].Arrived + r.Lanes[1].Arrived; n < 6500 || n > 7200 {
+		t.Errorf("%d jobs came, about 6840 should", n)
 	}
 }
 

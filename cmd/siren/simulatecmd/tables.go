@@ -44,7 +44,7 @@ func percent(l sim.LaneResult) string {
 
 // wait is one of a lane's waits; of no job there is none.
 func wait(l sim.LaneResult, d lanes.Duration) string {
-	if l.InTime+l.Late == 0 {
+	if l.Arrived == 0 {
 		return "-"
 	}
 	return say.Short(d.D())

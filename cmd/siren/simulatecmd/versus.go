@@ -45,5 +45,9 @@ func (s *command) sideBySide(cmd *cobra.Command, p *lanes.Policy, jobs jobs) err
 	}
 	fmt.Fprintf(s.app.Out, "%s, with seed %d and workers that start in %s. Per lane: jobs that started in time.\n\n",
 		jobs.says, s.seed, s.cold.Median)
-	return s.table(cmd, versusTable(runs))
+	if err := s.table(cmd, versusTable(runs)); err != nil {
+		return err
+	}
+	s.left(jobs, runs...)
+	return nil
 }

@@ -56,7 +56,11 @@ func (s *command) whatIf(cmd *cobra.Command, p *lanes.Policy, jobs jobs) error {
 		return err
 	}
 	fmt.Fprintln(s.app.Out)
-	return s.table(cmd, poolChangeTable(with, against))
+	if err := s.table(cmd, poolChangeTable(with, against)); err != nil {
+		return err
+	}
+	s.left(jobs, versus{s.named(), "", with}, versus{s.against, "", against})
+	return nil
 }
 
 func (s *command) named() string {
@@ -110,8 +114,8 @@ func laneChange(l, was sim.LaneResult) string {
 		within += " (before: " + was.StartWithin.String() + ")"
 	}
 	shares := fmt.Sprintf("%s of its jobs start within %s, not %s", percent(l), within, percent(was))
-	waits := fmt.Sprintf("95 %% of its jobs start within %s, not %s", wait(l, l.P95), wait(was, was.P95))
-	later := differ(l.P95.D().Seconds(), was.P95.D().Seconds(), 0.1, 0.2) && l.Started > 0 && was.Started > 0
+	waits := fmt.Sprintf("95 %% of its jobs wait for at most %s, not %s", wait(l, l.P95), wait(was, was.P95))
+	later := differ(l.P95.D().Seconds(), was.P95.D().Seconds(), 0.1, 0.2) && l.Arrived > 0 && was.Arrived > 0
 	switch {
 	case l.Met() && !was.Met():
 		return fmt.Sprintf("%s meets its objective now: %s; %s", l.Name, shares, waits)

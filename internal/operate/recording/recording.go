@@ -90,12 +90,15 @@ type Summary struct {
 	Attempts, Failed int
 }
 
+// Foreseen returns how many of the lines have a run time that isn't measured.
+func (s Summary) Foreseen() int { return s.Open + s.Unsure }
+
 // ErrEmpty is that no job of the window is worth a line.
 var ErrEmpty = errors.New("no job came in that time, or none has a record any more")
 
 // Write hands the jobs to line, in the order in which they came. With an error the lines until then are right.
 func (r *Recording) Write(ctx context.Context, now time.Time, line func(Line) error) (s Summary, err error) {
-	known, err := r.learn(ctx)
+	known, err := r.learn(ctx, now)
 	if err != nil {
 		return s, err
 	}

@@ -101,14 +101,14 @@ func TestLines(t *testing.T) {
 		"2026-01-31T12:00:00.000Z,standard,10.000,transcode,1.000,1,completed",
 		"2026-01-31T12:00:01.000Z,standard,4.000,transcode,1.000,3,completed",
 		"2026-01-31T12:00:02.000Z,standard,0.500,transcode,1.000,2,dead",
-		"2026-01-31T12:00:03.000Z,standard,6.000,transcode,1.000,2,dead", // the mean of the completed ones
+		"2026-01-31T12:00:03.000Z,standard,29.000,transcode,1.000,2,dead", // the mean of those that ended or run longer
 		"2026-01-31T12:00:04.000Z,standard,2.000,transcode,1.000,1,cancelled",
-		"2026-01-31T12:00:05.000Z,standard,6.000,transcode,1.000,1,cancelled",
+		"2026-01-31T12:00:05.000Z,standard,29.000,transcode,1.000,1,cancelled",
 		"2026-01-31T12:00:08.000Z,standard,10.000,transcode,0.000,1,completed",
 		"2026-01-31T12:00:09.000Z,standard,0.001,transcode,1.000,1,completed",
 		"2026-01-31T12:00:10.000Z,standard,60.000,transcode,1.000,1,running", // for so long it has run
 		"2026-01-31T12:00:11.000Z,standard,90.000,transcode,1.000,1,running",
-		"2026-01-31T12:00:12.000Z,standard,6.000,transcode,,0,queued",
+		"2026-01-31T12:00:12.000Z,standard,29.000,transcode,,0,queued",
 		"2026-01-31T12:00:13.000Z,bulk,7.000,transcode,,0,queued",
 	}
 	if !slices.Equal(got, want) {
@@ -118,6 +118,35 @@ func TestLines(t *testing.T) {
 		Jobs: 12, First: noon, Last: at(13), Open: 4, Unsure: 2, Direct: 1, Never: 2, Attempts: 14, Failed: 4,
 	}); s != want {
 		t.Errorf("got %+v, want %+v", s, want)
+	}
+}
+
+// What runs counts for those of its lane and kind that wait, when it runs for longer than what has ended; a kind of
+// which nothing has ended is known by what runs of it.
+func TestRunningOnesCount(t *testing.T) {
+	runs := func(r *job.Record) { r.State, r.EndedAt = job.Running, time.Time{} }
+	queued := func(r *job.Record) {
+		r.State, r.StartedAt, r.ClaimedAt, r.EndedAt, r.Wait, r.Attempts = job.Queued, time.Time{}, time.Time{},
+			time.Time{}, 0, 0
+	}
+	kind := func(kind string) func(*job.Record) { return func(r *job.Record) { r.Kind = kind } }
+	l := &ledger{records: []job.Record{
+		record("short", 0, job.Completed),
+		record("long", 1, job.Running, runs),               // for 400 s
+		record("young", 397, job.Running, runs),            // for 4 s
+		record("other", 102, job.Running, runs, kind("b")), // for 299 s
+		record("a waits", 398, job.Queued, queued),
+		record("b waits", 399, job.Queued, queued, kind("b")),
+		record("c waits", 400, job.Queued, queued, kind("c")),
+	}}
+	got, s := lines(t, l, at(402))
+	for i, want := range []string{"10.000", "400.000", "205.000", "299.000", "205.000", "299.000", "236.333"} {
+		if cells := strings.Split(got[i], ","); cells[2] != want {
+			t.Errorf("%s: want %s", got[i], want)
+		}
+	}
+	if s.Foreseen() != 6 {
+		t.Errorf("%d foreseen", s.Foreseen())
 	}
 }
 

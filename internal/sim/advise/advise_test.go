@@ -2,8 +2,9 @@ package advise_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
-	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,7 +136,7 @@ func TestNothingHelps(t *testing.T) {
 	p.Lanes[0].StartWithin = lanes.Duration(time.Hour)
 	p.Lanes[1].StartWithin = lanes.Duration(time.Hour)
 	s := search(0.02, time.Second, plenty)
-	if a := advised(t, s, p); len(a.Steps) > 0 {
+	if a := advised(t, s, p); len(a.Steps) > 0 || !a.Looked {
 		t.Errorf("%+v after %+v", a.Steps, a.AsItIs)
 	}
 }
@@ -145,11 +146,17 @@ func TestLimits(t *testing.T) {
 	p := policy(t, "min: 12, max: 20", "20")
 	s := search(0.5, 5*time.Second, 12_000)
 	s.Load.Jobs = 1000
-	if a := advised(t, s, p); !a.Limited || a.Played > 12 || len(a.Again) > 0 {
-		t.Errorf("%d played, limited: %t", a.Played, a.Limited)
+	if a := advised(t, s, p); !a.Limited || a.By != advise.LimitJobs || a.Played > 12 || len(a.Again) > 0 {
+		t.Errorf("%d played, limited by %q", a.Played, a.By)
+	}
+	s = search(0.5, 5*time.Second, 1500)
+	s.Load.Jobs = 1000
+	if a := advised(t, s, p); len(a.Steps) > 0 || a.Looked || a.By != advise.LimitJobs {
+		t.Errorf("looked at all steps: %t, limited by %q", a.Looked, a.By)
 	}
 	s = search(0.5, 5*time.Second, 10)
-	if _, err := s.Advise(t.Context(), p); err == nil || !strings.Contains(err.Error(), "too low") {
+	var low advise.TooLowError
+	if _, err := s.Advise(t.Context(), p); !errors.As(err, &low) || low.By != advise.LimitJobs {
 		t.Error(err)
 	}
 	s = search(0.5, 5*time.Second, plenty)
@@ -163,6 +170,44 @@ func TestLimits(t *testing.T) {
 	if _, err := s.Advise(ctx, p); err == nil {
 		t.Error("it goes on when it is called off")
 	}
+}
+
+// A deadline ends it too: before the first simulation is over nothing is known, and later what is found by then is.
+func TestDeadline(t *testing.T) {
+	p := policy(t, "min: 12, max: 20", "20")
+	advice := func(at int32) (advise.Advice, error) {
+		ctx, played := &overdue{Context: t.Context()}, atomic.Int32{}
+		s := search(0.5, 5*time.Second, plenty)
+		play := s.Load.Play
+		s.Load.Play = func(within context.Context, p *lanes.Policy, seed uint64) (*sim.Result, error) {
+			if played.Add(1) == at {
+				ctx.over.Store(true)
+				return nil, errors.New("interrupted")
+			}
+			return play(within, p, seed)
+		}
+		return s.Advise(ctx, p)
+	}
+	var low advise.TooLowError
+	if _, err := advice(1); !errors.As(err, &low) || low.By != advise.LimitTime {
+		t.Errorf("in the first simulation: %v", err)
+	}
+	if a, err := advice(2); err != nil || a.By != advise.LimitTime || a.Looked || len(a.Steps) > 0 {
+		t.Errorf("in the first step: %v, limited by %q, looked at all steps: %t", err, a.By, a.Looked)
+	}
+}
+
+// overdue is a context whose deadline comes when the test says so.
+type overdue struct {
+	context.Context
+	over atomic.Bool
+}
+
+func (o *overdue) Err() error {
+	if o.over.Load() {
+		return context.DeadlineExceeded
+	}
+	return o.Context.Err()
 }
 
 // Changes are what differs in the end, as a policy has it.

@@ -44,9 +44,20 @@ type Advice struct {
 	Promises []Promise     `json:"promises"` // on top of all steps
 	Played   int           `json:"played"`   // simulations
 	Limited  bool          `json:"limited"`  // it might have found more
-	Again    []Outcome     `json:"again"`    // of all steps, with other seeds
-	Policy   *lanes.Policy `json:"-"`        // with all steps
+	By       Limit         `json:"limitedBy,omitempty"`
+	Looked   bool          `json:"-"`     // at all steps from the last policy: none of them gains anything
+	Again    []Outcome     `json:"again"` // of all steps, with other seeds
+	Policy   *lanes.Policy `json:"-"`     // with all steps
 }
+
+// Limit is what ends a search before its end.
+type Limit string
+
+// The limits there are; none is "".
+const (
+	LimitJobs Limit = "jobs" // as many were simulated as may be
+	LimitTime Limit = "time" // the deadline came
+)
 
 // Outcome returns what all steps together lead to.
 func (a Advice) Outcome() Outcome {
@@ -85,8 +96,8 @@ var errLimit = errors.New("limit")
 func (s *Search) Advise(ctx context.Context, p *lanes.Policy) (Advice, error) {
 	a := Advice{Policy: p, Steps: []Step{}, Budgets: []Budget{}, Promises: []Promise{}, Again: []Outcome{}}
 	first, err := s.play(ctx, "the policy as it is", []step{{policy: p}})
-	if errors.Is(err, errLimit) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = errors.New("the limit is too low for a single simulation")
+	if by := limit(ctx, err); by != "" {
+		return a, TooLowError{by}
 	}
 	if err != nil {
 		return a, err
@@ -97,6 +108,7 @@ func (s *Search) Advise(ctx context.Context, p *lanes.Policy) (Advice, error) {
 		var next Step
 		at, next, err = s.best(ctx, at, a.Outcome(), "")
 		if err != nil || next.Changes == nil {
+			a.Looked = err == nil
 			break
 		}
 		a.Steps = append(a.Steps, next)
@@ -111,12 +123,29 @@ func (s *Search) Advise(ctx context.Context, p *lanes.Policy) (Advice, error) {
 	if err == nil {
 		err = s.promises(ctx, &a)
 	}
-	if a.Limited = errors.Is(err, errLimit) || errors.Is(ctx.Err(), context.DeadlineExceeded); a.Limited {
-		err = nil // what is found by then is found
+	if a.By = limit(ctx, err); a.By != "" {
+		a.Limited, err = true, nil // what is found by then is found
 	}
 	a.Played = s.played()
 	return a, err
 }
+
+// limit returns the limit that an error comes of.
+func limit(ctx context.Context, err error) Limit {
+	switch {
+	case errors.Is(err, errLimit):
+		return LimitJobs
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return LimitTime
+	default:
+		return ""
+	}
+}
+
+// TooLowError is that a limit ended the first simulation, of the policy as it is.
+type TooLowError struct{ By Limit }
+
+func (e TooLowError) Error() string { return "the limit is too low for a single simulation" }
 
 // best takes the step that gains most; without changes there is none.
 func (s *Search) best(ctx context.Context, from step, before Outcome, wants string) (step, Step, error) {

@@ -117,10 +117,20 @@ func TestTraceErrors(t *testing.T) {
 		{"time,lane,service\n0,slow,1\n", `line 2 of the trace: the policy has no lane "slow": it has express`},
 		{"time,labels,service\n0,urgent,1\n", `line 2 of the trace: "urgent" is no label: write labels as urgent=true`},
 		{"time,lane,service,parts\n0,standard,1,many\n", `line 2 of the trace: "many" are no parts`},
-		{"time,lane,service\n0,standard\n", "line 2 of the trace: wrong number of fields"},
+		{
+			"time,lane,service\n0,standard\n",
+			"line 2 of the trace: wrong number of fields: 2, and the first line has 3",
+		},
+		{
+			"time,lane,service\n0,standard,1,2\n",
+			"line 2 of the trace: wrong number of fields: 4, and the first line has 3",
+		},
 		{"# a\n# b\ntime,service\n", "line 3 of the trace names no column lane or labels"},
 		{"# a\ntime,lane,service\n# c\n0,standard,x\n", `line 4 of the trace: "x" is no service time`},
-		{"# a\ntime,lane,service\n0,standard\n", "line 3 of the trace: wrong number of fields"},
+		{
+			"# a\ntime,lane,service\n0,standard\n",
+			"line 3 of the trace: wrong number of fields: 2, and the first line has 3",
+		},
 		{"# cold-start: soon\ntime,lane,service\n", `line 1 of the trace: "soon" is no time that a worker takes`},
 		{"# cold-start: -2s\ntime,lane,service\n", `line 1 of the trace: "-2s" is no time that a worker takes`},
 		{"# only this", "the trace is empty"},

@@ -48,7 +48,7 @@ const (
 // Made is a load that is made by a pattern.
 type Made struct {
 	Pattern Pattern
-	Rate    float64       // jobs a second; of square and flash, when it is on
+	Rate    float64       // jobs a second; of square, while it is on; of flash, between its bursts
 	Period  time.Duration // of the patterns that have one
 	Service time.Duration // mean
 	Spread  Spread

@@ -126,6 +126,9 @@ func (t *Trace) Next() (sim.Job, bool) {
 	if errors.Is(err, io.EOF) {
 		return sim.Job{}, false
 	}
+	if e := (*csv.ParseError)(nil); errors.As(err, &e) && errors.Is(err, csv.ErrFieldCount) {
+		e.Err = fmt.Errorf("wrong number of fields: %d, and the first line has %d", len(row), t.csv.FieldsPerRecord)
+	}
 	if err != nil {
 		t.err = t.said(err)
 		return sim.Job{}, false
