@@ -182,6 +182,9 @@ func tuned(ctx context.Context, o *app.Operator, f Flags, c tune.Change) error {
 			o.Warn("%s = %s by %s can't be in force beside this: %s", t.Field, t.Spelled(), t.By, t.Why)
 		}
 	}
+	for _, m := range c.Missed {
+		o.Warn("%s", m)
+	}
 	for _, p := range c.Odd {
 		o.Warn("%s: %s", p.Path, p.Message)
 	}
