@@ -72,3 +72,26 @@ func TestMissedOfTheFile(t *testing.T) {
 		t.Errorf("%v", c.Missed)
 	}
 }
+
+// One name is one schedule: a second time under it is refused, unless it replaces all of the first.
+func TestOneNameOneTime(t *testing.T) {
+	d, _ := desk(t)
+	terms, start := later(t, d)
+	_, err := d.Set(t.Context(), terms, To("pools.general.min", 2))
+	must(t, err)
+	_, err = d.Set(t.Context(), terms, To("pools.general.max", 3))
+	must(t, err) // the same time
+	other := terms
+	other.When = &lanes.When{At: start.Add(time.Hour).Format("2006-01-02 15:04")}
+	_, err = d.Set(t.Context(), other, To("pools.general.frozen", true))
+	if err == nil || !strings.Contains(err.Error(), "there is a schedule later already, "+
+		start.Format("2006-01-02 15:04")) {
+		t.Errorf("another field at another time: %v", err)
+	}
+	_, err = d.Set(t.Context(), other, To("pools.general.min", 2))
+	if err == nil || !strings.Contains(err.Error(), "with pools.general.max: a schedule has one time") {
+		t.Errorf("a part of it at another time: %v", err)
+	}
+	_, err = d.Set(t.Context(), other, To("pools.general.min", 2), To("pools.general.max", 3))
+	must(t, err)
+}

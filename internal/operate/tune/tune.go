@@ -114,6 +114,9 @@ func (d *Desk) Set(ctx context.Context, terms Terms, wishes ...Wish) (Change, er
 			if err := now.plan(&made, name, *terms.When, terms.For); err != nil {
 				return nil, nil, err
 			}
+			if err := now.otherTime(made, ids); err != nil {
+				return nil, nil, err
+			}
 		} else if terms.For > 0 {
 			made.Until = now.at.Add(terms.For)
 		}
