@@ -48,8 +48,8 @@ func (f *Flags) addSchedule(c *cobra.Command) {
 	said(fs, &f.when.Cron, "cron", "instead of --at and --every: minute, hour, day, month and weekday, as in "+
 		"`\"0 18 * * fri\"`")
 	said(fs, &f.when.Timezone, "timezone", "`ZONE` of --at and --cron, as in Europe/Berlin (default: UTC)")
-	said(fs, &f.Name, "name", "`NAME` of the schedule, to remove it by (default: what it is about and when it "+
-		"starts)")
+	said(fs, &f.Name, "name", "`NAME` of the schedule, to remove it by; required with --cron (default: what "+
+		"it is about and when it starts)")
 	app.CompleteFlag(c, "every", cobra.FixedCompletions([]string{"day", "week"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
