@@ -2,7 +2,9 @@ package lanes
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"time"
 )
 
 // Effective is the policy in force, as the leading scaler publishes it: the file, and how lanes are taken right now.
@@ -27,6 +29,27 @@ func (e *Effective) Written() *Policy {
 		return e.File
 	}
 	return &e.Policy
+}
+
+// Idles says why a tuning isn't in force; "" when it is, or when its time hasn't come, or was over.
+func (e *Effective) Idles(t Tuning, at time.Time) string {
+	for _, idle := range e.Idle {
+		if idle.ID() == t.ID() {
+			return idle.Why
+		}
+	}
+	if t.When == nil {
+		return ""
+	}
+	if o, comes := t.When.Next(at); !comes || !o.Has(at) {
+		return ""
+	}
+	for _, other := range e.Tunings {
+		if other.Field == t.Field && other.ID() != t.ID() {
+			return fmt.Sprintf("the tuning to %s by %s counts more", other.Spelled(), other.By)
+		}
+	}
+	return ""
 }
 
 // Planned returns the policy as it is meant to go on: the file with the immediate tunings that are in force, and with

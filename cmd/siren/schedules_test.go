@@ -45,8 +45,18 @@ func TestSchedules(t *testing.T) {
 		{"--name|friday", "name: only what is scheduled has a name"},
 		{"--at|fri 18:00|--every|week|--name|Friday", `"Friday" must be lower-case letters`},
 		{"--at|fri 18:00|--every|month", `every: "month" is none of day and week; for anything else write a cron line`},
+		{"--at||--for|5m", `"--at" flag: it is empty: is a shell variable unset? Say something`},
+		{"--cron|", `"--cron" flag: it is empty`},
+		{"--at|18:00|--every|", "or leave --every out"},
+		{"--at|18:00|--timezone| ", `"--timezone" flag: it is empty`},
+		{"--at|18:00|--name|", `"--name" flag: it is empty`},
 	} {
 		want(floor(strings.Split(c.args, "|")...), exit.Usage, "", c.says)
+	}
+	for _, verb := range []string{
+		"pools freeze general", "lanes pause bulk", "lanes tune bulk --reserve 1", "budget set 9",
+	} {
+		want(siren(append(strings.Fields(verb), "--at", "", "--for", "5m")...), exit.Usage, "", `"--at" flag: it is empty`)
 	}
 	want(siren("pools", "tune", "general", "--min", "9", "--at", "fri 18:00", "--every", "week"), exit.Failed, "",
 		"pools.general.min = 9 breaks a rule of the policy")

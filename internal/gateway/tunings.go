@@ -177,6 +177,9 @@ func (g *Gateway) changed(
 	for _, idle := range c.Idled {
 		b.Says = append(b.Says, "the tuning of "+idle.Field+" can't be in force any more: "+idle.Why)
 	}
+	for _, m := range c.Missed {
+		b.Says = append(b.Says, m.String())
+	}
 	if _, waits := c.Starts(); waits {
 		b.State = desk.Await(ctx, c).String()
 	} else if in.Dry {

@@ -159,11 +159,22 @@ func zoneOf(name string) (*time.Location, error) {
 	return zone, nil
 }
 
+var cronFields = []string{"minute", "hour", "day", "month", "weekday"}
+
 // cronLine returns a line of five fields as gronx reads it.
 func cronLine(text string) (string, error) {
 	fields := strings.Fields(text)
 	if line := strings.Join(fields, " "); len(fields) == 5 && gronx.IsValid(line) {
 		return line, nil
+	}
+	if len(fields) == len(cronFields) {
+		for i, field := range fields {
+			alone := []string{"*", "*", "*", "*", "*"}
+			if alone[i] = field; !gronx.IsValid(strings.Join(alone, " ")) {
+				return "", wrong("cron", "%q is no cron line: its %s is %q; write minute, hour, day, month and weekday, "+
+					"as in 0 18 * * fri", text, cronFields[i], field)
+			}
+		}
 	}
 	return "", wrong("cron", "%q is no cron line: write minute, hour, day, month and weekday, as in 0 18 * * fri",
 		text)

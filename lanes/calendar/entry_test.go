@@ -3,6 +3,7 @@ package calendar
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata" // of zones that the machine may not have
@@ -148,5 +149,19 @@ func TestTogether(t *testing.T) {
 	}
 	if last.Year() < 2027 {
 		t.Errorf("it ends at %s", last)
+	}
+}
+
+// A cron line that is wrong is refused with the field that is.
+func TestWrongCronField(t *testing.T) {
+	for line, want := range map[string]string{
+		"60 18 * * fri": `its minute is "60"`, "0 25 * * fri": `its hour is "25"`, "0 18 32 * *": `its day is "32"`,
+		"0 18 * 13 *": `its month is "13"`, "0 18 * * fry": `its weekday is "fry"`,
+		"0 18 * *": `"0 18 * *" is no cron line: write minute`,
+	} {
+		_, err := Entry{Cron: line, For: time.Hour}.Calendar()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/polyglot-media/siren/cmd/siren/app"
 	"github.com/polyglot-media/siren/cmd/siren/exit"
@@ -41,15 +42,28 @@ func (f *Flags) add(c *cobra.Command, duration time.Duration) {
 // addSchedule adds the flags that say when it starts.
 func (f *Flags) addSchedule(c *cobra.Command) {
 	fs := c.Flags()
-	fs.StringVar(&f.when.At, "at", "", "when it starts, rather than now: `\"fri 18:00\"`, 18:00 or \"2026-12-24 "+
+	said(fs, &f.when.At, "at", "when it starts, rather than now: `\"fri 18:00\"`, 18:00 or \"2026-12-24 "+
 		"18:00\"")
-	fs.StringVar(&f.when.Every, "every", "", "repeat it every `day|week`, with --at")
-	fs.StringVar(&f.when.Cron, "cron", "", "instead of --at and --every: minute, hour, day, month and weekday, as in "+
+	said(fs, &f.when.Every, "every", "repeat it every `day|week`, with --at")
+	said(fs, &f.when.Cron, "cron", "instead of --at and --every: minute, hour, day, month and weekday, as in "+
 		"`\"0 18 * * fri\"`")
-	fs.StringVar(&f.when.Timezone, "timezone", "", "`ZONE` of --at and --cron, as in Europe/Berlin (default: UTC)")
-	fs.StringVar(&f.Name, "name", "", "`NAME` of the schedule, to remove it by (default: what it is about and when it "+
-		"starts)")
+	said(fs, &f.when.Timezone, "timezone", "`ZONE` of --at and --cron, as in Europe/Berlin (default: UTC)")
+	said(fs, &f.Name, "name", "`NAME` of the schedule, to remove it by; required with --cron (default: what "+
+		"it is about and when it starts)")
 	app.CompleteFlag(c, "every", cobra.FixedCompletions([]string{"day", "week"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// said adds a flag that says something if it is given: an empty one is an unset variable of a shell, and without it the
+// command would tune at once, or in another zone.
+func said(fs *pflag.FlagSet, to *string, name, usage string) {
+	fs.Func(name, usage, func(s string) error {
+		if strings.TrimSpace(s) == "" {
+			return fmt.Errorf("it is empty: is a shell variable unset? Say something, as --help shows, or leave --%s out",
+				name)
+		}
+		*to = s
+		return nil
+	})
 }
 
 // addBut adds the flags but for how long: what was tuned is to end.
@@ -167,6 +181,9 @@ func tuned(ctx context.Context, o *app.Operator, f Flags, c tune.Change) error {
 		for _, t := range c.Idled {
 			o.Warn("%s = %s by %s can't be in force beside this: %s", t.Field, t.Spelled(), t.By, t.Why)
 		}
+	}
+	for _, m := range c.Missed {
+		o.Warn("%s", m)
 	}
 	for _, p := range c.Odd {
 		o.Warn("%s: %s", p.Path, p.Message)

@@ -376,3 +376,36 @@ func TestExplainPool(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A schedule that would be in force but isn't is said to be so, with the reason that the tunings have.
+func TestIdleSchedule(t *testing.T) {
+	at := moment0.Add(-time.Minute).UTC()
+	scheduled := lanes.Tuning{
+		Field: "pools.general.min", Value: json.RawMessage("3"), By: "ann@desk", Name: "later", When: &lanes.When{
+			At: at.Format("2006-01-02 15:04"), For: lanes.Duration(5 * time.Minute),
+		},
+	}
+	byHand := lanes.Tuning{Field: "pools.general.min", Value: json.RawMessage("2"), By: "bob"}
+	for name, c := range map[string]struct {
+		idle    []lanes.IdleTuning
+		inForce []lanes.Tuning
+		want    string
+	}{
+		"breaks a rule": {
+			[]lanes.IdleTuning{{Tuning: scheduled, Why: "max 2 is less than min 3"}}, nil,
+			": max 2 is less than min 3.",
+		},
+		"another counts more": {nil, []lanes.Tuning{byHand}, ": the tuning to 2 by bob counts more."},
+	} {
+		s := seen(t)
+		s.Sources, _, _ = sources(t)
+		s.tuned, s.policy.Idle, s.policy.Tunings = []lanes.Tuning{scheduled}, c.idle, c.inForce
+		x, err := s.Pool(t.Context(), "general")
+		must(t, err)
+		said := strings.Join(x.Says, "\n")
+		if !strings.Contains(said, "pools.general.min isn't 3, as it would be by schedule later") ||
+			!strings.Contains(said, c.want) || strings.Contains(said, "now until") {
+			t.Errorf("%s: %s", name, said)
+		}
+	}
+}

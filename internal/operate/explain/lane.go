@@ -44,7 +44,7 @@ func (s *Sight) Lane(ctx context.Context, name string) (Explanation, error) {
 	}
 	for _, t := range slices.Concat(s.tuned, s.policy.Written().ScheduledTunings()) {
 		if t.When != nil && strings.HasPrefix(t.Field, lanes.LaneField(name, "")) {
-			x.say("%s is to be %s by %s.", t.Field, t.Spelled(), s.scheduled(t))
+			x.say("%s", s.planned(t))
 		}
 	}
 	for _, pool := range s.serving(name) {
@@ -257,6 +257,14 @@ func (s *Sight) tunedBy(field string) string {
 		say.Because(t.Reason))
 }
 
+// planned says what a field is to be by a schedule; while that would be in force but isn't, why.
+func (s *Sight) planned(t lanes.Tuning) string {
+	if why := s.policy.Idles(t, s.now); why != "" {
+		return fmt.Sprintf("%s isn't %s, as it would be by %s: %s.", t.Field, t.Spelled(), s.scheduled(t), why)
+	}
+	return fmt.Sprintf("%s is to be %s by %s.", t.Field, t.Spelled(), s.scheduled(t))
+}
+
 // scheduled says which schedule a tuning belongs to, and when that is in force next.
 func (s *Sight) scheduled(t lanes.Tuning) string {
 	text := fmt.Sprintf("schedule %s of %s, %s", t.Name, t.By, t.When)
@@ -264,6 +272,8 @@ func (s *Sight) scheduled(t lanes.Tuning) string {
 	switch {
 	case !comes:
 		text += ", which is over"
+	case o.Has(s.now) && s.policy.Idles(t, s.now) != "":
+		text += ", which would last until " + say.Moment(o.End)
 	case o.Has(s.now):
 		text += ", now until " + say.Moment(o.End)
 	default:

@@ -38,7 +38,7 @@ func (s *Sight) Pool(ctx context.Context, name string) (Explanation, error) {
 		switch {
 		case t.Field != lanes.BudgetField && !strings.HasPrefix(t.Field, "pools."+name+"."):
 		case t.When != nil:
-			x.say("%s is to be %s by %s.", t.Field, t.Spelled(), s.scheduled(t))
+			x.say("%s", s.planned(t))
 		default:
 			x.say("%s is tuned to %s%s.", t.Field, t.Spelled(), s.tunedBy(t.Field))
 		}

@@ -2,7 +2,6 @@ package tune
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -52,10 +51,8 @@ func rowOf(e lanes.Effective, t lanes.Tuning, at time.Time) Row {
 	if file, err := e.Written().Field(t.Field); err == nil {
 		row.File = lanes.Spell(file)
 	}
-	for _, idle := range e.Idle {
-		if idle.ID() == t.ID() {
-			row.Idle = idle.Why
-		}
+	if !row.InForce {
+		row.Idle = e.Idles(t, at)
 	}
 	if t.When == nil {
 		return row
@@ -66,13 +63,6 @@ func rowOf(e lanes.Effective, t lanes.Tuning, at time.Time) Row {
 		row.Idle = "it is over"
 	case comes:
 		row.Next = &o
-	}
-	if comes && o.Has(at) && !row.InForce && row.Idle == "" {
-		for _, other := range e.Tunings {
-			if other.Field == t.Field && other.ID() != t.ID() {
-				row.Idle = fmt.Sprintf("the tuning to %s by %s counts more", other.Spelled(), other.By)
-			}
-		}
 	}
 	return row
 }

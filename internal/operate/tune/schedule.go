@@ -73,6 +73,20 @@ func (now state) plan(t *lanes.Tuning, name string, when lanes.When, lasts time.
 	return nil
 }
 
+// otherTime refuses a schedule whose name another one has at another time, unless these IDs replace it: one name is one
+// schedule, as in the policy file.
+func (now state) otherTime(made lanes.Tuning, ids []string) error {
+	for _, t := range now.tunings {
+		if t.When == nil || t.Name != made.Name || *t.When == *made.When || !t.Active(now.at) || slices.Contains(ids, t.ID()) {
+			continue
+		}
+		return operate.NotPossible.Errorf("there is a schedule %s already, %s, with %s: a schedule has one time. Give "+
+			"this one another name, or remove that one first (siren tunings remove %s)", t.Name, t.When, t.Field,
+			t.Name)
+	}
+	return nil
+}
+
 // clash refuses a scheduled tuning that says otherwise than another one at the same time.
 func (now state) clash(t lanes.Tuning) error {
 	for _, other := range now.tunings {

@@ -90,6 +90,7 @@ type Change struct {
 	Old     []lanes.Tuning     // all that there were
 	Next    []lanes.Tuning     // all that there are now
 	Idled   []lanes.IdleTuning // of others, that can't be in force any more
+	Missed  []Missed           // scheduled ones, that can't be in force at a time to come
 	Odd     []lanes.Problem    // what of the policy is seldom meant now, and wasn't so before
 	At      time.Time          // by Redis' clock
 }
@@ -111,6 +112,9 @@ func (d *Desk) Set(ctx context.Context, terms Terms, wishes ...Wish) (Change, er
 		made := lanes.Tuning{By: d.By, Reason: terms.Reason}
 		if terms.When != nil {
 			if err := now.plan(&made, name, *terms.When, terms.For); err != nil {
+				return nil, nil, err
+			}
+			if err := now.otherTime(made, ids); err != nil {
 				return nil, nil, err
 			}
 		} else if terms.For > 0 {
@@ -327,6 +331,7 @@ func (c *Change) fit(written *lanes.Policy) error {
 			c.Idled = append(c.Idled, t)
 		}
 	}
+	c.Missed = c.misses(written)
 	known := before.Warnings()
 	c.Odd = slices.DeleteFunc(after.Warnings(), func(p lanes.Problem) bool { return slices.Contains(known, p) })
 	return nil
