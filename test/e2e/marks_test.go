@@ -278,7 +278,7 @@ func TestNodeDrain(t *testing.T) {
 		return r.storage.put(name, s.clip(name, "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", "-preset",
 			"ultrafast"))
 	}
-	short, long := clip("short.mp4", 4), clip("long.mp4", 400)
+	short, long := clip("short.mp4", 4), clip("long.mp4", 800)
 	params := []byte(`{"speed":"slow","fps":60}`)
 	taught := r.jobs("taught", 4, job.Job{Kind: "transcode", Input: short, Params: params})
 	r.enqueue(taught)
@@ -293,7 +293,7 @@ func TestNodeDrain(t *testing.T) {
 	shorts := r.jobs("short", 1, job.Job{Kind: "transcode", Input: short, Params: params})
 	r.enqueue(shorts)
 	r.runners(shorts, nil)
-	grace := int64(90)
+	grace := int64(45)
 	told := time.Now()
 	r.await("the eviction", 30*time.Second, func() (bool, string) {
 		err := kubeClient.PolicyV1().Evictions(r.namespace).Evict(r.Context(), &policyv1.Eviction{
@@ -317,7 +317,7 @@ func TestNodeDrain(t *testing.T) {
 		t.Errorf("the drain cost the long job an attempt: %+v", record)
 	}
 	log := strings.Join(o.lives()[old].log, "\n")
-	for _, want := range []string{"within=1m15s", "foreseen to take another"} {
+	for _, want := range []string{"within=30s", "foreseen to take another"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("its log lacks %q:\n%s", want, log)
 		}
