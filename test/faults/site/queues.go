@@ -94,6 +94,11 @@ func (s *Site) QueueOf(lane string) string {
 // 5 s.
 const restFor = 7 * time.Second
 
+// staleAfter is how long all queues must have been empty for what the broker says of unsettled messages not to count:
+// of a quorum queue whose leader was cut off or hung it may say so for ever. What really is taken comes back once the
+// workers have stopped, and is judged then.
+const staleAfter = time.Minute
+
 // Rest waits until nothing is on its way in any queue but the one that is left out, and it is enough: nothing was for
 // calm, and so many messages are dead. When ctx ends first, the error says what wasn't at rest when last looked at.
 func (s *Site) Rest(ctx context.Context, but string, enough func(calm time.Duration, dead int) bool) error {
@@ -106,17 +111,18 @@ func (s *Site) Rest(ctx context.Context, but string, enough func(calm time.Durat
 			unrest = cmp.Or(err, fmt.Errorf("messages wait: %v", left))
 			continue
 		}
-		if calm := time.Since(empty); calm < restFor || !enough(calm, queues[DeadQueue]) {
+		calm := time.Since(empty)
+		if calm < restFor || !enough(calm, queues[DeadQueue]) {
 			unrest = fmt.Errorf("nothing waits for %s, but that isn't enough", calm.Round(time.Second))
 			continue
 		}
 		taken, err := s.unsettled(ctx)
 		switch {
 		case ctx.Err() != nil: // it was cut short, and says nothing
+		case err == nil && len(taken) == 0, calm >= staleAfter:
+			return nil
 		case err != nil:
 			unrest = err
-		case len(taken) == 0:
-			return nil
 		default:
 			unrest = fmt.Errorf("messages are taken and not settled: %v", taken)
 		}
