@@ -171,8 +171,8 @@ func cronLine(text string) (string, error) {
 		for i, field := range fields {
 			alone := []string{"*", "*", "*", "*", "*"}
 			if alone[i] = field; !gronx.IsValid(strings.Join(alone, " ")) {
-				return "", wrong("cron", "%q is no cron line: its %s is %q; write minute, hour, day, month and weekday, "+
-					"as in 0 18 * * fri", text, cronFields[i], field)
+				return "", wrong("cron", "%q is no cron line: its %s is %q; write minute, hour, day, month and "+
+					"weekday, as in 0 18 * * fri", text, cronFields[i], field)
 			}
 		}
 	}

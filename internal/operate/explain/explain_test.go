@@ -392,7 +392,8 @@ func TestIdleSchedule(t *testing.T) {
 		want    string
 	}{
 		"breaks a rule": {
-			[]lanes.IdleTuning{{Tuning: scheduled, Why: "max 2 is less than min 3"}}, nil,
+			[]lanes.IdleTuning{{Tuning: scheduled, Why: "max 2 is less than min 3"}},
+			nil,
 			": max 2 is less than min 3.",
 		},
 		"another counts more": {nil, []lanes.Tuning{byHand}, ": the tuning to 2 by bob counts more."},

@@ -40,7 +40,8 @@ func TestMissed(t *testing.T) {
 		}
 		says := c.Missed[0].String()
 		for _, want := range []string{
-			"schedule later starts on " + start.Format("Mon 2006-01-02 15:04"), "pools.general.min = 3", "less than min (3)",
+			"schedule later starts on " + start.Format("Mon 2006-01-02 15:04"), "pools.general.min = 3",
+			"less than min (3)",
 			"siren tunings remove later",
 		} {
 			if !strings.Contains(says, want) {

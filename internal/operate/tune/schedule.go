@@ -77,7 +77,8 @@ func (now state) plan(t *lanes.Tuning, name string, when lanes.When, lasts time.
 // schedule, as in the policy file.
 func (now state) otherTime(made lanes.Tuning, ids []string) error {
 	for _, t := range now.tunings {
-		if t.When == nil || t.Name != made.Name || *t.When == *made.When || !t.Active(now.at) || slices.Contains(ids, t.ID()) {
+		if t.When == nil || t.Name != made.Name || *t.When == *made.When || !t.Active(now.at) ||
+			slices.Contains(ids, t.ID()) {
 			continue
 		}
 		return operate.NotPossible.Errorf("there is a schedule %s already, %s, with %s: a schedule has one time. Give "+
