@@ -56,7 +56,8 @@ func TestSchedules(t *testing.T) {
 	for _, verb := range []string{
 		"pools freeze general", "lanes pause bulk", "lanes tune bulk --reserve 1", "budget set 9",
 	} {
-		want(siren(append(strings.Fields(verb), "--at", "", "--for", "5m")...), exit.Usage, "", `"--at" flag: it is empty`)
+		said := siren(append(strings.Fields(verb), "--at", "", "--for", "5m")...)
+		want(said, exit.Usage, "", `"--at" flag: it is empty`)
 	}
 	want(siren("pools", "tune", "general", "--min", "9", "--at", "fri 18:00", "--every", "week"), exit.Failed, "",
 		"pools.general.min = 9 breaks a rule of the policy")

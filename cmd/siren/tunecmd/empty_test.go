@@ -28,7 +28,8 @@ func TestEmptyScheduleFlags(t *testing.T) {
 
 // The help says that a cron line needs a name.
 func TestHelpOfName(t *testing.T) {
-	if usage := newBudgetSet(&app.App{}).Flags().Lookup("name").Usage; !strings.Contains(usage, "required with --cron") {
+	usage := newBudgetSet(&app.App{}).Flags().Lookup("name").Usage
+	if !strings.Contains(usage, "required with --cron") {
 		t.Error(usage)
 	}
 }

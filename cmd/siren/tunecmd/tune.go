@@ -58,8 +58,8 @@ func (f *Flags) addSchedule(c *cobra.Command) {
 func said(fs *pflag.FlagSet, to *string, name, usage string) {
 	fs.Func(name, usage, func(s string) error {
 		if strings.TrimSpace(s) == "" {
-			return fmt.Errorf("it is empty: is a shell variable unset? Say something, as --help shows, or leave --%s out",
-				name)
+			return fmt.Errorf("it is empty: is a shell variable unset? Say something, as --help shows, or leave "+
+				"--%s out", name)
 		}
 		*to = s
 		return nil
