@@ -8,19 +8,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/polyglot-media/siren/internal/operate"
 	"github.com/polyglot-media/siren/internal/redis"
-	"github.com/polyglot-media/siren/internal/redis/redislink"
 	"github.com/polyglot-media/siren/internal/say"
 	"github.com/polyglot-media/siren/lanes"
 	"github.com/polyglot-media/siren/lanes/audit"
 	"github.com/polyglot-media/siren/lanes/fleet"
-	"github.com/polyglot-media/siren/scaler"
 )
 
 // TakenUp is within which time the scaler and the workers should follow a change.
@@ -367,43 +364,4 @@ func (c *Change) notes(now state, by, reason string) (notes []audit.Entry) {
 // Outlook is what a change leads to: the plans of now, and as they would be.
 type Outlook struct {
 	Before, After []fleet.Plan
-}
-
-// Foresee decides as the leading scaler would after the change, by what it has seen since.
-func (d *Desk) Foresee(ctx context.Context, c Change) (Outlook, error) {
-	sight, err := d.sight(ctx, c.At)
-	if err != nil {
-		return Outlook{}, err
-	}
-	then, err := sight.Foresee(c.Next)
-	if err != nil {
-		return Outlook{}, operate.NotPossible.Errorf("the scaler %s can't tell what it leads to: %w", sight.Leader, err)
-	}
-	return Outlook{sight.Plans, then}, nil
-}
-
-// sight waits for what the leading scaler sees after a moment, for answerTime at most.
-func (d *Desk) sight(ctx context.Context, after time.Time) (s scaler.Sight, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	for {
-		text, err := d.Board.Sight(ctx)
-		if err == nil {
-			if s, err = scaler.ReadSight(text, d.Version); err != nil || s.Seen.At.After(after) {
-				return s, err
-			}
-		}
-		switch {
-		case errors.Is(ctx.Err(), context.DeadlineExceeded):
-			return s, fmt.Errorf("no scaler has said within %s what it would lead to: is `siren scaler` (or `siren "+
-				"up`) "+
-				"running? Nothing was changed", answerTime)
-		case err != nil && !errors.Is(err, redislink.ErrNotFound):
-			return s, err
-		}
-		select {
-		case <-time.After(lookEvery):
-		case <-ctx.Done():
-		}
-	}
 }
